@@ -1,0 +1,31 @@
+/*
+ * Names of the small enumerations that options and info use.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include <glib.h>
+#include "block/types.h"
+
+static const char *const prealloc_names[] = {
+    [PREALLOC_OFF] = "off",
+    [PREALLOC_METADATA] = "metadata",
+    [PREALLOC_FALLOC] = "falloc",
+    [PREALLOC_FULL] = "full",
+};
+
+const char *prealloc_mode_name(PreallocMode m)
+{
+    return prealloc_names[m];
+}
+
+bool prealloc_mode_parse(const char *s, PreallocMode *out)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(prealloc_names); i++) {
+        if (!strcmp(s, prealloc_names[i])) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,22 @@
+/*
+ * One internal snapshot as drivers, tools and monitors see it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCK_SNAPSHOT_INFO_H
+#define BLOCK_SNAPSHOT_INFO_H
+
+#include <stdint.h>
+
+typedef struct QEMUSnapshotInfo {
+    char id_str[128];          /* unique within the image; "" on create: one is generated */
+    char name[256];            /* UTF-8, NUL-terminated; may be empty or shared by several */
+    uint64_t vm_state_size;    /* bytes of saved machine state, 0 for a disk-only snapshot */
+    uint32_t date_sec;         /* UTC, seconds since the epoch */
+    uint32_t date_nsec;
+    uint64_t vm_clock_nsec;    /* guest clock at the snapshot */
+    uint64_t icount;           /* instruction counter, UINT64_MAX when there is none */
+    uint64_t disk_size;        /* virtual size at the snapshot, bytes; 0: unknown */
+} QEMUSnapshotInfo;
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * The event loop: one AioContext per thread that runs one.  File descriptors,
+ * timers, bottom halves, and the asynchronous I/O engines hang off it.
+ *
+ * Threads: aio_bh_schedule, aio_notify, aio_co_schedule, aio_bh_oneshot and the
+ * reference functions may be called from any thread; all else only by the
+ * thread that runs the context.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef UTIL_AIO_H
+#define UTIL_AIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include "util/coroutine.h"
+#include "util/error.h"
+
+AioContext *aio_context_new(Error **errp);
+AioContext *aio_context_ref(AioContext *ctx);
+void aio_context_unref(AioContext *ctx);
+/* The main loop's context; made by aio_init_main() which every program calls first. */
+AioContext *aio_main_context(void);
+void aio_init_main(void);
+/* The context of this thread: what it runs, or the main context in the main thread; NULL in plain threads. */
+AioContext *aio_current_context(void);
+/* Bind ctx to the calling thread (iothread start). */
+void aio_context_bind_thread(AioContext *ctx);
+bool in_main_thread(void);
+
+/*
+ * Run ready handlers, timers and bottom halves once; when blocking, wait for the
+ * first.  Busy-polls up to poll_max_ns before sleeping.  Returns whether progress was made.
+ * May be called from inside a handler (nested), never from a coroutine.
+ */
+bool aio_poll(AioContext *ctx, bool blocking);
+void aio_notify(AioContext *ctx);
+void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink);
+
+typedef void AioFdHandler(void *opaque);
+/* Watch fd; NULL handlers stop watching.  Handlers may remove themselves or others. */
+void aio_set_fd_handler(AioContext *ctx, int fd, AioFdHandler *read, AioFdHandler *write, void *opaque);
+/* As above with a poll callback that tells without a system call whether there is work. */
+void aio_set_fd_handler_poll(AioContext *ctx, int fd, AioFdHandler *read, AioFdHandler *write,
+                             bool (*poll)(void *opaque), void *opaque);
+
+typedef struct AioBh AioBh;
+typedef void AioBhFn(void *opaque);
+AioBh *aio_bh_new(AioContext *ctx, AioBhFn *fn, void *opaque);
+void aio_bh_schedule(AioBh *bh);                 /* thread-safe; idempotent until it runs */
+void aio_bh_cancel(AioBh *bh);
+void aio_bh_delete(AioBh *bh);
+void aio_bh_oneshot(AioContext *ctx, AioBhFn *fn, void *opaque);   /* thread-safe */
+
+typedef enum AioClock { AIO_CLOCK_REALTIME, AIO_CLOCK_HOST, AIO_CLOCK_VIRTUAL } AioClock;
+int64_t aio_clock_ns(AioClock clock);
+/* VIRTUAL follows REALTIME unless a machine takes it over (ns source, may be NULL to reset). */
+void aio_clock_set_source(AioClock clock, int64_t (*now_ns)(void));
+typedef struct AioTimer AioTimer;
+AioTimer *aio_timer_new(AioContext *ctx, AioClock clock, AioBhFn *fn, void *opaque);
+void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns);   /* absolute */
+void aio_timer_del(AioTimer *t);
+bool aio_timer_pending(const AioTimer *t);
+void aio_timer_free(AioTimer *t);
+
+/*
+ * Synchronous is asynchronous plus a wait: run entry(opaque) in a new coroutine and poll
+ * this thread's context until it ends.  Inside a coroutine: calls entry directly.
+ */
+void co_run_sync(CoroutineEntry *entry, void *opaque);
+/* Poll this thread's context while cond(opaque) holds; woken by aio_wait_kick from any thread. Main thread or the home thread. */
+void aio_wait_while(bool (*cond)(void *opaque), void *opaque);
+void aio_wait_kick(void);
+
+/* Blocking work in a worker thread; the coroutine sleeps meanwhile. Returns what fn returns. */
+int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg);
+/* Bounds on worker threads for the whole program (default 0..64). */
+void thread_pool_set_limits(int min, int max);
+
+/*
+ * File I/O on the calling thread's context by one of three engines behind one table.
+ * Short reads at the end of file are filled with zeroes by the caller, not here: the
+ * result is the number of bytes moved or a negative errno; the engine retries EINTR and
+ * partial transfers until done, error, or end of file.
+ */
+typedef enum AioEngineKind { AIO_ENGINE_THREADS, AIO_ENGINE_NATIVE, AIO_ENGINE_IO_URING } AioEngineKind;
+typedef enum AioOp { AIO_OP_READ, AIO_OP_WRITE, AIO_OP_FDATASYNC } AioOp;
+#define AIO_REQ_FUA        1u    /* write is stable on completion (RWF_DSYNC where available) */
+/* Is the engine there (kernel and build)?  Fills errp with the peer's wording when not. */
+bool aio_engine_available(AioEngineKind kind, Error **errp);
+int64_t coroutine_fn aio_engine_co_rw(AioEngineKind kind, int fd, AioOp op, int64_t offset,
+                                      const struct iovec *iov, int niov, unsigned flags);
+/* Between plug and unplug (may nest) native and io_uring requests of this thread gather and go out together. */
+void aio_plug(void);
+void aio_unplug(void);
+
+#endif
