@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Run the program-level tests (tests/img/*): each in a scratch folder of its own, two at a time.
+
+A test exits 0 (passed), 77 (skipped, its last line says why) or anything else (failed).
+Its environment: QEMU_IMG, QEMU_IO (the programs under test), STOCK_QEMU_IMG, STOCK_QEMU_IO (the
+peer's, empty when not installed), TEST_DIR (the scratch folder), TEST_SRC (the folder tests/).
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parent
+HELPERS = {"lib.sh", "lib.py"}
+SKIPPED = 77
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Run program-level tests.")
+    parser.add_argument("--build", default=str(SOURCE.parent / "build"), help="the build folder")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds for one test (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
+    parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
+    parser.add_argument("--rooms", default="img", help="comma-separated folders under tests/ (default %(default)s)")
+    parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
+    return parser.parse_args()
+
+
+def find_tests(rooms, wanted):
+    found = []
+    for room in rooms:
+        for path in sorted((SOURCE / room).iterdir() if (SOURCE / room).is_dir() else []):
+            if path.suffix in (".sh", ".py") and path.name not in HELPERS and not path.name.startswith("."):
+                found.append(path)
+    if wanted:
+        found = [path for path in found if any(word in str(path) for word in wanted)]
+    return found
+
+
+def environment(build, scratch):
+    stock = {name: shutil.which(name, path="/usr/bin:/usr/local/bin:/bin") or "" for name in ("qemu-img", "qemu-io")}
+    env = dict(os.environ)
+    env.update(
+        QEMU_IMG=str(build / "qemu-img"), QEMU_IO=str(build / "qemu-io"),
+        STOCK_QEMU_IMG=os.environ.get("STOCK_QEMU_IMG", stock["qemu-img"]),
+        STOCK_QEMU_IO=os.environ.get("STOCK_QEMU_IO", stock["qemu-io"]),
+        TEST_DIR=scratch, TEST_SRC=str(SOURCE), LC_ALL="C.UTF-8", TZ="UTC",
+    )
+    return env
+
+
+def command(path):
+    return (["python3"] if path.suffix == ".py" else ["bash"]) + [str(path)]
+
+
+def run_one(path, options):
+    """Result word, seconds, output of one test."""
+    build = pathlib.Path(options.build).resolve()
+    scratch = tempfile.mkdtemp(prefix=f"stillframe-{path.stem}.")
+    started = time.monotonic()
+    process = subprocess.Popen(command(path), env=environment(build, scratch), cwd=scratch, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=options.timeout)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output += f"\nstopped after {options.timeout:g} seconds\n"
+        code = -1
+    result = {0: "passed", SKIPPED: "skipped"}.get(code, "failed")
+    if not (options.keep and result == "failed"):
+        shutil.rmtree(scratch, ignore_errors=True)
+    return result, time.monotonic() - started, output
+
+
+def report(path, result, seconds, output, options):
+    name = f"{path.parent.name}/{path.stem}"
+    reason = ""
+    if result == "skipped" and output.strip():
+        reason = ": " + output.strip().splitlines()[-1]
+    print(f"{result:8}{name} ({seconds:.1f} s){reason}", flush=True)
+    if result == "failed":
+        print("".join(f"    {line}\n" for line in output.strip().splitlines()[-60:]), end="")
+        again = ["python3", str(pathlib.Path(__file__)), "--build", options.build, "--keep", f"{path.parent.name}/{path.name}"]
+        print(f"    repeat: {shlex.join(again)}", flush=True)
+
+
+def main():
+    options = parse_arguments()
+    tests = find_tests(options.rooms.split(","), options.tests)
+    if options.list:
+        print("\n".join(f"{path.parent.name}/{path.stem}" for path in tests))
+        return 0
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+        running = {pool.submit(run_one, path, options): path for path in tests}
+        for future in concurrent.futures.as_completed(running):
+            result, seconds, output = future.result()
+            counts[result] += 1
+            report(running[future], result, seconds, output, options)
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    return 1 if counts["failed"] or (options.tests and not tests) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
