@@ -177,6 +177,7 @@ int coroutine_fn qcow2_header_write(Qcow2 *q);
 int coroutine_fn qcow2_mark_dirty(Qcow2 *q);
 int coroutine_fn qcow2_mark_clean(Qcow2 *q);
 int coroutine_fn qcow2_mark_corrupt(Qcow2 *q);
+int coroutine_fn qcow2_mark_consistent(Qcow2 *q);   /* clears the corrupt bit */
 /*
  * The atomic switch: one write of the first sector that changes L1 (offset, size), refcount
  * table (offset, clusters), snapshot table (offset, count) and virtual size together from the
