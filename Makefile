@@ -1,0 +1,35 @@
+# Short names for daily work; meson and ninja do the building.
+# SPDX-License-Identifier: GPL-2.0-or-later
+BUILD ?= build
+
+.PHONY: all demo check check-asan check-tsan bench install clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD)
+
+demo:
+	./demo
+
+check:
+	./check
+
+# The unit tests and program tests under the sanitizers, each in a build tree of its own.
+check-asan:
+	[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	BUILD=$(CURDIR)/build-asan ./check
+
+check-tsan:
+	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
+	ninja -C build-tsan && meson test -C build-tsan --suite unit --print-errorlogs
+
+bench: all
+	python3 tests/bench/bench.py --build $(BUILD)
+
+install: all
+	meson install -C $(BUILD)
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan

@@ -1,0 +1,48 @@
+# Installing what is missing on a Debian 12 machine.  Sourced by ./demo and ./check.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build python3 libglib2.0-dev zlib1g-dev libzstd-dev libaio-dev liburing-dev"
+DEMO_PACKAGES="qemu-utils e2fsprogs"
+TEST_PACKAGES="qemu-utils qemu-system-x86 e2fsprogs python3"
+
+as_root()
+{
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        echo "error: '$*' needs root: run this as root or install sudo" >&2
+        return 1
+    fi
+}
+
+# install_missing PACKAGE...: says what it installs; quiet when nothing is missing.
+install_missing()
+{
+    missing=
+    for package in "$@"; do
+        case " $missing " in *" $package "*) continue ;; esac
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=
+        [ "$state" = installed ] || missing="$missing $package"
+    done
+    [ -z "$missing" ] && return 0
+    echo "Installing:$missing"
+    log=$(mktemp)
+    if as_root apt-get update >"$log" 2>&1 &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >>"$log" 2>&1; then
+        rm -f "$log"
+        return 0
+    fi
+    tail -n 20 "$log" >&2
+    echo "error: the packages above could not be installed (whole log: $log)" >&2
+    return 1
+}
+
+# build_tree SRC BUILD: configure when needed, then build.
+build_tree()
+{
+    [ -f "$2/build.ninja" ] || meson setup "$2" "$1" >"$1/.setup.log" 2>&1 || { cat "$1/.setup.log" >&2; return 1; }
+    rm -f "$1/.setup.log"
+    ninja -C "$2" >"$2/ninja.log" 2>&1 || { tail -n 40 "$2/ninja.log" >&2; return 1; }
+}
