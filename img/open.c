@@ -1,0 +1,116 @@
+/*
+ * Opening images as the command line names them: plain names with -f, option strings with --image-opts,
+ * cache modes, and internal snapshots.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "img/common.h"
+
+static QDict *options_from_string(const char *text, const ImgOpen *how, Error **errp)
+{
+    g_autoptr(QObject) options = opts_parse_list(text, NULL, NULL, errp);
+
+    if (!options) {
+        return NULL;
+    }
+    if (qdict_has(options, "force-share") && how->force_share) {
+        error_report("--force-share/-U conflicts with image options");
+        return NULL;
+    }
+    return g_steal_pointer(&options);
+}
+
+static BlockBackend *open_by_options(const char *text, const ImgOpen *how)
+{
+    Error *err = NULL;
+    BlockBackend *blk;
+    QDict *options = options_from_string(text, how, &err);
+
+    if (!options) {
+        if (err) {
+            error_report_err(err);
+        }
+        return NULL;
+    }
+    if (how->force_share) {
+        qdict_put_bool(options, "force-share", true);
+    }
+    blk = blk_open(NULL, NULL, options, how->flags, &err);
+    if (!blk) {
+        error_reportf_err(err, "Could not open '%s': ", text);
+    }
+    return blk;
+}
+
+static BlockBackend *open_by_name(const char *filename, const ImgOpen *how)
+{
+    QDict *options = qdict_new();
+    Error *err = NULL;
+    BlockBackend *blk;
+
+    if (how->fmt) {
+        qdict_put_str(options, "driver", how->fmt);
+    }
+    if (how->force_share) {
+        qdict_put_bool(options, "force-share", true);
+    }
+    blk = blk_open(filename, NULL, options, how->flags, &err);
+    if (!blk) {
+        error_reportf_err(err, "Could not open '%s': ", filename);
+    }
+    return blk;
+}
+
+BlockBackend *img_open(const char *filename, const ImgOpen *how)
+{
+    BlockBackend *blk = how->image_opts ? open_by_options(filename, how) : open_by_name(filename, how);
+
+    if (blk) {
+        blk_set_enable_write_cache(blk, !how->writethrough);
+    }
+    return blk;
+}
+
+bool img_cache_mode(const char *word, ImgOpen *how)
+{
+    return bdrv_parse_cache_mode(word, &how->flags, &how->writethrough) == 0;
+}
+
+bool img_snapshot_param(const char *text, ImgSnapshotParam *out)
+{
+    g_autoptr(QObject) options = NULL;
+    g_autoptr(QObject) checked = NULL;
+
+    if (!g_str_has_prefix(text, "snapshot.")) {
+        out->either = g_strdup(text);
+        return true;
+    }
+    options = opts_parse_list(text, NULL, NULL, NULL);
+    checked = options ? opts_check_all(options, internal_snapshot_opts, NULL) : NULL;
+    if (!checked) {
+        error_report("Failed in parsing snapshot param '%s'", text);
+        return false;
+    }
+    out->id = g_strdup(opt_get_str(checked, "snapshot.id"));
+    out->name = g_strdup(opt_get_str(checked, "snapshot.name"));
+    return true;
+}
+
+void img_snapshot_param_clear(ImgSnapshotParam *p)
+{
+    g_free(p->id);
+    g_free(p->name);
+    g_free(p->either);
+    *p = (ImgSnapshotParam){ NULL };
+}
+
+bool img_snapshot_load(BlockDriverState *bs, const ImgSnapshotParam *p, Error **errp)
+{
+    if (p->either) {
+        return bdrv_snapshot_load_tmp_by_id_or_name(bs, p->either, errp) >= 0;
+    }
+    if (p->id || p->name) {
+        return bdrv_snapshot_load_tmp(bs, p->id, p->name, errp) >= 0;
+    }
+    return true;
+}

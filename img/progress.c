@@ -1,0 +1,93 @@
+/*
+ * The progress line of `-p`, and the same line on SIGUSR1 without it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <signal.h>
+#include "img/common.h"
+
+/* The line is printed again when the share has grown by this much. */
+#define STEP_PERCENT 1.0
+
+static struct {
+    bool enabled;
+    bool was_used;                     /* init was called: finish may print */
+    uint64_t done, total;
+    double shown;                      /* percent printed last; negative: nothing yet */
+    volatile sig_atomic_t asked;       /* set by the signal handler only */
+} progress;
+
+static double percent(void)
+{
+    return progress.total ? 100.0 * progress.done / progress.total : 0;
+}
+
+static void on_signal(int sig)
+{
+    progress.asked = 1;
+}
+
+void img_progress_init(bool enabled)
+{
+    struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+    progress.enabled = enabled;
+    progress.was_used = true;
+    progress.done = progress.total = 0;
+    progress.shown = -STEP_PERCENT;
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGUSR1, &sa, NULL);
+#if defined(SIGINFO) && SIGINFO != SIGPWR
+    sigaction(SIGINFO, &sa, NULL);
+#endif
+}
+
+static void show(bool force)
+{
+    double now = percent();
+
+    if (progress.enabled && (force || now >= progress.shown + STEP_PERCENT)) {
+        printf("    (%3.2f/100%%)\r", now);
+        fflush(stdout);
+        progress.shown = now;
+    } else if (progress.asked) {
+        fprintf(stderr, "    (%3.2f/100%%)\n", now);
+    }
+    progress.asked = 0;
+}
+
+void img_progress_total(uint64_t total)
+{
+    progress.total = total;
+    if (progress.shown < 0) {
+        show(true);
+    }
+}
+
+void img_progress_set(uint64_t done)
+{
+    progress.done = MIN(done, progress.total);
+    show(false);
+}
+
+void img_progress_add(uint64_t units)
+{
+    img_progress_set(progress.done + units);
+}
+
+void img_progress_finish(bool ok)
+{
+    if (!progress.was_used) {
+        return;
+    }
+    if (ok) {
+        progress.total = MAX(progress.total, 1);
+        progress.done = progress.total;
+        show(true);
+    }
+    if (progress.enabled) {
+        printf("\n");
+        fflush(stdout);
+    }
+    progress.was_used = false;
+}

@@ -1,0 +1,116 @@
+/*
+ * qemu-img: create, inspect, convert and change disk images offline.
+ *
+ * This file is the way in: global options and the table of sub-commands.  Each sub-command is a file of its
+ * own in img/.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <getopt.h>
+#include <signal.h>
+#include "img/commands.h"
+#include "util/aio.h"
+
+const char img_version_text[] = "qemu-img version 7.2.50 (Stillframe)\n";
+
+const ImgCommand img_commands[] = {
+    { "check", img_check,
+      "[--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] "
+      "filename" },
+    { "compare", img_compare,
+      "[--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2" },
+    { "create", img_create,
+      "[--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]" },
+    { "info", img_info,
+      "[--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename" },
+    { "map", img_map,
+      "[--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] "
+      "filename" },
+    { "snapshot", img_snapshot,
+      "[--object objectdef] [--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename" },
+    { "resize", img_resize,
+      "[--object objectdef] [--image-opts] [-f fmt] [--preallocation=prealloc] [-q] [--shrink] filename [+ | -]size" },
+    { NULL },
+};
+
+/* There are no trace events: a plain name is told to be unknown, a pattern matches nothing. */
+static void set_trace(const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+
+    for (int i = 0; parts[i]; i++) {
+        const char *name = g_str_has_prefix(parts[i], "enable=") ? parts[i] + strlen("enable=") : parts[i];
+
+        if (!strcmp(name, "help") || !strcmp(name, "?")) {
+            exit(EXIT_SUCCESS);
+        }
+        if (*name && !strpbrk(name, "*?=")) {
+            warn_report("trace event '%s' does not exist", name);
+        }
+    }
+}
+
+/* Options before the command; returns the index of the command. */
+static int parse_global(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { "trace", required_argument, NULL, 'T' },
+        { NULL },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "+:hVT:", longs, NULL)) != -1) {
+        switch (c) {
+        case 'h':
+            img_help();
+        case 'V':
+            fputs(img_version_text, stdout);
+            exit(EXIT_SUCCESS);
+        case 'T':
+            set_trace(optarg);
+            break;
+        case ':':
+            img_usage_error("missing argument for option '%s'", argv[optind - 1]);
+        default:
+            img_usage_error("unrecognized option '%s'", argv[optind - 1]);
+        }
+    }
+    return optind;
+}
+
+static const ImgCommand *find_command(const char *name)
+{
+    for (const ImgCommand *c = img_commands; c->name; c++) {
+        if (!strcmp(c->name, name)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const ImgCommand *command;
+    int first, ret;
+
+    signal(SIGPIPE, SIG_IGN);
+    error_init(argv[0]);
+    aio_init_main();
+    bdrv_init();
+    if (argc < 2) {
+        img_usage_error("Not enough arguments");
+    }
+    first = parse_global(argc, argv);
+    if (first == argc) {
+        img_usage_error("Not enough arguments");
+    }
+    command = find_command(argv[first]);
+    if (!command) {
+        img_usage_error("Command not found: %s", argv[first]);
+    }
+    ret = command->run(argc - first, argv + first);
+    bdrv_close_all();
+    return ret;
+}
