@@ -89,6 +89,20 @@ QObject *qlist_get(const QList *l, size_t i);                   /* borrowed */
  */
 QObject *json_parse(const char *text, Error **errp);
 QObject *json_parse_len(const char *text, size_t len, Error **errp);
+
+/*
+ * The same for input that comes in pieces (a monitor): emit is called for every complete value
+ * or error (exactly one of the two is non-NULL) and owns it.  After an error parsing resumes at
+ * the next structural or control character.
+ */
+typedef struct JsonParser JsonParser;
+typedef void JsonEmit(void *opaque, QObject *value, Error *err);
+JsonParser *json_parser_new(JsonEmit *emit, void *opaque);
+void json_parser_free(JsonParser *p);
+void json_parser_feed(JsonParser *p, const char *buf, size_t len);
+/* End of input: what is incomplete becomes an error. */
+void json_parser_flush(JsonParser *p);
+
 /* Serialise; pretty uses four spaces per level as `qemu-img --output=json` prints. g_free the result. */
 char *json_print(const QObject *o, bool pretty);
 

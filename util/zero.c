@@ -1,0 +1,68 @@
+/*
+ * Is a buffer all zero?  Data buffers that are not usually show it in their first, middle or
+ * last bytes, so those are looked at before the sweep.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "util/iov.h"
+
+typedef uint64_t Vec __attribute__((vector_size(32), aligned(1), may_alias));
+
+static inline uint64_t load_word(const uint8_t *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+static inline bool vec_is_zero(Vec v)
+{
+    return (v[0] | v[1] | v[2] | v[3]) == 0;
+}
+
+/* len >= 128 */
+__attribute__((target_clones("avx2", "default")))
+static bool sweep_is_zero(const uint8_t *p, size_t len)
+{
+    const uint8_t *last = p + len - 128;
+
+    for (; p < last; p += 128) {
+        const Vec *v = (const Vec *)p;
+
+        if (!vec_is_zero(v[0] | v[1] | v[2] | v[3])) {
+            return false;
+        }
+    }
+    /* The last block may overlap one already seen. */
+    return vec_is_zero(((const Vec *)last)[0] | ((const Vec *)last)[1] |
+                       ((const Vec *)last)[2] | ((const Vec *)last)[3]);
+}
+
+static bool short_is_zero(const uint8_t *p, size_t len)
+{
+    uint64_t acc = 0;
+    size_t i = 0;
+
+    for (; i + 8 <= len; i += 8) {
+        acc |= load_word(p + i);
+    }
+    for (; i < len; i++) {
+        acc |= p[i];
+    }
+    return acc == 0;
+}
+
+bool buffer_is_zero(const void *buf, size_t len)
+{
+    const uint8_t *p = buf;
+
+    if (len < 128) {
+        return short_is_zero(p, len);
+    }
+    if (load_word(p) | load_word(p + len / 2) | load_word(p + len - 8)) {
+        return false;
+    }
+    return sweep_is_zero(p, len);
+}
