@@ -43,7 +43,7 @@ static inline void qcow2_unknown_ext_free(Qcow2UnknownExt *e, unsigned n)
  * The steps of qcow2_header_parse, for callers that need the cluster size before they can read
  * the whole header cluster: _start checks magic, version and cluster size (needs 24 bytes);
  * _parse the fixed part; _check_tables where the tables of roots lie.
- * for_check: accept what `check -r` can rebuild (a missing refcount table).
+ * for_check: accept what a check finds and can repair (a missing refcount table, a bad snapshot table).
  */
 int qcow2_header_start(const uint8_t *buf, size_t len, uint32_t *cluster_bits, Error **errp);
 int qcow2_header_check_tables(const Qcow2Header *h, bool for_check, Error **errp);

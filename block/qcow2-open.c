@@ -254,7 +254,7 @@ static void coroutine_fn load_tables(void *opaque)
     Qcow2 *q = j->q;
 
     j->ret = qcow2_refcount_open(q, j->h, j->errp);
-    if (j->ret == 0) {
+    if (j->ret == 0 && !(j->flags & BDRV_O_CHECK)) {    /* a check reads the table itself, broken or not */
         j->ret = qcow2_read_snapshots(q, j->h, j->errp);
     }
 }
