@@ -314,6 +314,7 @@ static void free_state(Qcow2 *q)
         q->l2_cache = NULL;
     }
     qcow2_refcount_close(q);
+    qcow2_io_cleanup(q);
     qcow2_free_snapshots(q);
     g_clear_pointer(&q->l1, g_free);
     g_clear_pointer(&q->unknown_header_fields, g_free);
@@ -372,6 +373,7 @@ static int qcow2_open(BlockDriverState *bs, QDict *options, int flags, Error **e
     }
     q->bs = bs;
     co_mutex_init(&q->lock);
+    qcow2_io_init(q);
     ret = open_image(bs, options, flags, &hi, errp);
     header_image_clear(&hi);
     if (ret < 0) {

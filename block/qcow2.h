@@ -144,6 +144,7 @@ typedef struct Qcow2 {
     uint64_t snapshots_offset, snapshots_bytes;
     uint32_t l1_vm_state_index;                    /* first L1 entry past the disk */
     Qcow2InFlight *in_flight;
+    bool prealloc_known, prealloc;                 /* more clusters counted than the file holds (qcow2-status.c) */
     Qcow2CompressState *compress;
     Qcow2BitmapState *bitmaps;
     Qcow2CryptState *crypt_state;
@@ -288,6 +289,14 @@ static inline uint64_t qcow2_l2_get(const Qcow2 *q, const void *table, uint32_t 
 { return load_be64((const uint8_t *)table + (size_t)i * q->l2_entry_size); }
 static inline uint64_t qcow2_l2_get_bitmap(const Qcow2 *q, const void *table, uint32_t i)
 { return q->l2_entry_size == 16 ? load_be64((const uint8_t *)table + (size_t)i * 16 + 8) : 0; }
+static inline void qcow2_l2_set(const Qcow2 *q, void *table, uint32_t i, uint64_t entry, uint64_t bitmap)
+{
+    uint8_t *p = (uint8_t *)table + (size_t)i * q->l2_entry_size;
+    store_be64(p, entry);
+    if (q->l2_entry_size == 16) {
+        store_be64(p + 8, bitmap);
+    }
+}
 /*
  * Host place of guest offset: *bytes is cut to what has one type and is contiguous.
  * *host: file offset of the byte (NORMAL, ZERO_ALLOC), or the raw L2 entry (COMPRESSED).
@@ -303,6 +312,15 @@ void qcow2_compressed_place(const Qcow2 *q, uint64_t l2_entry, uint64_t *offset,
 int coroutine_fn qcow2_grow_l1(Qcow2 *q, uint64_t min_entries, bool exact);
 /* Turn every zero cluster (also of snapshots) into data or unallocated ones: amend to v2. */
 int coroutine_fn qcow2_expand_zero_clusters(Qcow2 *q, void (*progress)(void *, int64_t, int64_t), void *opaque);
+
+/* --- qcow2-inflight.c: requests under way ---------------------------------------- */
+void qcow2_io_init(Qcow2 *q);            /* by open, before any request */
+void qcow2_io_cleanup(Qcow2 *q);         /* by close */
+/*
+ * Wait until all data I/O is done that was begun on clusters as tables named them before this
+ * call.  A commit cycle calls it before stage 4, q->lock held (dropped while waiting).
+ */
+void coroutine_fn qcow2_io_wait(Qcow2 *q);
 
 /* --- qcow2-read.c, qcow2-write.c, qcow2-zero.c, qcow2-compress.c, qcow2-resize.c -- */
 int coroutine_fn qcow2_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f);
