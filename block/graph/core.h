@@ -17,13 +17,12 @@ struct BdrvCore {
     /* --- block/graph --- */
     int refcnt;
     BlockDriverState *next, *prev;     /* all nodes, oldest first */
+    BlockDriverState *inherits_from;   /* the parent whose options it was opened with; not referenced, compared only */
     bool named;                        /* the user chose node_name */
-    bool explicitly_read_only;         /* read-only is what was asked for, not a fallback */
     bool force_share;                  /* share everything with everyone (-U) */
-    bool writethrough;                 /* cache.writeback=off was asked for this node */
     bool has_probe_guard;              /* probed raw: sector 0 may not become a format header */
     bool inactive;
-    bool in_perm_check;                /* check_perm called, set_perm or abort_perm_update due */
+    bool reopening;                    /* between prepare and commit or abort of a reopen */
     uint64_t cumulative_perm, cumulative_shared;   /* what the parents need and share, as granted */
     GSList *op_blockers[BLOCK_OP_MAX]; /* of borrowed Error */
     int visit;                         /* scratch mark of one graph walk */

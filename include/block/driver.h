@@ -239,6 +239,11 @@ int bdrv_child_refresh_perms(BlockDriverState *bs, BdrvChild *c, Error **errp);
 void bdrv_default_perms(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
                         uint64_t perm, uint64_t shared, uint64_t *nperm, uint64_t *nshared);
 void bdrv_set_length(BlockDriverState *bs, int64_t bytes);
+/*
+ * Opened for writing, but it is not possible: fall back to read-only if the node was opened with
+ * auto-read-only (0), else -EACCES with msg (NULL: "Image is read-only").
+ */
+int bdrv_apply_auto_read_only(BlockDriverState *bs, const char *msg, Error **errp);
 
 /*
  * Requests to a child: the gate.  Checks range, state and permission, aligns, splits to

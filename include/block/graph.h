@@ -29,10 +29,15 @@ void bdrv_close_all(void);
 BlockDriverState *bdrv_find_node(const char *node_name);                 /* borrowed, NULL if none */
 /* By backend name or node name; error "Cannot find device='' nor node-name='x'" style as the peer. */
 BlockDriverState *bdrv_lookup_bs(const char *device, const char *node_name, Error **errp);
+/* How backends make their names known to lookups: true when `name` is a backend, *out its node or NULL. */
+typedef bool BdrvDeviceLookup(const char *name, BlockDriverState **out);
+void bdrv_set_device_lookup(BdrvDeviceLookup *fn);
 BlockDriverState *bdrv_next_node(BlockDriverState *bs);                   /* all named nodes; NULL starts */
 const char *bdrv_get_node_name(const BlockDriverState *bs);
 const char *bdrv_get_format_name(const BlockDriverState *bs);
-/* "device 'x'" or node name: what messages call this node. */
+/* The name of the backend that uses bs ("" when none has a name). */
+const char *bdrv_get_device_name(const BlockDriverState *bs);
+/* That, or else the node name: what messages call this node. */
 const char *bdrv_get_device_or_node_name(const BlockDriverState *bs);
 
 /* Backing chains. */
@@ -112,6 +117,11 @@ void bdrv_activate_all(Error **errp);
 
 /* Images. */
 int bdrv_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp);   /* opts consumed */
+/*
+ * The file below an image: created by the protocol that filename names, with those of opts (borrowed, typed or
+ * text) that it knows; "size" is the file's size.  What a format's co_create calls first.
+ */
+int bdrv_create_file(const char *filename, const QDict *opts, Error **errp);
 /*
  * What `qemu-img create` does: option checks, backing file (opened unless no_open_backing, size taken from it),
  * the "Formatting ..." line unless quiet.  size -1: not given.

@@ -14,7 +14,7 @@
 bool bdrv_can_snapshot(BlockDriverState *bs);
 /* Count (>= 0) with *out g_malloc'd, or -errno. */
 int bdrv_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out);
-/* The old order of interfaces without a separate id: a matching id or name. 0 or -ENOENT / -errno. */
+/* By name only, as `qemu-img snapshot -d` looks for it. 0 or -ENOENT / -errno. */
 int bdrv_snapshot_find(BlockDriverState *bs, QEMUSnapshotInfo *sn, const char *name);
 /*
  * id and name given: both must match; one given: that one.  Neither: a programming error

@@ -1,0 +1,42 @@
+/*
+ * Operation blockers: who is at work on a node says what must not happen to it meanwhile.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "internal.h"
+
+void bdrv_op_block(BlockDriverState *bs, BlockOp op, Error *reason)
+{
+    bs->core->op_blockers[op] = g_slist_prepend(bs->core->op_blockers[op], reason);
+}
+
+void bdrv_op_unblock(BlockDriverState *bs, BlockOp op, Error *reason)
+{
+    bs->core->op_blockers[op] = g_slist_remove(bs->core->op_blockers[op], reason);
+}
+
+void bdrv_op_block_all(BlockDriverState *bs, Error *reason)
+{
+    for (int op = 0; op < BLOCK_OP_MAX; op++) {
+        bdrv_op_block(bs, op, reason);
+    }
+}
+
+void bdrv_op_unblock_all(BlockDriverState *bs, Error *reason)
+{
+    for (int op = 0; op < BLOCK_OP_MAX; op++) {
+        bdrv_op_unblock(bs, op, reason);
+    }
+}
+
+bool bdrv_op_is_blocked(BlockDriverState *bs, BlockOp op, Error **errp)
+{
+    GSList *first = bs->core->op_blockers[op];
+
+    if (!first) {
+        return false;
+    }
+    error_propagate(errp, error_copy(first->data));
+    error_prepend(errp, "Node '%s' is busy: ", bdrv_get_device_or_node_name(bs));
+    return true;
+}

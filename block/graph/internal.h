@@ -1,0 +1,78 @@
+/*
+ * What the files of block/graph share among themselves.  Main thread only.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCK_GRAPH_INTERNAL_H
+#define BLOCK_GRAPH_INTERNAL_H
+
+#include "core.h"
+
+/* node.c: a fresh nameless node with one reference. */
+BlockDriverState *bdrv_node_new(void);
+/* Give bs its name (NULL: generate one) and put it into the list of all nodes. */
+int bdrv_node_set_name(BlockDriverState *bs, const char *name, Error **errp);
+/* Close the driver and drop the children; the node stays as an empty shell. */
+void bdrv_node_close(BlockDriverState *bs);
+void bdrv_node_set_filename(char **slot, const char *value);
+/* total_bytes from the driver or the child whose data is shown. 0 or -errno. */
+int bdrv_node_refresh_length(BlockDriverState *bs);
+bool bdrv_is_protocol(const BlockDriver *drv);
+
+/* walk.c: bs and everything below it, parents before children; free with g_ptr_array_unref. */
+GPtrArray *bdrv_walk_down(BlockDriverState *const *roots, size_t n);
+bool bdrv_reaches(BlockDriverState *from, const BlockDriverState *to);
+
+/* child.c: edges without permission work, for callers that refresh several at once. */
+BdrvChild *bdrv_edge_new(BlockDriverState *parent, const char *name, BdrvChildRole role);
+void bdrv_edge_link(BdrvChild *c, BlockDriverState *bs);      /* takes a reference to bs */
+void bdrv_edge_unlink(BdrvChild *c);                          /* drops it */
+void bdrv_edge_free(BdrvChild *c);                            /* unlinked already */
+char *bdrv_edge_parent_desc(BdrvChild *c);
+
+/* perm.c: check new permissions below roots; then exactly one of commit and abort. */
+typedef struct PermChange PermChange;
+PermChange *bdrv_perm_check(BlockDriverState *const *roots, size_t n, Error **errp);
+void bdrv_perm_commit(PermChange *pc);
+void bdrv_perm_abort(PermChange *pc);
+int bdrv_perm_refresh(BlockDriverState *bs, Error **errp);
+
+/* options.c: the options that every node has. */
+typedef struct NodeOptions {
+    char *node_name;                   /* NULL: generate */
+    int flags;                         /* open flags after the options were applied */
+    bool force_share;
+    bool detect_zeroes, detect_zeroes_unmap;
+} NodeOptions;
+/* Moves its keys out of options; flags are the defaults. */
+int bdrv_node_options_absorb(QDict *options, int flags, bool force_share, NodeOptions *out, Error **errp);
+void bdrv_node_options_clear(NodeOptions *o);
+/* What a child in this role gets when its own options are silent. */
+int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role);
+/* options["json:..."] and legacy dotted names into one flat dict. */
+int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp);
+
+/* probe.c */
+const BlockDriver *bdrv_probe_node(BlockDriverState *file, const char *filename, Error **errp);
+
+/* open.c */
+/* options and *backing_options: owned by the callee / given to the caller. */
+BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags, BlockDriverState *parent,
+                                BdrvChildRole role, QDict **backing_options, Error **errp);
+BlockDriverState *bdrv_open_inherit(const char *filename, const char *reference, QDict *options, int flags,
+                                    BlockDriverState *parent, BdrvChildRole role, Error **errp);
+/* backing.c: open the rest of the chain below bs.  options: "backing" and "backing.*", consumed. */
+int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp);
+
+/* filename.c: names of bs alone, its children's being fresh. */
+void bdrv_refresh_own_filename(BlockDriverState *bs);
+
+/* overlay.c: put a temporary overlay on bs; consumes bs's reference. */
+BlockDriverState *bdrv_open_temporary_overlay(BlockDriverState *bs, int flags, Error **errp);
+
+/* registry.c: does a backend of that name exist; its node or NULL through *out. */
+bool bdrv_device_lookup(const char *name, BlockDriverState **out);
+
+#define SCOPED_NODE_OPTIONS __attribute__((cleanup(bdrv_node_options_clear))) NodeOptions
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * Options that every node has, what children inherit of them, and json:{} names.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include "internal.h"
+#include "util/cutils.h"
+
+static const OptDesc node_options[] = {
+    { "node-name", OPT_STRING, "Node name of the block device node", NULL },
+    { "driver", OPT_STRING, "Block driver to use for the node", NULL },
+    { "cache.direct", OPT_BOOL, "Bypass software writeback cache on the host", NULL },
+    { "cache.no-flush", OPT_BOOL, "Ignore flush requests", NULL },
+    { "read-only", OPT_BOOL, "Node is opened in read-only mode", NULL },
+    { "auto-read-only", OPT_BOOL, "Node can become read-only if opening read-write fails", NULL },
+    { "detect-zeroes", OPT_STRING, "try to optimize zero writes (off, on, unmap)", NULL },
+    { "discard", OPT_STRING, "discard operation (ignore/off, unmap/on)", NULL },
+    { "force-share", OPT_BOOL, "always accept other writers (default: off)", NULL },
+    { NULL },
+};
+
+int bdrv_parse_discard_flags(const char *mode, int *flags)
+{
+    *flags &= ~BDRV_O_UNMAP;
+    if (!strcmp(mode, "unmap") || !strcmp(mode, "on")) {
+        *flags |= BDRV_O_UNMAP;
+    } else if (strcmp(mode, "ignore") && strcmp(mode, "off")) {
+        return -1;
+    }
+    return 0;
+}
+
+int bdrv_parse_cache_mode(const char *mode, int *flags, bool *writethrough)
+{
+    static const struct { const char *name; int flags; bool writethrough; } modes[] = {
+        { "off", BDRV_O_NOCACHE, false },
+        { "none", BDRV_O_NOCACHE, false },
+        { "directsync", BDRV_O_NOCACHE, true },
+        { "writeback", 0, false },
+        { "unsafe", BDRV_O_NO_FLUSH, false },
+        { "writethrough", 0, true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+        if (!strcmp(mode, modes[i].name)) {
+            *flags = (*flags & ~(BDRV_O_NOCACHE | BDRV_O_NO_FLUSH)) | modes[i].flags;
+            *writethrough = modes[i].writethrough;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+int bdrv_parse_aio(const char *mode, int *flags)
+{
+    *flags &= ~(BDRV_O_NATIVE_AIO | BDRV_O_IO_URING);
+    if (!strcmp(mode, "native")) {
+        *flags |= BDRV_O_NATIVE_AIO;
+    } else if (!strcmp(mode, "io_uring")) {
+        *flags |= BDRV_O_IO_URING;
+    } else if (strcmp(mode, "threads")) {
+        return -1;
+    }
+    return 0;
+}
+
+static void set_flag(const QDict *opts, const char *name, int bit, bool inverted, int *flags)
+{
+    bool on = (*flags & bit) != 0;
+
+    on = opt_get_bool(opts, name, on ^ inverted) ^ inverted;
+    *flags = on ? *flags | bit : *flags & ~bit;
+}
+
+static int absorb_detect_zeroes(const QDict *opts, NodeOptions *o, Error **errp)
+{
+    const char *mode = opt_get_str(opts, "detect-zeroes");
+
+    if (!mode || !strcmp(mode, "off")) {
+        return 0;
+    }
+    o->detect_zeroes = true;
+    if (!strcmp(mode, "on")) {
+        return 0;
+    }
+    if (strcmp(mode, "unmap")) {
+        error_setg(errp, "invalid parameter value: %s", mode);
+        return -EINVAL;
+    }
+    if (!(o->flags & BDRV_O_UNMAP)) {
+        error_setg(errp, "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
+        return -EINVAL;
+    }
+    o->detect_zeroes_unmap = true;
+    return 0;
+}
+
+int bdrv_node_options_absorb(QDict *options, int flags, bool force_share, NodeOptions *out, Error **errp)
+{
+    g_autoptr(QObject) opts = opts_absorb(options, node_options, errp);
+    const char *discard;
+
+    if (!opts) {
+        return -EINVAL;
+    }
+    set_flag(opts, "cache.direct", BDRV_O_NOCACHE, false, &flags);
+    set_flag(opts, "cache.no-flush", BDRV_O_NO_FLUSH, false, &flags);
+    set_flag(opts, "read-only", BDRV_O_RDWR, true, &flags);
+    set_flag(opts, "auto-read-only", BDRV_O_AUTO_RDONLY, false, &flags);
+    out->force_share = opt_get_bool(opts, "force-share", force_share);
+    if (out->force_share && (flags & BDRV_O_RDWR)) {
+        error_setg(errp, "force-share=on can only be used with read-only images");
+        return -EINVAL;
+    }
+    discard = opt_get_str(opts, "discard");
+    if (discard && bdrv_parse_discard_flags(discard, &flags) < 0) {
+        error_setg(errp, "Invalid discard option");
+        return -EINVAL;
+    }
+    out->flags = flags;
+    out->node_name = g_strdup(opt_get_str(opts, "node-name"));
+    return absorb_detect_zeroes(opts, out, errp);
+}
+
+void bdrv_node_options_clear(NodeOptions *o)
+{
+    g_clear_pointer(&o->node_name, g_free);
+}
+
+int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role)
+{
+    int flags = parent->open_flags & ~(BDRV_O_SNAPSHOT | BDRV_O_NO_BACKING | BDRV_O_COPY_ON_READ);
+
+    if (role & BDRV_CHILD_COW) {
+        return flags & ~(BDRV_O_RDWR | BDRV_O_AUTO_RDONLY | BDRV_O_PROTOCOL);
+    }
+    if (role & BDRV_CHILD_FILTERED) {
+        return flags;
+    }
+    if (role & BDRV_CHILD_METADATA) {
+        flags &= ~BDRV_O_NO_IO;
+    }
+    /* A format decides about discards itself, so its file must not drop them. */
+    return flags | BDRV_O_PROTOCOL | BDRV_O_UNMAP;
+}
+
+int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp)
+{
+    ERRP_GUARD();
+    g_autoptr(QObject) parsed = NULL;
+    const char *text;
+
+    if (!*filename || !str_has_prefix(*filename, "json:", &text)) {
+        return 0;
+    }
+    parsed = json_parse(text, errp);
+    if (parsed && qobject_type(parsed) != QTYPE_DICT) {
+        error_setg(errp, "Invalid JSON object given");
+    }
+    if (*errp) {
+        error_prepend(errp, "Could not parse the JSON options: ");
+        return -EINVAL;
+    }
+    qdict_flatten(parsed);
+    qdict_join(options, parsed, true);
+    *filename = NULL;
+    return 0;
+}

@@ -1,0 +1,377 @@
+/*
+ * Reopen: new flags and options for a set of nodes, all or nothing.
+ *
+ *   QUEUED   -> PREPARED  prepare_entry(): options checked, the driver's reopen_prepare; old state in force
+ *   PREPARED -> SWITCHED  switch_entry(): flags of all nodes set, permissions checked for the new graph
+ *   SWITCHED -> DONE      commit_entry(): locks taken over, the driver's reopen_commit
+ * A failure in any stage takes every entry back (abort_entry).  The nodes are drained throughout.
+ * A child that was opened with its parent follows it with the flags that it would inherit.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include "internal.h"
+
+typedef struct NodeState {
+    int flags;
+    bool read_only, force_share, detect_zeroes, detect_zeroes_unmap;
+} NodeState;
+
+typedef struct ReopenEntry {
+    BlockDriverState *bs;              /* referenced, drained */
+    QDict *options;                    /* flat: what is wanted, and with keep_old what was said before */
+    QDict *own;                        /* copy for bs->options, explicit_options */
+    NodeState old, new;
+    int base_flags;                    /* where the options are silent */
+    bool base_force_share;
+    BdrvReopenState rs;
+    bool prepared, switched;
+} ReopenEntry;
+
+struct BdrvReopenQueue {
+    GPtrArray *entries;                /* parents before children */
+};
+
+static void entry_free(gpointer p)
+{
+    ReopenEntry *e = p;
+
+    qobject_unref(e->options);
+    qobject_unref(e->own);
+    qobject_unref(e->rs.options);
+    bdrv_drained_end(e->bs);
+    bdrv_unref(e->bs);
+    g_free(e);
+}
+
+static NodeState node_state(const BlockDriverState *bs)
+{
+    return (NodeState) { bs->open_flags, bs->read_only, bs->core->force_share, bs->detect_zeroes,
+                         bs->detect_zeroes_unmap };
+}
+
+static void node_set_state(BlockDriverState *bs, const NodeState *s)
+{
+    bs->open_flags = s->flags;
+    bs->read_only = s->read_only;
+    bs->core->force_share = s->force_share;
+    bs->detect_zeroes = s->detect_zeroes;
+    bs->detect_zeroes_unmap = s->detect_zeroes_unmap;
+}
+
+static ReopenEntry *find_entry(BdrvReopenQueue *q, const BlockDriverState *bs)
+{
+    for (guint i = 0; i < q->entries->len; i++) {
+        ReopenEntry *e = g_ptr_array_index(q->entries, i);
+
+        if (e->bs == bs) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+static ReopenEntry *add_entry(BdrvReopenQueue *q, BlockDriverState *bs, QDict *options, bool keep_old)
+{
+    ReopenEntry *e = find_entry(q, bs);
+
+    if (e) {                           /* named before: this wish is newer */
+        qdict_join(e->options, options, false);
+        qobject_unref(options);
+        return e;
+    }
+    e = g_new0(ReopenEntry, 1);
+    e->bs = bs;
+    e->options = options;
+    bdrv_ref(bs);
+    bdrv_drained_begin(bs);
+    if (keep_old) {
+        qdict_join(options, bs->explicit_options, true);
+    }
+    g_ptr_array_add(q->entries, e);
+    return e;
+}
+
+/* The flags that the options of e lead to, for its children to inherit; errors show up in prepare. */
+static void guess_flags(ReopenEntry *e)
+{
+    g_autoptr(QObject) copy = qobject_clone(e->options);
+    SCOPED_NODE_OPTIONS node = { .flags = e->base_flags };
+
+    bdrv_node_options_absorb(copy, e->base_flags, e->base_force_share, &node, NULL);
+    e->new.flags = node.flags;
+    e->new.force_share = node.force_share;
+}
+
+static int flags_for_child(ReopenEntry *parent, const BdrvChild *c)
+{
+    BlockDriverState *bs = parent->bs;
+    int saved = bs->open_flags, flags;
+
+    bs->open_flags = parent->new.flags;
+    flags = bdrv_inherited_flags(bs, c->role);
+    bs->open_flags = saved;
+    return flags;
+}
+
+static void queue_node(BdrvReopenQueue *q, BlockDriverState *bs, QDict *options, bool keep_old, int base_flags,
+                       bool base_force_share)
+{
+    ReopenEntry *e = add_entry(q, bs, options, keep_old);
+
+    e->base_flags = base_flags;
+    e->base_force_share = base_force_share;
+    guess_flags(e);
+}
+
+/* A node that was not opened through its parent keeps its own ideas. */
+static void queue_children(BdrvReopenQueue *q, ReopenEntry *e, bool keep_old)
+{
+    for (BdrvChild *c = e->bs->children; c; c = c->next) {
+        g_autofree char *prefix = g_strconcat(c->name, ".", NULL);
+
+        if (c->bs && c->bs->core->inherits_from == e->bs) {
+            queue_node(q, c->bs, qdict_extract_subdict(e->options, prefix), keep_old, flags_for_child(e, c),
+                       e->new.force_share);
+        }
+    }
+}
+
+BdrvReopenQueue *bdrv_reopen_queue(BdrvReopenQueue *q, BlockDriverState *bs, QDict *options, bool keep_old)
+{
+    guint first;
+
+    if (!q) {
+        q = g_new0(BdrvReopenQueue, 1);
+        q->entries = g_ptr_array_new_with_free_func(entry_free);
+    }
+    options = options ? options : qdict_new();
+    qdict_flatten(options);
+    first = q->entries->len;
+    queue_node(q, bs, options, keep_old, keep_old ? bs->open_flags : bs->open_flags | BDRV_O_RDWR,
+               keep_old && bs->core->force_share);
+    for (guint i = first; i < q->entries->len; i++) {
+        queue_children(q, g_ptr_array_index(q->entries, i), keep_old);
+    }
+    return q;
+}
+
+void bdrv_reopen_queue_free(BdrvReopenQueue *q)
+{
+    if (q) {
+        g_ptr_array_unref(q->entries);
+        g_free(q);
+    }
+}
+
+static int cannot_change(const char *name, Error **errp)
+{
+    error_setg(errp, "Cannot change the option '%s'", name);
+    return -EINVAL;
+}
+
+/* A child named by a string must be the one that is there; an object was queued with the child. */
+static int check_child_reference(BlockDriverState *bs, const char *key, const QObject *value, Error **errp)
+{
+    const char *name = qobject_get_str(value);
+
+    for (BdrvChild *c = bs->children; c; c = c->next) {
+        if (!strcmp(c->name, key) && c->bs && name && !strcmp(name, c->bs->node_name)) {
+            return 0;
+        }
+    }
+    if (!strcmp(key, "backing") && qobject_type(value) == QTYPE_NULL && !bs->backing) {
+        return 0;
+    }
+    return cannot_change(key, errp);
+}
+
+/* Whatever nobody can change must be as it was. */
+static int check_unchanged(ReopenEntry *e, QDict *left, Error **errp)
+{
+    for (size_t i = 0; i < qdict_size(left); i++) {
+        const char *key = qdict_key_at(left, i);
+        QObject *value = qdict_value_at(left, i);
+        QObject *old = qdict_get(e->bs->options, key);
+        int ret;
+
+        if (old && qobject_equal(old, value)) {
+            continue;
+        }
+        ret = check_child_reference(e->bs, key, value, errp);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+static int check_identity(ReopenEntry *e, const NodeOptions *node, Error **errp)
+{
+    const char *driver = qdict_get_str(e->own, "driver");
+    const char *filename = qdict_get_str(e->own, "filename");
+    const char *old_filename = qdict_get_str(e->bs->options, "filename");
+
+    if (driver && strcmp(driver, e->bs->drv->name)) {
+        return cannot_change("driver", errp);
+    }
+    if (node->node_name && strcmp(node->node_name, e->bs->node_name)) {
+        return cannot_change("node-name", errp);
+    }
+    if (filename && old_filename && strcmp(filename, old_filename)) {
+        return cannot_change("filename", errp);
+    }
+    return 0;
+}
+
+static int call_driver_prepare(ReopenEntry *e, Error **errp)
+{
+    ERRP_GUARD();
+    static const OptDesc no_options[] = { { NULL } };
+    BlockDriverState *bs = e->bs;
+    const BlockDriver *drv = bs->drv;
+    int ret;
+
+    e->rs.bs = bs;
+    e->rs.flags = e->new.flags;
+    e->rs.options = opts_absorb(e->options, drv->open_options ? drv->open_options : no_options, errp);
+    if (!e->rs.options) {
+        return -EINVAL;
+    }
+    if (!drv->reopen_prepare) {
+        error_setg(errp, "Block format '%s' used by node '%s' does not support reopening files", drv->name,
+                   bdrv_get_device_or_node_name(bs));
+        return -ENOTSUP;
+    }
+    ret = drv->reopen_prepare(&e->rs, errp);
+    if (ret < 0 && !*errp) {
+        error_setg(errp, "failed while preparing to reopen image '%s'", bs->filename);
+    }
+    e->prepared = ret >= 0;
+    return ret;
+}
+
+static int prepare_entry(ReopenEntry *e, Error **errp)
+{
+    SCOPED_NODE_OPTIONS node = { 0 };
+    int ret;
+
+    if (!e->bs->drv) {
+        error_setg(errp, "Node '%s' is ejected", e->bs->node_name);
+        return -ENOMEDIUM;
+    }
+    e->own = qobject_clone(e->options);
+    e->old = node_state(e->bs);
+    ret = bdrv_node_options_absorb(e->options, e->base_flags, e->base_force_share, &node, errp);
+    if (ret == 0) {
+        ret = check_identity(e, &node, errp);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    e->new = (NodeState) { node.flags, !(node.flags & BDRV_O_RDWR), node.force_share, node.detect_zeroes,
+                           node.detect_zeroes_unmap };
+    ret = bdrv_flush(e->bs);
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Error flushing drive");
+        return ret;
+    }
+    ret = call_driver_prepare(e, errp);
+    return ret < 0 ? ret : check_unchanged(e, e->options, errp);
+}
+
+static void abort_entry(ReopenEntry *e)
+{
+    if (e->switched) {
+        node_set_state(e->bs, &e->old);
+        e->bs->core->reopening = false;
+    }
+    if (e->prepared && e->bs->drv->reopen_abort) {
+        e->bs->drv->reopen_abort(&e->rs);
+    }
+}
+
+static void switch_entry(ReopenEntry *e)
+{
+    node_set_state(e->bs, &e->new);
+    e->bs->core->reopening = true;
+    e->switched = true;
+}
+
+static void remember_options(ReopenEntry *e)
+{
+    BlockDriverState *bs = e->bs;
+
+    qdict_del(e->own, "node-name");
+    qdict_del(e->own, "driver");
+    qobject_unref(bs->explicit_options);
+    bs->explicit_options = qobject_clone(e->own);
+    for (size_t i = 0; i < qdict_size(e->rs.options); i++) {
+        const char *key = qdict_key_at(e->rs.options, i);
+
+        if (qdict_has(e->own, key)) {
+            qdict_put(bs->options, key, qobject_ref(qdict_get(e->own, key)));
+        }
+    }
+}
+
+static void commit_entry(ReopenEntry *e)
+{
+    e->bs->core->reopening = false;
+    if (e->bs->drv->reopen_commit) {
+        e->bs->drv->reopen_commit(&e->rs);
+    }
+    remember_options(e);
+}
+
+static PermChange *check_switched(BdrvReopenQueue *q, Error **errp)
+{
+    g_autofree BlockDriverState **roots = g_new(BlockDriverState *, q->entries->len);
+
+    for (guint i = 0; i < q->entries->len; i++) {
+        ReopenEntry *e = g_ptr_array_index(q->entries, i);
+
+        switch_entry(e);
+        roots[i] = e->bs;
+    }
+    return bdrv_perm_check(roots, q->entries->len, errp);
+}
+
+int bdrv_reopen_multiple(BdrvReopenQueue *q, Error **errp)
+{
+    PermChange *pc = NULL;
+    int ret = 0;
+
+    for (guint i = 0; i < q->entries->len && ret >= 0; i++) {
+        ret = prepare_entry(g_ptr_array_index(q->entries, i), errp);
+    }
+    if (ret >= 0) {
+        pc = check_switched(q, errp);
+        ret = pc ? 0 : -EPERM;
+    }
+    if (ret == 0) {
+        bdrv_perm_commit(pc);
+    }
+    for (guint i = q->entries->len; i-- > 0; ) {     /* files first: formats may write in commit */
+        (ret == 0 ? commit_entry : abort_entry)(g_ptr_array_index(q->entries, i));
+    }
+    for (guint i = q->entries->len; ret == 0 && i-- > 0; ) {
+        bdrv_refresh_limits(((ReopenEntry *)g_ptr_array_index(q->entries, i))->bs, NULL);
+    }
+    bdrv_reopen_queue_free(q);
+    return ret;
+}
+
+int bdrv_reopen(BlockDriverState *bs, QDict *options, bool keep_old, Error **errp)
+{
+    return bdrv_reopen_multiple(bdrv_reopen_queue(NULL, bs, options, keep_old), errp);
+}
+
+int bdrv_reopen_set_read_only(BlockDriverState *bs, bool read_only, Error **errp)
+{
+    QDict *options = qdict_new();
+
+    qdict_put_bool(options, "read-only", read_only);
+    return bdrv_reopen(bs, options, true, errp);
+}

@@ -1,0 +1,330 @@
+/*
+ * Internal snapshots over any node: lookup rules and verbs.
+ *
+ * A node whose driver has no snapshots of its own passes the verbs to its only data child, so
+ * filters above an image are transparent.  Verbs that change what is read drain every node from
+ * the one named down to the one that acts, and refresh the lengths on the way back up.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "block/dirty-bitmap.h"
+#include "block/snapshot.h"
+#include "util/cutils.h"
+
+const OptDesc internal_snapshot_opts[] = {
+    { "snapshot.id", OPT_STRING, "snapshot id", NULL },
+    { "snapshot.name", OPT_STRING, "snapshot name", NULL },
+    { NULL },
+};
+
+static bool carries_data(const BdrvChild *c)
+{
+    return c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA | BDRV_CHILD_FILTERED | BDRV_CHILD_COW);
+}
+
+/* The one child through which bs passes snapshots, or NULL. */
+static BlockDriverState *fallback(BlockDriverState *bs)
+{
+    BlockDriverState *primary = bdrv_primary_bs(bs);
+
+    for (BdrvChild *c = bs->children; c; c = c->next) {
+        if (carries_data(c) && c->bs != primary) {
+            return NULL;
+        }
+    }
+    return primary;
+}
+
+static bool has_snapshots(BlockDriverState *bs)
+{
+    return bs->drv->snapshot_create != NULL;
+}
+
+/* The node at or below bs that acts; NULL: none can. */
+static BlockDriverState *acting_node(BlockDriverState *bs)
+{
+    while (bs && bs->drv && !has_snapshots(bs)) {
+        bs = fallback(bs);
+    }
+    return bs && bs->drv ? bs : NULL;
+}
+
+/* The length of each node between top and the acting one follows from the one below it. */
+static void refresh_lengths(BlockDriverState *top, BlockDriverState *actor)
+{
+    int64_t len = actor->total_bytes;
+
+    for (BlockDriverState *bs = top; bs != actor; bs = fallback(bs)) {
+        if (bs->drv->is_filter) {
+            bdrv_set_length(bs, len);
+        } else if (bs->drv->getlength) {
+            len = bs->drv->getlength(bs);
+            if (len >= 0) {
+                bdrv_set_length(bs, len);
+            }
+        }
+    }
+}
+
+bool bdrv_can_snapshot(BlockDriverState *bs)
+{
+    if (!bs || !bs->drv || bs->read_only) {
+        return false;
+    }
+    return acting_node(bs) != NULL;
+}
+
+int bdrv_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
+{
+    BlockDriverState *actor;
+
+    *out = NULL;
+    if (!bs->drv) {
+        return -ENOMEDIUM;
+    }
+    actor = acting_node(bs);
+    return actor && actor->drv->snapshot_list ? actor->drv->snapshot_list(actor, out) : -ENOTSUP;
+}
+
+/* Exact matches of what is given (NULL: any).  Index or -1. */
+static int find_in(const QEMUSnapshotInfo *list, int n, const char *id, const char *name)
+{
+    for (int i = 0; i < n; i++) {
+        if ((!id || !strcmp(list[i].id_str, id)) && (!name || !strcmp(list[i].name, name))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int bdrv_snapshot_find(BlockDriverState *bs, QEMUSnapshotInfo *sn, const char *name)
+{
+    g_autofree QEMUSnapshotInfo *list = NULL;
+    int n = bdrv_snapshot_list(bs, &list);
+    int i = find_in(list, n, NULL, name);
+
+    if (n < 0) {
+        return n;
+    }
+    if (i < 0) {
+        return -ENOENT;
+    }
+    *sn = list[i];
+    return 0;
+}
+
+bool bdrv_snapshot_find_by_id_and_name(BlockDriverState *bs, const char *id, const char *name,
+                                       QEMUSnapshotInfo *sn, Error **errp)
+{
+    g_autofree QEMUSnapshotInfo *list = NULL;
+    int n, i;
+
+    g_assert(id || name);
+    n = bdrv_snapshot_list(bs, &list);
+    if (n < 0) {
+        error_setg_errno(errp, -n, "Failed to get a snapshot list");
+        return false;
+    }
+    i = find_in(list, n, id, name);
+    if (i >= 0 && sn) {
+        *sn = list[i];
+    }
+    return i >= 0;
+}
+
+int bdrv_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp)
+{
+    ERRP_GUARD();
+    BlockDriverState *actor = acting_node(bs);
+    int ret;
+
+    if (!bs->drv || !actor) {
+        ret = bs->drv ? -ENOTSUP : -ENOMEDIUM;
+        error_setg_errno(errp, -ret, "Could not create snapshot");
+        return ret;
+    }
+    bdrv_drained_begin(bs);
+    ret = actor->drv->snapshot_create(actor, sn, errp);
+    bdrv_drained_end(bs);
+    if (ret < 0 && !*errp) {
+        error_setg_errno(errp, -ret, "Could not create snapshot");
+    }
+    return ret;
+}
+
+static bool any_has_bitmaps(BlockDriverState *bs, BlockDriverState *actor)
+{
+    for (; bs; bs = bs == actor ? NULL : fallback(bs)) {
+        if (bdrv_dirty_bitmap_next(bs, NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **errp)
+{
+    ERRP_GUARD();
+    BlockDriverState *actor = acting_node(bs);
+    int ret;
+
+    if (!bs->drv) {
+        error_setg(errp, "Block driver is closed");
+        return -ENOMEDIUM;
+    }
+    if (!actor || !actor->drv->snapshot_goto) {
+        error_setg(errp, "Block driver does not support snapshots");
+        return -ENOTSUP;
+    }
+    if (any_has_bitmaps(bs, actor)) {
+        error_setg(errp, "Device has active dirty bitmaps");
+        return -EBUSY;
+    }
+    bdrv_drained_begin(bs);
+    ret = actor->drv->snapshot_goto(actor, id_or_name, errp);
+    if (ret < 0 && !*errp) {
+        error_setg_errno(errp, -ret, "Failed to load snapshot");
+    } else if (ret >= 0) {
+        refresh_lengths(bs, actor);
+    }
+    bdrv_drained_end(bs);
+    return ret;
+}
+
+int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp)
+{
+    ERRP_GUARD();
+    BlockDriverState *actor = acting_node(bs);
+    int ret;
+
+    if (!bs->drv) {
+        error_setg(errp, "Device '%s' has no medium", bdrv_get_device_name(bs));
+        return -ENOMEDIUM;
+    }
+    if (!id && !name) {
+        error_setg(errp, "snapshot_id and name are both NULL");
+        return -EINVAL;
+    }
+    if (!actor || !actor->drv->snapshot_delete) {
+        error_setg(errp, "Block format '%s' used by device '%s' does not support internal snapshot deletion",
+                   bs->drv->name, bdrv_get_device_name(bs));
+        return -ENOTSUP;
+    }
+    bdrv_drained_begin(bs);
+    ret = actor->drv->snapshot_delete(actor, id, name, errp);
+    bdrv_drained_end(bs);
+    if (ret < 0 && !*errp) {
+        error_setg_errno(errp, -ret, "Could not delete snapshot");
+    }
+    return ret;
+}
+
+/* A list that cannot be read is reported as such, not as a missing snapshot. */
+static bool find_id_first(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp)
+{
+    ERRP_GUARD();
+
+    if (bdrv_snapshot_find_by_id_and_name(bs, id_or_name, NULL, sn, errp)) {
+        return true;
+    }
+    if (!*errp && bdrv_snapshot_find_by_id_and_name(bs, NULL, id_or_name, sn, errp)) {
+        return true;
+    }
+    if (!*errp) {
+        error_setg(errp, "Can't find the snapshot");
+    }
+    return false;
+}
+
+int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp)
+{
+    QEMUSnapshotInfo sn;
+
+    if (!find_id_first(bs, id_or_name, &sn, errp)) {
+        return -ENOENT;
+    }
+    return bdrv_snapshot_delete(bs, sn.id_str, sn.name, errp);
+}
+
+int bdrv_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp)
+{
+    ERRP_GUARD();
+    BlockDriverState *actor = acting_node(bs);
+    int ret;
+
+    if (!bs->drv) {
+        error_setg(errp, "Device '%s' has no medium", bdrv_get_device_name(bs));
+        return -ENOMEDIUM;
+    }
+    if (!id && !name) {
+        error_setg(errp, "snapshot_id and name are both NULL");
+        return -EINVAL;
+    }
+    if (!bs->read_only) {
+        error_setg(errp, "Device is not readonly");
+        return -EINVAL;
+    }
+    if (!actor || !actor->drv->snapshot_load_tmp) {
+        error_setg(errp, "Block format '%s' used by device '%s' does not support temporarily loading internal snapshots",
+                   bs->drv->name, bdrv_get_device_name(bs));
+        return -ENOTSUP;
+    }
+    bdrv_drained_begin(bs);
+    ret = actor->drv->snapshot_load_tmp(actor, id, name, errp);
+    if (ret < 0 && !*errp) {
+        error_setg_errno(errp, -ret, "Failed to load snapshot");
+    } else if (ret >= 0) {
+        refresh_lengths(bs, actor);
+    }
+    bdrv_drained_end(bs);
+    return ret;
+}
+
+int bdrv_snapshot_load_tmp_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp)
+{
+    ERRP_GUARD();
+    Error *first = NULL;
+    int ret = bdrv_snapshot_load_tmp(bs, id_or_name, NULL, &first);
+
+    if (ret == -ENOENT || ret == -EINVAL) {
+        error_free(first);
+        return bdrv_snapshot_load_tmp(bs, NULL, id_or_name, errp);
+    }
+    error_propagate(errp, first);
+    return ret;
+}
+
+static char *clock_text(const QEMUSnapshotInfo *sn)
+{
+    uint64_t secs = sn->vm_clock_nsec / 1000000000;
+
+    return g_strdup_printf("%02d:%02d:%02d.%03d", (int)(secs / 3600), (int)(secs / 60 % 60), (int)(secs % 60),
+                           (int)(sn->vm_clock_nsec / 1000000 % 1000));
+}
+
+char *bdrv_snapshot_dump_line(const QEMUSnapshotInfo *sn)
+{
+    g_autofree char *size = NULL, *clock = NULL;
+    char date[64] = "", icount[32] = "";
+    time_t when;
+    struct tm tm;
+
+    if (!sn) {
+        return g_strdup_printf("%-9s %-16s %8s%20s%13s%11s", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
+    }
+    when = sn->date_sec;
+    if (localtime_r(&when, &tm)) {
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    }
+    if (sn->icount != UINT64_MAX) {
+        g_snprintf(icount, sizeof(icount), "%" PRId64, (int64_t)sn->icount);
+    }
+    size = size_to_str(sn->vm_state_size);
+    clock = clock_text(sn);
+    return g_strdup_printf("%-9s %-16s %8s%20s%13s%11s", sn->id_str, sn->name, size, date, clock, icount);
+}
