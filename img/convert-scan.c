@@ -1,0 +1,129 @@
+/*
+ * Cutting the sources into jobs: which ranges are data, which are zeroes, which the target need not hold.
+ *
+ * Runs one step at a time under the pipeline's take lock, well ahead of the copying.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include "img/convert.h"
+
+/* Ranges of zeroes go to the target in one request up to this size. */
+#define MAX_ZERO_JOB (1 * GiB)
+
+static const ConvertSource *source_at(const Convert *c, int64_t offset)
+{
+    int i = 0;
+
+    while (offset >= c->source[i].start + c->source[i].bytes) {
+        i++;
+    }
+    return &c->source[i];
+}
+
+static ConvertKind kind_of(const Convert *c, int status)
+{
+    bool past_backing = c->at >= c->target_backing_length;
+
+    if (c->target_has_backing) {
+        if ((status & BDRV_BLOCK_ZERO) && past_backing) {
+            return CONVERT_NOTHING;
+        }
+        if (!(status & (BDRV_BLOCK_ALLOCATED | BDRV_BLOCK_ZERO | BDRV_BLOCK_DATA))) {
+            return past_backing ? CONVERT_DATA : CONVERT_NOTHING;
+        }
+    }
+    return (status & BDRV_BLOCK_ZERO) && c->opt->min_sparse ? CONVERT_ZERO : CONVERT_DATA;
+}
+
+/* What [at, status_end) is; both fall into one source. */
+static int coroutine_fn scan_range(Convert *c)
+{
+    const ConvertSource *s = source_at(c, c->at);
+    BlockDriverState *bs = blk_bs(s->blk), *base = c->target_has_backing ? bdrv_cow_bs(bdrv_skip_filters(bs)) : NULL;
+    int64_t left = s->start + s->bytes - c->at, pnum = 0;
+    int status;
+
+    if (c->target_has_backing && c->at < c->target_backing_length) {
+        left = MIN(left, c->target_backing_length - c->at);
+    }
+    status = bdrv_block_status_above(bs, base, c->at - s->start, left, &pnum, NULL, NULL, NULL);
+    if (status < 0 && c->opt->salvage) {
+        if (!c->opt->source.quiet) {
+            warn_report("error while reading block status at offset %" PRIu64 ": %s", (uint64_t)(c->at - s->start),
+                        strerror(-status));
+        }
+        /* Perhaps the data can be read although its status cannot. */
+        status = BDRV_BLOCK_DATA | BDRV_BLOCK_ALLOCATED;
+        pnum = MIN(left, c->chunk);
+    }
+    if (status < 0) {
+        error_report("error while reading block status at offset %" PRIu64 ": %s", (uint64_t)(c->at - s->start),
+                     strerror(-status));
+        c->failed = true;
+        return status;
+    }
+    c->kind = kind_of(c, status);
+    c->status_end = c->at + pnum;
+    return 0;
+}
+
+/* Compressed clusters are written whole: what does not fill one is data. */
+static void fit_to_clusters(Convert *c, ImgJob *job)
+{
+    int64_t end = job->offset + job->bytes;
+
+    if (end < c->total) {
+        end = ALIGN_DOWN(end, c->cluster_size);
+    }
+    if (end <= job->offset) {
+        end = MIN(ALIGN_UP(job->offset + 1, c->cluster_size), c->total);
+        job->kind = CONVERT_DATA;
+    }
+    job->bytes = job->kind == CONVERT_DATA ? MIN(end - job->offset, c->cluster_size) : end - job->offset;
+}
+
+static void coroutine_fn keep_pace(Convert *c, int64_t bytes)
+{
+    int64_t now = aio_clock_ns(AIO_CLOCK_REALTIME);
+
+    if (!c->opt->rate) {
+        return;
+    }
+    if (c->pace_ns > now) {
+        co_sleep_ns(c->pace_ns - now);
+    }
+    c->pace_ns = MAX(c->pace_ns, now) + bytes * 1000000000.0 / c->opt->rate;
+}
+
+int coroutine_fn convert_take(void *opaque, ImgJob *job)
+{
+    Convert *c = opaque;
+
+    while (c->at < c->total) {
+        int64_t limit;
+
+        if (c->at >= c->status_end) {
+            int ret = scan_range(c);
+
+            if (ret < 0) {
+                return ret;
+            }
+        }
+        job->offset = c->at;
+        job->kind = c->kind;
+        limit = c->kind == CONVERT_DATA ? c->chunk : (int64_t)MAX_ZERO_JOB;
+        /* End on a chunk border, so that jobs do not share clusters of the target. */
+        job->bytes = MIN(c->status_end, ALIGN_DOWN(c->at + limit, c->chunk)) - c->at;
+        if (c->compressed) {
+            fit_to_clusters(c, job);
+        }
+        c->at += job->bytes;
+        if (job->kind == CONVERT_DATA || (job->kind == CONVERT_ZERO && !c->zero_init)) {
+            keep_pace(c, job->bytes);
+            return 1;
+        }
+        img_progress_add(job->bytes);
+    }
+    return 0;
+}
