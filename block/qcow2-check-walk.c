@@ -52,7 +52,9 @@ static void count_region(Checker *c, uint64_t offset, uint64_t bytes, uint64_t t
         uint64_t room = q->refcount_max - refmap_get(c->refs, i);
 
         for (uint64_t over = times > room ? times - room : 0; over; over--) {
-            check_say("ERROR: overflow cluster offset=0x%" G_GINT64_MODIFIER "x\n", i << q->cluster_bits);
+            check_say("ERROR: overflow cluster offset=0x%" G_GINT64_MODIFIER "x\n"
+                      "Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy "
+                      "if the image cannot be opened for writing\n", i << q->cluster_bits);
             c->res->corruptions++;
         }
         refmap_add(c->refs, i, MIN(times, room));

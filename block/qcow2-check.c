@@ -25,6 +25,9 @@ int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *b
 {
     uint64_t have = offset < c->file_len ? MIN(bytes, c->file_len - offset) : 0;
 
+    if (offset > INT64_MAX - bytes) {
+        return -EIO;
+    }
     memset((uint8_t *)buf + have, 0, bytes - have);
     return have ? bdrv_read_buf(c->q->bs->file, offset, have, buf, 0) : 0;
 }
@@ -166,7 +169,7 @@ int coroutine_fn check_compare(Checker *c, BdrvCheckFix fix)
 
         if (err < 0) {
             report_unreadable(c, from, to, -err);
-            c->rebuild = true;
+            c->rebuild = c->rebuild || (c->fix & BDRV_FIX_ERRORS);
         } else {
             ret = compare_block(c, fix, block, from, to, &highest);
         }

@@ -370,26 +370,15 @@ static int write_metadata(BdrvChild *file, const CreatePlan *p, const Layout *l,
 static char *create_parent_desc(BdrvChild *c) { return g_strdup("image creation"); }
 static const BdrvChildOps create_ops = { .get_parent_desc = create_parent_desc };
 
-static int create_protocol_file(const CreatePlan *p, const char *filename, uint64_t size, PreallocMode prealloc, Error **errp)
+/* The options that are not ours go to the protocol; size and preallocation mean the image, not the file. */
+static int create_protocol_file(const CreatePlan *p, const char *filename, uint64_t size, Error **errp)
 {
-    static const char *const passed_on[] = { "nocow", "extent_size_hint" };
-    const BlockDriver *proto = bdrv_find_protocol(filename, true, errp);
-    QDict *opts;
+    g_autoptr(QObject) opts = qdict_new();
 
-    if (!proto) {
-        return -EINVAL;
-    }
-    opts = qdict_new();
+    qdict_join(opts, p->opts, false);
+    qdict_del(opts, "preallocation");
     qdict_put_int(opts, "size", size);
-    if (prealloc != PREALLOC_OFF) {
-        qdict_put_str(opts, "preallocation", prealloc_mode_name(prealloc));
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(passed_on); i++) {
-        if (qdict_has(p->opts, passed_on[i])) {
-            qdict_put(opts, passed_on[i], qobject_ref(qdict_get(p->opts, passed_on[i])));
-        }
-    }
-    return bdrv_create(proto, filename, opts, errp);
+    return bdrv_create_file(filename, opts, errp);
 }
 
 /* Open filename as driver (NULL: as a protocol) for writing and hold it by an edge of our own. */
@@ -427,12 +416,11 @@ static int preallocate(const CreatePlan *p, Error **errp)
 
 static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
 {
-    int ret = create_protocol_file(p, p->filename, 0, PREALLOC_OFF, errp);
+    int ret = create_protocol_file(p, p->filename, 0, errp);
     BdrvChild *file;
 
     if (ret == 0 && p->data_file) {
-        ret = create_protocol_file(p, p->data_file, p->prealloc == PREALLOC_OFF && !p->data_file_raw ? p->size : 0,
-                                   PREALLOC_OFF, errp);
+        ret = create_protocol_file(p, p->data_file, initial_size(p), errp);
     }
     if (ret < 0) {
         return ret;
