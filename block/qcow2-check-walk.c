@@ -87,6 +87,12 @@ static void visit_compressed(Checker *c, L2Walk *w, uint32_t index, uint64_t ent
 {
     uint64_t offset, bytes;
 
+    qcow2_compressed_place(c->q, entry & ~QCOW2_OFLAG_COPIED, &offset, &bytes);
+    if (entry & QCOW2_OFLAG_COPIED) {
+        FINDING(c, w, "ERROR: coffset=0x%" G_GINT64_MODIFIER "x: copied flag must never be set for compressed clusters\n",
+                offset);
+        entry &= ~QCOW2_OFLAG_COPIED;
+    }
     if (qcow2_has_data_file(c->q)) {
         FINDING(c, w, "ERROR compressed cluster %u with data file, entry=0x%" G_GINT64_MODIFIER "x\n", index, entry);
         return;
@@ -95,11 +101,6 @@ static void visit_compressed(Checker *c, L2Walk *w, uint32_t index, uint64_t ent
         FINDING(c, w, "ERROR compressed cluster %u with non-zero subcluster allocation bitmap, entry=0x%"
                 G_GINT64_MODIFIER "x\n", index, entry);
         return;
-    }
-    qcow2_compressed_place(c->q, entry & ~QCOW2_OFLAG_COPIED, &offset, &bytes);
-    if (entry & QCOW2_OFLAG_COPIED) {
-        FINDING(c, w, "ERROR: coffset=0x%" G_GINT64_MODIFIER "x: copied flag must never be set for compressed clusters\n",
-                offset);
     }
     visit_region(c, w, offset, bytes);
     if (w->stats && !w->quiet) {

@@ -224,7 +224,7 @@ static int coroutine_fn compare_and_repair(Checker *c)
         check_say("ERROR need to rebuild refcount structures\n");
         return -EIO;
     }
-    if (c->fix && (c->res->corruptions != before.corruptions || c->res->leaks != before.leaks)) {
+    if (c->fix && (c->res->corruptions || c->res->leaks)) {
         *c->res = before;
         ret = check_compare(c, c->fix);
     }
