@@ -81,4 +81,19 @@ bool qcow2_unallocated_is_zero(const Qcow2 *q, uint64_t offset);
 int coroutine_fn qcow2_read_compressed(Qcow2 *q, uint64_t entry, unsigned ticket, uint64_t skip, uint64_t bytes,
                                        IoVec *qiov, size_t qo);
 
+/*
+ * What is written: the bytes of qiov from qo on, or (qiov NULL) whatever copy brings into
+ * [to_offset, + bytes) of `to` for the request's bytes from `done` on.
+ */
+typedef struct Qcow2Source {
+    IoVec *qiov;
+    size_t qo;
+    int coroutine_fn (*copy)(const struct Qcow2Source *src, uint64_t done, BdrvChild *to, uint64_t to_offset, uint64_t bytes);
+    Qcow2 *from;                     /* for copy */
+    uint64_t from_offset;            /* guest offset there */
+    BdrvRequestFlags read_flags, write_flags;
+} Qcow2Source;
+/* The one way to write: plan, move, link, piece by piece. */
+int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_t bytes, const Qcow2Source *src);
+
 #endif

@@ -445,28 +445,43 @@ static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
     }
     if (ret == 0) {
         AUTO_IOVEC all;
-        iov_init(&all, qiov->niov + 2);
+        iov_init(&all, qiov ? qiov->niov + 2 : 2);
         if (head) {
             iov_add(&all, buf, head);
         }
-        iov_concat(&all, qiov, qo, p->bytes);
+        if (qiov) {
+            iov_concat(&all, qiov, qo, p->bytes);
+        } else if (head && tail) {
+            /* The data between comes later, by itself. */
+            bdrv_child_event(q->bs->file, "cow_write");
+            ret = bdrv_write(q->data_file, p->host - head, head, &all, 0, 0);
+            iov_reset(&all);
+        }
         if (tail) {
             iov_add(&all, buf + head, tail);
         }
-        bdrv_child_event(q->bs->file, "cow_write");
-        ret = bdrv_write(q->data_file, p->host - head, p->to - p->from, &all, 0, 0);
+        if (ret == 0) {
+            uint64_t start = qiov || !tail ? p->host - head : p->host + p->bytes;
+            bdrv_child_event(q->bs->file, "cow_write");
+            ret = bdrv_write(q->data_file, start, all.size, &all, 0, 0);
+        }
     }
     bdrv_memfree(buf);
     return ret;
 }
 
-static int coroutine_fn move(Piece *p, IoVec *qiov, size_t qo)
+static int coroutine_fn move(Piece *p, const Qcow2Source *src, uint64_t done)
 {
-    if (p->to - p->from == p->bytes || zero_below(p)) {
+    bool copies = p->to - p->from != p->bytes && !zero_below(p);
+    if (src->qiov) {
+        if (copies) {
+            return write_with_copies(p, src->qiov, src->qo + done);
+        }
         bdrv_child_event(p->q->bs->file, "write_aio");
-        return bdrv_write(p->q->data_file, p->host, p->bytes, qiov, qo, 0);
+        return bdrv_write(p->q->data_file, p->host, p->bytes, src->qiov, src->qo + done, 0);
     }
-    return write_with_copies(p, qiov, qo);
+    int ret = copies ? write_with_copies(p, NULL, 0) : 0;
+    return ret < 0 ? ret : src->copy(src, done, p->q->data_file, p->host, p->bytes);
 }
 
 /* The entry and bitmap of one cluster after the piece; returns whether its old clusters are to be freed. */
@@ -539,24 +554,28 @@ static int coroutine_fn begin(Piece *p, uint64_t hint)
     return plan(p, hint);
 }
 
-int coroutine_fn qcow2_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
-                                BdrvRequestFlags f)
+int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_t bytes, const Qcow2Source *src)
 {
-    uint64_t hint = 0;
-    while (bytes > 0) {
-        Piece p = { .q = qcow2_of(bs), .offset = offset, .bytes = bytes };
+    uint64_t hint = 0, done = 0;
+    while (done < bytes) {
+        Piece p = { .q = qcow2_of(bs), .offset = offset + done, .bytes = bytes - done };
         int ret = begin(&p, hint);
         if (ret < 0) {
             return ret;
         }
-        ret = finish(&p, move(&p, qiov, qo));
+        ret = finish(&p, move(&p, src, done));
         if (ret < 0) {
             return ret;
         }
-        offset += p.bytes;
-        bytes -= p.bytes;
-        qo += p.bytes;
+        done += p.bytes;
         hint = qcow2_in_cluster(p.q, p.host + p.bytes) ? 0 : p.host + p.bytes;
     }
     return 0;
+}
+
+int coroutine_fn qcow2_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                                BdrvRequestFlags f)
+{
+    Qcow2Source src = { .qiov = qiov, .qo = qo };
+    return qcow2_write_from(bs, offset, bytes, &src);
 }
