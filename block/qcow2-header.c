@@ -212,10 +212,6 @@ static int check_widths(const Qcow2Header *h, Error **errp)
         error_setg(errp, "Reference count entry width too large; may not exceed 64 bits");
         return -EINVAL;
     }
-    if (h->crypt_method > QCOW2_CRYPT_LUKS) {
-        error_setg(errp, "Unsupported encryption method %d", (int)h->crypt_method);
-        return -EINVAL;
-    }
     return 0;
 }
 
@@ -292,6 +288,10 @@ int qcow2_header_check_tables(const Qcow2Header *h, bool for_check, Error **errp
     }
     if (l1_needed > h->l1_size) {
         error_setg(errp, "L1 table is too small");
+        return -EINVAL;
+    }
+    if (h->crypt_method > QCOW2_CRYPT_LUKS) {
+        error_setg(errp, "Unsupported encryption method %d", (int)h->crypt_method);
         return -EINVAL;
     }
     return 0;
@@ -423,6 +423,10 @@ int qcow2_extensions_parse(const uint8_t *buf, size_t len, const Qcow2Header *h,
         if (ret < 0) {
             break;
         }
+    }
+    if (ret == 0 && h->crypt_method == QCOW2_CRYPT_LUKS && !e->has_crypto) {
+        error_setg(errp, "Missing CRYPTO header for crypt method %d", (int)h->crypt_method);
+        ret = -EINVAL;
     }
     if (ret < 0) {
         qcow2_extensions_clear(e);

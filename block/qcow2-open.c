@@ -221,6 +221,22 @@ static int open_data_file(BlockDriverState *bs, int flags, Error **errp)
     return q->data_file ? 0 : -EINVAL;
 }
 
+/* Without its key, an encrypted image shows its metadata only. */
+static int check_key(const Qcow2 *q, const QDict *options, int flags, Error **errp)
+{
+    const char *secret = opt_get_str(options, "encrypt.key-secret");
+
+    if (q->crypt == QCOW2_CRYPT_NONE || (flags & BDRV_O_NO_IO)) {
+        return 0;
+    }
+    if (secret) {
+        error_setg(errp, "No secret with id '%s'", secret);
+    } else {
+        error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
+    }
+    return -EINVAL;
+}
+
 static int read_l1(Qcow2 *q, Error **errp)
 {
     uint64_t bytes = (uint64_t)q->l1_size * sizeof(uint64_t);
@@ -344,6 +360,9 @@ static int open_image(BlockDriverState *bs, const QDict *options, int flags, Hea
     if (ret == 0) {
         qcow2_options_apply(q, &runtime);
         ret = open_data_file(bs, flags, errp);
+    }
+    if (ret == 0) {
+        ret = check_key(q, options, flags, errp);
     }
     if (ret == 0) {
         ret = read_l1(q, errp);

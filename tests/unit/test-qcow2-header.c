@@ -84,6 +84,7 @@ static const FieldCase field_cases[] = {
     { 96, 4, 6, NULL },
     { 96, 4, 7, "Reference count entry width too large; may not exceed 64 bits" },
     { 96, 4, UINT32_MAX, "Reference count entry width too large; may not exceed 64 bits" },
+    { 32, 4, 2, "Missing CRYPTO header for crypt method 2" },
     { 32, 4, 3, "Unsupported encryption method 3" },
     { 32, 4, UINT32_MAX, "Unsupported encryption method -1" },
     { 56, 4, 0, "Image does not contain a reference count table" },
