@@ -8,7 +8,7 @@
 
 static QDict *options_from_string(const char *text, const ImgOpen *how, Error **errp)
 {
-    g_autoptr(QObject) options = opts_parse_list(text, NULL, NULL, errp);
+    g_autoptr(QObject) options = opts_parse_list(text, "file", NULL, errp);
 
     if (!options) {
         return NULL;

@@ -180,7 +180,7 @@ static int put_backing(ImgCreate *ic, const char *base, const char *base_fmt, Er
     }
     if (base_fmt) {
         if (!table_has(ic->table, "backing_fmt")) {
-            error_setg(errp, "Backing format not supported for file format '%s'", ic->fmt);
+            error_setg(errp, "Backing file format not supported for file format '%s'", ic->fmt);
             return -EINVAL;
         }
         qdict_put_str(ic->opts, "backing_fmt", base_fmt);
@@ -210,7 +210,7 @@ static int collect_options(ImgCreate *ic, const char *text, int64_t size, Error 
     return 0;
 }
 
-static int check_backing_names(ImgCreate *ic, Error **errp)
+static int check_backing_names(ImgCreate *ic, bool no_open, Error **errp)
 {
     const char *file = opt_get_str(ic->opts, "backing_file");
 
@@ -223,6 +223,10 @@ static int check_backing_names(ImgCreate *ic, Error **errp)
     }
     if (!strcmp(file, ic->filename)) {
         error_setg(errp, "Error: Trying to create an image with the same filename as the backing file");
+        return -EINVAL;
+    }
+    if (no_open && !opt_get_str(ic->opts, "backing_fmt")) {
+        error_setg(errp, "Backing file specified without backing format");
         return -EINVAL;
     }
     return 0;
@@ -269,6 +273,7 @@ static int look_at_backing(ImgCreate *ic, int flags, Error **errp)
 static void print_value(const OptDesc *d, const QObject *v)
 {
     const char *s = qobject_get_str(v);
+    uint64_t u;
     int64_t n;
     bool b;
 
@@ -277,6 +282,8 @@ static void print_value(const OptDesc *d, const QObject *v)
         printf("%s", b ? "on" : "off");
     } else if (qobject_get_int(v, &n)) {
         printf("%" PRId64, n);
+    } else if (qobject_get_uint(v, &u)) {
+        printf("%" PRId64, (int64_t)u);      /* the peer prints sizes as signed */
     }
     for (; s && *s; s++) {
         printf(*s == ',' ? ",," : "%c", *s);
@@ -316,7 +323,7 @@ void bdrv_img_create(const char *filename, const char *fmt, const char *base_fil
     __attribute__((cleanup(img_create_clear))) ImgCreate ic = { .filename = filename, .fmt = fmt };
 
     if (find_drivers(&ic, errp) < 0 || collect_options(&ic, options, size, errp) < 0 ||
-        put_backing(&ic, base_filename, base_fmt, errp) < 0 || check_backing_names(&ic, errp) < 0) {
+        put_backing(&ic, base_filename, base_fmt, errp) < 0 || check_backing_names(&ic, no_open_backing, errp) < 0) {
         return;
     }
     if (opt_get_str(ic.opts, "backing_file") && !no_open_backing && look_at_backing(&ic, flags, errp) < 0) {

@@ -49,7 +49,9 @@ int bdrv_node_options_absorb(QDict *options, int flags, bool force_share, NodeOp
 void bdrv_node_options_clear(NodeOptions *o);
 /* What a child in this role gets when its own options are silent. */
 int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role);
-/* options["json:..."] and legacy dotted names into one flat dict. */
+/* Nested into dotted names. */
+void bdrv_options_flatten(QDict *options);
+/* Options of a "json:" name join options; *filename becomes NULL then. */
 int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp);
 
 /* probe.c */

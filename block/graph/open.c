@@ -337,7 +337,7 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
 
     *backing_options = NULL;
     r.options = r.options ? r.options : qdict_new();
-    qdict_flatten(r.options);
+    bdrv_options_flatten(r.options);
     if (bdrv_options_from_json_name(&r.filename, r.options, errp) < 0) {
         return NULL;
     }

@@ -146,6 +146,26 @@ int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role)
     return flags | BDRV_O_PROTOCOL | BDRV_O_UNMAP;
 }
 
+/* {"file": {}} says nothing about the child: as if it were not there. */
+static void drop_empty_dicts(QDict *options)
+{
+    for (size_t i = qdict_size(options); i-- > 0; ) {
+        QObject *v = qdict_value_at(options, i);
+
+        if (qobject_type(v) == QTYPE_DICT && qdict_size(v) == 0) {
+            g_autofree char *key = g_strdup(qdict_key_at(options, i));
+
+            qdict_del(options, key);
+        }
+    }
+}
+
+void bdrv_options_flatten(QDict *options)
+{
+    qdict_flatten(options);
+    drop_empty_dicts(options);
+}
+
 int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp)
 {
     ERRP_GUARD();
@@ -156,14 +176,15 @@ int bdrv_options_from_json_name(const char **filename, QDict *options, Error **e
         return 0;
     }
     parsed = json_parse(text, errp);
-    if (parsed && qobject_type(parsed) != QTYPE_DICT) {
-        error_setg(errp, "Invalid JSON object given");
-    }
-    if (*errp) {
+    if (!parsed) {
         error_prepend(errp, "Could not parse the JSON options: ");
         return -EINVAL;
     }
-    qdict_flatten(parsed);
+    if (qobject_type(parsed) != QTYPE_DICT) {
+        error_setg(errp, "Invalid JSON object given");
+        return -EINVAL;
+    }
+    bdrv_options_flatten(parsed);
     qdict_join(options, parsed, true);
     *filename = NULL;
     return 0;

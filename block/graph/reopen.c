@@ -147,7 +147,7 @@ BdrvReopenQueue *bdrv_reopen_queue(BdrvReopenQueue *q, BlockDriverState *bs, QDi
         q->entries = g_ptr_array_new_with_free_func(entry_free);
     }
     options = options ? options : qdict_new();
-    qdict_flatten(options);
+    bdrv_options_flatten(options);
     first = q->entries->len;
     queue_node(q, bs, options, keep_old, keep_old ? bs->open_flags : bs->open_flags | BDRV_O_RDWR,
                keep_old && bs->core->force_share);
