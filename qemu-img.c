@@ -10,6 +10,7 @@
 #include <signal.h>
 #include "img/commands.h"
 #include "util/aio.h"
+#include "util/trace.h"
 
 const char img_version_text[] = "qemu-img version 7.2.50 (Stillframe)\n";
 
@@ -38,23 +39,6 @@ const ImgCommand img_commands[] = {
     { NULL },
 };
 
-/* There are no trace events: a plain name is told to be unknown, a pattern matches nothing. */
-static void set_trace(const char *text)
-{
-    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-
-    for (int i = 0; parts[i]; i++) {
-        const char *name = g_str_has_prefix(parts[i], "enable=") ? parts[i] + strlen("enable=") : parts[i];
-
-        if (!strcmp(name, "help") || !strcmp(name, "?")) {
-            exit(EXIT_SUCCESS);
-        }
-        if (*name && !strpbrk(name, "*?=")) {
-            warn_report("trace event '%s' does not exist", name);
-        }
-    }
-}
-
 /* Options before the command; returns the index of the command. */
 static int parse_global(int argc, char **argv)
 {
@@ -74,7 +58,7 @@ static int parse_global(int argc, char **argv)
             fputs(img_version_text, stdout);
             exit(EXIT_SUCCESS);
         case 'T':
-            set_trace(optarg);
+            trace_configure(optarg, &error_fatal);
             break;
         case ':':
             img_usage_error("missing argument for option '%s'", argv[optind - 1]);

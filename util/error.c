@@ -208,13 +208,13 @@ void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque)
 static void report_text(const char *kind, const char *msg)
 {
     g_autofree char *line = g_strdup_printf("%s%s%s%s", location ? location : "", location ? ": " : "", kind, msg);
+    bool in_file = location && *location == ':';
 
     if (sink) {
         sink(sink_opaque, line);
         return;
     }
-    fflush(stdout);
-    fprintf(stderr, "%s: %s\n", progname, line);
+    fprintf(stderr, "%s%s%s\n", progname, in_file ? "" : ": ", line);
 }
 
 static void report_hint(const Error *err)

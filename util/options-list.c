@@ -82,6 +82,11 @@ QDict *opts_parse_list(const char *text, const char *implied_key, bool *help_wan
     return parse_list(text, implied_key, false, help_wanted);
 }
 
+QDict *opts_parse_list_noisy(const char *text, const char *implied_key, bool *help_wanted, Error **errp)
+{
+    return parse_list(text, implied_key, true, help_wanted);
+}
+
 QDict *opts_parse_cmdline(const char *text, const char *implied_key, bool *help_wanted, Error **errp)
 {
     g_autoptr(QObject) opts = parse_list(text, implied_key, true, help_wanted);

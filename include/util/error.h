@@ -65,7 +65,10 @@ void info_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);   /* "PROGRAM: info:
 /* argv[0]'s last component; set once at start, used as the message prefix. */
 void error_init(const char *argv0);
 const char *error_progname(void);
-/* Where later messages point, e.g. "-o size=x"; NULL for nowhere. Borrowed, per thread. */
+/*
+ * Where later messages point, e.g. "-o size=x", or ":FILE:LINE" (printed right behind the program's name);
+ * NULL for nowhere.  Borrowed, per thread.
+ */
 void error_set_location(const char *text);
 /* While non-NULL, error_report and friends go to fn (a monitor) instead of stderr. Per thread. */
 void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque);

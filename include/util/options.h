@@ -28,10 +28,9 @@ typedef struct OptDesc {
  * Repeated keys: the last wins.  Sets *help_wanted (if non-NULL) for "help" or "?".
  */
 QDict *opts_parse_list(const char *text, const char *implied_key, bool *help_wanted, Error **errp);
-/*
- * As opts_parse_list for text that a person typed (--image-opts, -drive): warns on stderr about
- * bare flags; an "id" must be well-formed and is dropped.
- */
+/* As opts_parse_list for text that a person typed: warns on stderr about bare flags. */
+QDict *opts_parse_list_noisy(const char *text, const char *implied_key, bool *help_wanted, Error **errp);
+/* As opts_parse_list_noisy for lists that may carry an "id" (-drive): it must be well-formed and is dropped. */
 QDict *opts_parse_cmdline(const char *text, const char *implied_key, bool *help_wanted, Error **errp);
 /* The stricter grammar of -object/-blockdev: dotted keys nest, no bare flags, key charset checked. Result is nested. */
 QDict *opts_parse_keyval(const char *text, const char *implied_key, bool *help_wanted, Error **errp);
