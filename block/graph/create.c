@@ -143,12 +143,14 @@ typedef struct ImgCreate {
     const char *filename, *fmt;
     OptDesc *table;
     QDict *opts;                       /* typed */
+    QDict *text;                       /* as the user wrote them: switches are shown so */
 } ImgCreate;
 
 static void img_create_clear(ImgCreate *ic)
 {
     g_free(ic->table);
     qobject_unref(ic->opts);
+    qobject_unref(ic->text);
 }
 
 static int find_drivers(ImgCreate *ic, Error **errp)
@@ -195,6 +197,7 @@ static int collect_options(ImgCreate *ic, const char *text, int64_t size, Error 
     if (!given) {
         return -EINVAL;
     }
+    ic->text = qobject_clone(given);
     ic->table = merged_table(ic->drv, ic->proto);
     ic->opts = opts_check_all(given, ic->table, errp);
     if (!ic->opts) {
@@ -295,9 +298,10 @@ static void print_formatting(const ImgCreate *ic)
     printf("Formatting '%s', fmt=%s", ic->filename, ic->fmt);
     for (const OptDesc *d = ic->table; d->name; d++) {
         QObject *v = qdict_get(ic->opts, d->name);
+        QObject *written = d->type == OPT_BOOL ? qdict_get(ic->text, d->name) : NULL;
 
         if (v) {
-            print_value(d, v);
+            print_value(d, written ? written : v);
         }
     }
     printf("\n");

@@ -296,7 +296,7 @@ int bdrv_node_refresh_length(BlockDriverState *bs)
         if (len < 0) {
             return len;
         }
-        bs->total_bytes = len;
+        bs->total_bytes = ALIGN_UP(len, BDRV_SECTOR_SIZE);      /* as the peer: disks are whole sectors */
     } else if (filtered) {
         bs->total_bytes = filtered->bs->total_bytes;
     }

@@ -345,6 +345,9 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
     qobject_unref(bs->explicit_options);
     bs->explicit_options = qobject_clone(r.options);
     r.flags = parent ? bdrv_inherited_flags(parent, role) : flags;
+    if (r.flags & BDRV_O_SNAPSHOT) {
+        r.flags &= ~(BDRV_O_RDWR | BDRV_O_AUTO_RDONLY);      /* writes go to the overlay */
+    }
     bs->core->inherits_from = parent;
     r.force_share = parent && parent->core->force_share;
     take_backing_options(&r);

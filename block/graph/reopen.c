@@ -25,6 +25,7 @@ typedef struct ReopenEntry {
     NodeState old, new;
     int base_flags;                    /* where the options are silent */
     bool base_force_share;
+    bool keep_old;
     BdrvReopenState rs;
     bool prepared, switched;
 } ReopenEntry;
@@ -86,6 +87,7 @@ static ReopenEntry *add_entry(BdrvReopenQueue *q, BlockDriverState *bs, QDict *o
     e->options = options;
     bdrv_ref(bs);
     bdrv_drained_begin(bs);
+    e->keep_old = keep_old;
     if (keep_old) {
         qdict_join(options, bs->explicit_options, true);
     }
@@ -207,6 +209,18 @@ static int check_unchanged(ReopenEntry *e, QDict *left, Error **errp)
     return 0;
 }
 
+/* With new options alone, what defines the image must be said again: it has no default to fall back to. */
+static int check_not_reset(ReopenEntry *e, Error **errp)
+{
+    for (const char *const *s = e->bs->drv->strong_options; s && *s && !e->keep_old; s++) {
+        if (qdict_has(e->bs->options, *s) && !qdict_has(e->own, *s)) {
+            error_setg(errp, "Option '%s' cannot be reset to its default value", *s);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 static int check_identity(ReopenEntry *e, const NodeOptions *node, Error **errp)
 {
     const char *driver = qdict_get_str(e->own, "driver");
@@ -222,7 +236,7 @@ static int check_identity(ReopenEntry *e, const NodeOptions *node, Error **errp)
     if (filename && old_filename && strcmp(filename, old_filename)) {
         return cannot_change("filename", errp);
     }
-    return 0;
+    return check_not_reset(e, errp);
 }
 
 static int call_driver_prepare(ReopenEntry *e, Error **errp)
