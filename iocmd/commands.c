@@ -67,9 +67,10 @@ static const IoCmd *find_command(const char *name)
     return NULL;
 }
 
-static void print_oneline(const IoCmd *cmd)
+/* name is what the user calls it. */
+static void print_oneline(const IoCmd *cmd, const char *name)
 {
-    printf("%s ", cmd->name);
+    printf("%s ", name);
     if (cmd->args) {
         printf("%s ", cmd->args);
     }
@@ -81,7 +82,7 @@ int iocmd_usage(const char *name)
     const IoCmd *cmd = find_command(name);
 
     if (cmd) {
-        print_oneline(cmd);
+        print_oneline(cmd, cmd->name);
     }
     return -EINVAL;
 }
@@ -92,7 +93,8 @@ static int help_run(BlockBackend *blk, int argc, char **argv)
 
     if (argc == 1) {
         for (guint i = 0; i < commands->len; i++) {
-            print_oneline(g_ptr_array_index(commands, i));
+            cmd = g_ptr_array_index(commands, i);
+            print_oneline(cmd, cmd->name);
         }
         printf("\nUse 'help commandname' for extended help.\n");
         return 0;
@@ -102,7 +104,7 @@ static int help_run(BlockBackend *blk, int argc, char **argv)
         printf("command %s not found\n", argv[1]);
         return -EINVAL;
     }
-    print_oneline(cmd);
+    print_oneline(cmd, argv[1]);
     if (cmd->help) {
         fputs(cmd->help, stdout);
     }
