@@ -1,0 +1,288 @@
+/*
+ * qemu-img rebase: give an image another backing file.
+ *
+ * The safe way: where the image leaves the content to its backing chain and old and new chain differ, the old
+ * content is written into the image first.  The unsafe way (-u) changes the name only.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include "img/common.h"
+#include "img/pipeline.h"
+
+#define REBASE_CHUNK (1 * MiB)      /* of each chain */
+#define REBASE_WORKERS 8
+
+typedef struct Rebase {
+    BlockBackend *blk;                  /* the image */
+    BlockBackend *old_base, *new_base;  /* NULL: none, reads as zeroes */
+    int64_t size, old_size, new_size;
+    int64_t at;
+    bool reported;
+} Rebase;
+
+typedef struct RebaseArgs {
+    const char *filename, *base, *base_fmt;
+    ImgOpen how, source;
+    bool unsafe;
+} RebaseArgs;
+
+static int fail(Rebase *r, int ret, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
+static int fail(Rebase *r, int ret, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!r->reported) {
+        va_start(ap, fmt);
+        error_vreport(fmt, ap);
+        va_end(ap);
+    }
+    r->reported = true;
+    return ret;
+}
+
+/* ---- copying what differs ---- */
+/* The next range that the image itself does not hold. */
+static int coroutine_fn rebase_take(void *opaque, ImgJob *job)
+{
+    Rebase *r = opaque;
+
+    while (r->at < r->size) {
+        int64_t pnum = 0;
+        int ret = bdrv_is_allocated(blk_bs(r->blk), r->at, r->size - r->at, &pnum);
+
+        if (ret < 0) {
+            return fail(r, ret, "error while reading image metadata: %s", strerror(-ret));
+        }
+        job->offset = r->at;
+        /* End on chunk borders: workers share no cluster. */
+        job->bytes = ret ? pnum : MIN(pnum, ALIGN_DOWN(r->at + (int64_t)REBASE_CHUNK, (int64_t)REBASE_CHUNK) - r->at);
+        r->at += job->bytes;
+        if (!ret) {
+            return 1;
+        }
+        img_progress_add(job->bytes);
+    }
+    return 0;
+}
+
+/* Read a range of a chain that may be shorter than the image. */
+static int coroutine_fn read_chain(BlockBackend *blk, int64_t length, const ImgJob *job, uint8_t *buf)
+{
+    int64_t n = blk ? CLAMP(length - job->offset, 0, job->bytes) : 0;
+
+    memset(buf + n, 0, job->bytes - n);
+    return n ? blk_pread(blk, job->offset, n, buf, 0) : 0;
+}
+
+/* Length of the run of sectors at the start that differ (*differ) or are equal. */
+static int64_t next_run(const uint8_t *a, const uint8_t *b, int64_t bytes, bool *differ)
+{
+    int64_t n = MIN(bytes, BDRV_SECTOR_SIZE);
+
+    *differ = memcmp(a, b, n) != 0;
+    while (n < bytes) {
+        int64_t step = MIN(bytes - n, BDRV_SECTOR_SIZE);
+
+        if ((memcmp(a + n, b + n, step) != 0) != *differ) {
+            break;
+        }
+        n += step;
+    }
+    return n;
+}
+
+static int coroutine_fn write_difference(Rebase *r, int64_t offset, int64_t bytes, const uint8_t *old)
+{
+    int ret = buffer_is_zero(old, bytes) ? blk_pwrite_zeroes(r->blk, offset, bytes, 0)
+                                         : blk_pwrite(r->blk, offset, bytes, old, 0);
+
+    return ret < 0 ? fail(r, ret, "Error while writing to COW image: %s", strerror(-ret)) : 0;
+}
+
+static int coroutine_fn rebase_work(void *opaque, ImgPipeline *p, ImgJob *job)
+{
+    Rebase *r = opaque;
+    uint8_t *old = job->buffer, *new = old + REBASE_CHUNK;
+    bool differ;
+    int ret = read_chain(r->old_base, r->old_size, job, old);
+
+    if (ret < 0) {
+        return fail(r, ret, "error while reading from old backing file");
+    }
+    ret = read_chain(r->new_base, r->new_size, job, new);
+    if (ret < 0) {
+        return fail(r, ret, "error while reading from new backing file");
+    }
+    img_pipeline_turn(p, job);
+    for (int64_t at = 0, n; at < job->bytes && ret >= 0; at += n) {
+        n = next_run(old + at, new + at, job->bytes - at, &differ);
+        ret = differ ? write_difference(r, job->offset + at, n, old + at) : 0;
+    }
+    img_progress_add(job->bytes);
+    return ret;
+}
+
+static void *rebase_alloc(void *opaque, size_t bytes)
+{
+    Rebase *r = opaque;
+
+    return blk_blockalign(r->blk, bytes);
+}
+
+/* ---- the two chains ---- */
+static bool base_size(BlockBackend *blk, const char *name, int64_t *size)
+{
+    *size = blk ? blk_getlength(blk) : 0;
+    if (*size < 0) {
+        error_report("Could not get size of '%s': %s", name, strerror(-*size));
+    }
+    return *size >= 0;
+}
+
+static bool open_old_base(Rebase *r)
+{
+    BlockDriverState *bs = bdrv_backing_chain_next(blk_bs(r->blk));
+    Error *err = NULL;
+
+    if (!bs) {
+        return true;
+    }
+    bdrv_ref(bs);
+    r->old_base = blk_new_with_bs(bs, BLK_PERM_CONSISTENT_READ, BLK_PERM_ALL, &err);
+    bdrv_unref(bs);
+    if (!r->old_base) {
+        error_reportf_err(err, "Could not reuse old backing file '%s': ", bs->filename);
+    }
+    return r->old_base != NULL;
+}
+
+static bool open_new_base(Rebase *r, const RebaseArgs *a)
+{
+    g_autofree char *full = NULL;
+    QDict *options;
+    Error *err = NULL;
+
+    if (!a->base || !*a->base) {
+        return true;
+    }
+    full = bdrv_full_backing_from(blk_bs(r->blk)->filename, a->base, &err);
+    if (!full) {
+        error_reportf_err(err, "Could not resolve backing filename: ");
+        return false;
+    }
+    options = qdict_new();
+    if (a->base_fmt) {
+        qdict_put_str(options, "driver", a->base_fmt);
+    }
+    if (a->source.force_share) {
+        qdict_put_bool(options, "force-share", true);
+    }
+    r->new_base = blk_open(full, NULL, options, a->source.flags, &err);
+    if (!r->new_base) {
+        error_reportf_err(err, "Could not open new backing file '%s': ", a->base);
+    }
+    return r->new_base != NULL;
+}
+
+static int copy_differences(Rebase *r, const RebaseArgs *a)
+{
+    static const ImgPipelineOps ops = { rebase_take, rebase_work, rebase_alloc, bdrv_memfree };
+
+    if (!open_old_base(r) || !open_new_base(r, a)) {
+        return -EINVAL;
+    }
+    r->size = blk_getlength(r->blk);
+    if (r->size < 0) {
+        error_report("Could not get size of '%s': %s", a->filename, strerror(-r->size));
+        return r->size;
+    }
+    if (!base_size(r->old_base, "old backing file", &r->old_size) || !base_size(r->new_base, a->base, &r->new_size)) {
+        return -EINVAL;
+    }
+    img_progress_total(r->size);
+    return img_pipeline_run(&ops, r, REBASE_WORKERS, 2 * REBASE_CHUNK);
+}
+
+static int change_name(BlockDriverState *bs, const RebaseArgs *a)
+{
+    bool some = a->base && *a->base;
+    int ret = bdrv_change_backing_file(bs, some ? a->base : NULL, some ? a->base_fmt : NULL, some);
+    const char *name = a->base ?: "(none)";
+
+    if (ret == -ENOSPC) {
+        error_report("Could not change the backing file to '%s': No space left in the file header", name);
+    } else if (ret == -EINVAL && some && !a->base_fmt) {
+        error_report("Could not change the backing file to '%s': backing format must be specified", name);
+    } else if (ret < 0) {
+        error_report("Could not change the backing file to '%s': %s", name, strerror(-ret));
+    }
+    return ret;
+}
+
+static int rebase_image(const RebaseArgs *a)
+{
+    Rebase r = { .blk = img_open(a->filename, &a->how) };
+    int ret = -EINVAL;
+
+    if (r.blk && a->base_fmt && !bdrv_find_format(a->base_fmt)) {
+        error_report("Invalid format name: '%s'", a->base_fmt);
+    } else if (r.blk) {
+        ret = a->unsafe ? 0 : copy_differences(&r, a);
+        ret = ret < 0 ? ret : change_name(blk_bs(r.blk), a);
+    }
+    img_progress_finish(ret == 0);
+    if (r.new_base) {
+        blk_unref(r.new_base);
+    }
+    if (r.old_base) {
+        blk_unref(r.old_base);
+    }
+    if (r.blk) {
+        blk_unref(r.blk);
+    }
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int img_rebase(int argc, char **argv)
+{
+    RebaseArgs a = { 0 };
+    const char *cache = "writeback", *source_cache = "writeback";
+    bool progress = false;
+    const ImgOpt opts[] = {
+        { 'f', NULL, IMG_OPT_STR, &a.how.fmt },
+        { 'F', NULL, IMG_OPT_STR, &a.base_fmt },
+        { 'b', NULL, IMG_OPT_STR, &a.base },
+        { 'u', NULL, IMG_OPT_FLAG, &a.unsafe },
+        { 'p', NULL, IMG_OPT_FLAG, &progress },
+        { 't', NULL, IMG_OPT_STR, &cache },
+        { 'T', NULL, IMG_OPT_STR, &source_cache },
+        { 'q', NULL, IMG_OPT_FLAG, &a.how.quiet },
+        { 'U', "force-share", IMG_OPT_FLAG, &a.source.force_share },
+        { 0, "object", IMG_OPT_OBJECT, NULL },
+        { 0, "image-opts", IMG_OPT_FLAG, &a.how.image_opts },
+        IMG_OPTS_END,
+    };
+    int i = img_parse(argc, argv, opts);
+
+    a.filename = img_one_filename(argc, argv, i);
+    if (!a.unsafe && !a.base) {
+        img_usage_error("Must specify backing file (-b) or use unsafe mode (-u)");
+    }
+    a.how.flags = BDRV_O_RDWR | (a.unsafe ? BDRV_O_NO_BACKING : 0);
+    if (!img_cache_mode(cache, &a.how)) {
+        error_report("Invalid cache option: %s", cache);
+        return EXIT_FAILURE;
+    }
+    if (!img_cache_mode(source_cache, &a.source)) {
+        error_report("Invalid source cache option: %s", source_cache);
+        return EXIT_FAILURE;
+    }
+    if (img_format_conflict(a.how.image_opts, a.how.fmt)) {
+        return EXIT_FAILURE;
+    }
+    img_progress_init(progress && !a.how.quiet);
+    img_progress_total(1);
+    return rebase_image(&a);
+}
