@@ -17,7 +17,8 @@ struct BdrvCore {
     /* --- block/graph --- */
     int refcnt;
     BlockDriverState *next, *prev;     /* all nodes, oldest first */
-    BlockDriverState *inherits_from;   /* the parent whose options it was opened with; not referenced, compared only */
+    uint64_t serial;                   /* never used twice */
+    uint64_t inherits_from;            /* serial of the parent whose options it was opened with; 0: none */
     bool named;                        /* the user chose node_name */
     bool force_share;                  /* share everything with everyone (-U) */
     bool has_probe_guard;              /* probed raw: sector 0 may not become a format header */

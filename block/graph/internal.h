@@ -51,6 +51,8 @@ void bdrv_node_options_clear(NodeOptions *o);
 int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role);
 /* Nested into dotted names. */
 void bdrv_options_flatten(QDict *options);
+/* Forget which nodes the children were: the graph may have changed since it was said. */
+void bdrv_options_drop_references(QDict *options);
 /* Options of a "json:" name join options; *filename becomes NULL then. */
 int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp);
 
@@ -68,6 +70,15 @@ int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp);
 
 /* filename.c: names of bs alone, its children's being fresh. */
 void bdrv_refresh_own_filename(BlockDriverState *bs);
+
+/* reopen-child.c: what the option `key` says about a child.  *out NULL: it stays; -ENOENT: there is no such child. */
+typedef struct ChildSwitch ChildSwitch;
+int bdrv_child_switch_prepare(BlockDriverState *bs, const char *key, const QObject *value, ChildSwitch **out,
+                              Error **errp);
+BlockDriverState *bdrv_child_switch_old(const ChildSwitch *cs);      /* NULL: there was none */
+void bdrv_child_switch_apply(ChildSwitch *cs);
+void bdrv_child_switch_commit(ChildSwitch *cs);                      /* frees cs */
+void bdrv_child_switch_abort(ChildSwitch *cs);                       /* applied or not; frees cs */
 
 /* overlay.c: put a temporary overlay on bs; consumes bs's reference. */
 BlockDriverState *bdrv_open_temporary_overlay(BlockDriverState *bs, int flags, Error **errp);

@@ -14,6 +14,7 @@
 static BlockDriverState *all_first, *all_last;
 static GQueue dying = G_QUEUE_INIT;
 static bool reaping;
+static uint64_t last_serial;
 
 void bdrv_node_set_filename(char **slot, const char *value)
 {
@@ -29,6 +30,7 @@ BlockDriverState *bdrv_node_new(void)
 
     bs->core = g_new0(struct BdrvCore, 1);
     bs->core->refcnt = 1;
+    bs->core->serial = ++last_serial;
     bs->core->cumulative_shared = BLK_PERM_ALL;
     bs->filename = g_strdup("");
     bs->exact_filename = g_strdup("");

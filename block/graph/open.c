@@ -323,6 +323,7 @@ static int open_into(OpenRequest *r, BlockDriverState *bs, Error **errp)
     if (ret == 0) {
         qobject_unref(bs->options);
         bs->options = own_options(bs, all);
+        bdrv_options_drop_references(bs->explicit_options);
         bdrv_refresh_own_filename(bs);
     }
     return ret;
@@ -348,7 +349,7 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
     if (r.flags & BDRV_O_SNAPSHOT) {
         r.flags &= ~(BDRV_O_RDWR | BDRV_O_AUTO_RDONLY);      /* writes go to the overlay */
     }
-    bs->core->inherits_from = parent;
+    bs->core->inherits_from = parent ? parent->core->serial : 0;
     r.force_share = parent && parent->core->force_share;
     take_backing_options(&r);
     if (choose_named_driver(&r, errp) < 0 ||

@@ -166,6 +166,12 @@ void bdrv_options_flatten(QDict *options)
     drop_empty_dicts(options);
 }
 
+void bdrv_options_drop_references(QDict *options)
+{
+    qdict_del(options, "file");
+    qdict_del(options, "backing");
+}
+
 int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp)
 {
     ERRP_GUARD();

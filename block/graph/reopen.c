@@ -5,7 +5,8 @@
  *   PREPARED -> SWITCHED  switch_entry(): flags of all nodes set, permissions checked for the new graph
  *   SWITCHED -> DONE      commit_entry(): locks taken over, the driver's reopen_commit
  * A failure in any stage takes every entry back (abort_entry).  The nodes are drained throughout.
- * A child that was opened with its parent follows it with the flags that it would inherit.
+ * A child that was opened with its parent follows it with the flags that it would inherit; "file" and
+ * "backing" may also name another node (reopen-child.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,6 +29,7 @@ typedef struct ReopenEntry {
     bool keep_old;
     BdrvReopenState rs;
     bool prepared, switched;
+    GPtrArray *child_switches;         /* of ChildSwitch: edges that go elsewhere */
 } ReopenEntry;
 
 struct BdrvReopenQueue {
@@ -41,6 +43,7 @@ static void entry_free(gpointer p)
     qobject_unref(e->options);
     qobject_unref(e->own);
     qobject_unref(e->rs.options);
+    g_ptr_array_unref(e->child_switches);
     bdrv_drained_end(e->bs);
     bdrv_unref(e->bs);
     g_free(e);
@@ -85,6 +88,7 @@ static ReopenEntry *add_entry(BdrvReopenQueue *q, BlockDriverState *bs, QDict *o
     e = g_new0(ReopenEntry, 1);
     e->bs = bs;
     e->options = options;
+    e->child_switches = g_ptr_array_new();
     bdrv_ref(bs);
     bdrv_drained_begin(bs);
     e->keep_old = keep_old;
@@ -127,13 +131,13 @@ static void queue_node(BdrvReopenQueue *q, BlockDriverState *bs, QDict *options,
     guess_flags(e);
 }
 
-/* A node that was not opened through its parent keeps its own ideas. */
+/* A node that was not opened through its parent, or is named by it now, keeps its own ideas. */
 static void queue_children(BdrvReopenQueue *q, ReopenEntry *e, bool keep_old)
 {
     for (BdrvChild *c = e->bs->children; c; c = c->next) {
         g_autofree char *prefix = g_strconcat(c->name, ".", NULL);
 
-        if (c->bs && c->bs->core->inherits_from == e->bs) {
+        if (c->bs && !qdict_has(e->options, c->name) && c->bs->core->inherits_from == e->bs->core->serial) {
             queue_node(q, c->bs, qdict_extract_subdict(e->options, prefix), keep_old, flags_for_child(e, c),
                        e->new.force_share);
         }
@@ -173,20 +177,16 @@ static int cannot_change(const char *name, Error **errp)
     return -EINVAL;
 }
 
-/* A child named by a string must be the one that is there; an object was queued with the child. */
-static int check_child_reference(BlockDriverState *bs, const char *key, const QObject *value, Error **errp)
+/* A child named by a string: the one that is there, or for some children another. */
+static int check_child_reference(ReopenEntry *e, const char *key, const QObject *value, Error **errp)
 {
-    const char *name = qobject_get_str(value);
+    ChildSwitch *cs;
+    int ret = bdrv_child_switch_prepare(e->bs, key, value, &cs, errp);
 
-    for (BdrvChild *c = bs->children; c; c = c->next) {
-        if (!strcmp(c->name, key) && c->bs && name && !strcmp(name, c->bs->node_name)) {
-            return 0;
-        }
+    if (ret == 0 && cs) {
+        g_ptr_array_add(e->child_switches, cs);
     }
-    if (!strcmp(key, "backing") && qobject_type(value) == QTYPE_NULL && !bs->backing) {
-        return 0;
-    }
-    return cannot_change(key, errp);
+    return ret == -ENOENT ? cannot_change(key, errp) : ret;
 }
 
 /* Whatever nobody can change must be as it was. */
@@ -201,7 +201,7 @@ static int check_unchanged(ReopenEntry *e, QDict *left, Error **errp)
         if (old && qobject_equal(old, value)) {
             continue;
         }
-        ret = check_child_reference(e->bs, key, value, errp);
+        ret = check_child_reference(e, key, value, errp);
         if (ret < 0) {
             return ret;
         }
@@ -295,8 +295,16 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
     return ret < 0 ? ret : check_unchanged(e, e->options, errp);
 }
 
+static void for_child_switches(ReopenEntry *e, void (*fn)(ChildSwitch *cs))
+{
+    for (guint i = e->child_switches->len; i-- > 0; ) {
+        fn(g_ptr_array_index(e->child_switches, i));
+    }
+}
+
 static void abort_entry(ReopenEntry *e)
 {
+    for_child_switches(e, bdrv_child_switch_abort);
     if (e->switched) {
         node_set_state(e->bs, &e->old);
         e->bs->core->reopening = false;
@@ -311,6 +319,7 @@ static void switch_entry(ReopenEntry *e)
     node_set_state(e->bs, &e->new);
     e->bs->core->reopening = true;
     e->switched = true;
+    for_child_switches(e, bdrv_child_switch_apply);
 }
 
 static void remember_options(ReopenEntry *e)
@@ -321,6 +330,7 @@ static void remember_options(ReopenEntry *e)
     qdict_del(e->own, "driver");
     qobject_unref(bs->explicit_options);
     bs->explicit_options = qobject_clone(e->own);
+    bdrv_options_drop_references(bs->explicit_options);
     for (size_t i = 0; i < qdict_size(e->rs.options); i++) {
         const char *key = qdict_key_at(e->rs.options, i);
 
@@ -337,19 +347,27 @@ static void commit_entry(ReopenEntry *e)
         e->bs->drv->reopen_commit(&e->rs);
     }
     remember_options(e);
+    for_child_switches(e, bdrv_child_switch_commit);
 }
 
 static PermChange *check_switched(BdrvReopenQueue *q, Error **errp)
 {
-    g_autofree BlockDriverState **roots = g_new(BlockDriverState *, q->entries->len);
+    g_autoptr(GPtrArray) roots = g_ptr_array_new();
 
     for (guint i = 0; i < q->entries->len; i++) {
         ReopenEntry *e = g_ptr_array_index(q->entries, i);
 
         switch_entry(e);
-        roots[i] = e->bs;
+        g_ptr_array_add(roots, e->bs);
+        for (guint k = 0; k < e->child_switches->len; k++) {
+            BlockDriverState *old = bdrv_child_switch_old(g_ptr_array_index(e->child_switches, k));
+
+            if (old) {
+                g_ptr_array_add(roots, old);
+            }
+        }
     }
-    return bdrv_perm_check(roots, q->entries->len, errp);
+    return bdrv_perm_check((BlockDriverState *const *)roots->pdata, roots->len, errp);
 }
 
 int bdrv_reopen_multiple(BdrvReopenQueue *q, Error **errp)

@@ -431,6 +431,49 @@ static void test_reopen_rolls_back(void)
     bdrv_unref(bs);
 }
 
+static void test_reopen_other_backing(void)
+{
+    BlockDriverState *base = open_ok(MEM("base"), 0);
+    BlockDriverState *bs = open_ok("{'driver':'test-fmt','node-name':'q','file':" MEM("m") ",'backing':" MEM("b") "}", 0);
+    QDict *options = qdict_new();
+    Error *err = NULL;
+
+    qdict_put_str(options, "backing", "base");
+    g_assert_cmpint(bdrv_reopen(bs, options, true, &error_abort), ==, 0);
+    g_assert_true(bs->backing->bs == base);
+    g_assert_null(bdrv_find_node("b"));
+
+    options = qdict_new();
+    qdict_put_str(options, "backing", "q");
+    g_assert_cmpint(bdrv_reopen(bs, options, true, &err), <, 0);
+    assert_message(err, "Making 'q' a backing child of 'q' would create a cycle");
+    g_assert_true(bs->backing->bs == base);
+
+    options = qdict_new();
+    qdict_put_null(options, "backing");
+    g_assert_cmpint(bdrv_reopen(bs, options, true, &error_abort), ==, 0);
+    g_assert_null(bs->backing);
+
+    /* A refused permission takes the new edge away again. */
+    BlockBackend *top = blk_new_with_bs(bs, BLK_PERM_CONSISTENT_READ, 0, &error_abort);
+    BlockBackend *alone = blk_new_with_bs(base, 0, 0, &error_abort);
+    options = qdict_new();
+    qdict_put_str(options, "backing", "base");
+    err = NULL;
+    g_assert_cmpint(bdrv_reopen(bs, options, true, &err), <, 0);
+    error_free(err);
+    g_assert_null(bs->backing);
+    blk_unref(alone);
+    options = qdict_new();
+    qdict_put_str(options, "backing", "base");
+    g_assert_cmpint(bdrv_reopen(bs, options, true, &error_abort), ==, 0);
+    g_assert_true(bs->backing->bs == base);
+    blk_unref(top);
+    bdrv_unref(bs);
+    bdrv_unref(base);
+    g_assert_null(bdrv_next_node(NULL));
+}
+
 /* --- chains ---------------------------------------------------------------------- */
 
 static void test_chain_by_reference(void)
@@ -550,6 +593,7 @@ int main(int argc, char **argv)
     g_test_add_func("/graph/no-cycles", test_no_cycles);
     g_test_add_func("/graph/reopen", test_reopen);
     g_test_add_func("/graph/reopen-rolls-back", test_reopen_rolls_back);
+    g_test_add_func("/graph/reopen-other-backing", test_reopen_other_backing);
     g_test_add_func("/graph/chain/by-reference", test_chain_by_reference);
     g_test_add_func("/graph/chain/deep", test_deep_chain);
     g_test_add_func("/graph/chain/nested", test_nested_chain);
