@@ -40,7 +40,8 @@ static bool entry_sound(const Qcow2 *q, const Qcow2BitmapEntry *e, const uint8_t
     uint64_t disk = q->bs->total_bytes;
 
     if (!e->table_offset || qcow2_in_cluster(q, e->table_offset) || !e->table_entries ||
-        e->table_entries > MAX_TABLE_ENTRIES || !name_len || name_len > QCOW2_BITMAP_MAX_NAME ||
+        e->table_entries > MAX_TABLE_ENTRIES ||
+        (uint64_t)e->table_entries << q->cluster_bits > QCOW2_BITMAP_MAX_BYTES || !name_len || name_len > QCOW2_BITMAP_MAX_NAME ||
         raw[16] != TYPE_DIRTY_TRACKING || (e->flags & ~(KNOWN_FLAGS | FLAG_EXTRA_COMPATIBLE)) ||
         e->granularity_bits < QCOW2_BITMAP_MIN_GRANULARITY_BITS ||
         e->granularity_bits > QCOW2_BITMAP_MAX_GRANULARITY_BITS) {

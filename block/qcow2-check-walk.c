@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "qcow2-bitmap.h"
 #include "qcow2-check.h"
 
 #define L1_STEP_BYTES 65536ULL       /* L1 tables are read in steps of this size */
@@ -390,6 +391,11 @@ static void coroutine_fn visit_refcount_block(Checker *c, uint64_t index, uint64
     }
 }
 
+static void count_bitmap_region(void *opaque, uint64_t offset, uint64_t bytes)
+{
+    count_region(opaque, offset, bytes, 1);
+}
+
 int coroutine_fn check_count_references(Checker *c)
 {
     Qcow2 *q = c->q;
@@ -413,6 +419,11 @@ int coroutine_fn check_count_references(Checker *c)
     count_region(c, q->rt_offset, (uint64_t)q->rt_clusters << q->cluster_bits, 1);
     if (q->crypto_header_len) {
         count_region(c, q->crypto_header_offset, q->crypto_header_len, 1);
+    }
+    ret = qcow2_bitmap_regions(q, count_bitmap_region, c);
+    if (ret < 0) {
+        c->res->check_errors++;
+        return ret;
     }
     for (uint64_t i = 0; i < q->rt_size; i++) {
         if (q->rt[i]) {

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "qcow2-bitmap.h"
 #include "qcow2-open.h"
 
 int qcow2_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
@@ -20,12 +21,16 @@ int qcow2_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
 QObject *qcow2_get_specific_info(BlockDriverState *bs, Error **errp)
 {
     Qcow2 *q = qcow2_of(bs);
+    QList *bitmaps = qcow2_bitmap_info(q);
     QDict *data = qdict_new(), *info;
 
     qdict_put_str(data, "compat", q->version >= 3 ? "1.1" : "0.10");
     qdict_put_str(data, "compression-type", q->compression == QCOW2_COMPRESSION_ZSTD ? "zstd" : "zlib");
     if (q->version >= 3) {
         qdict_put_bool(data, "lazy-refcounts", q->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS);
+    }
+    if (bitmaps) {
+        qdict_put(data, "bitmaps", bitmaps);
     }
     qdict_put_int(data, "refcount-bits", q->refcount_bits);
     if (q->version >= 3) {

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "qcow2-bitmap.h"
 #include "qcow2-header.h"
 #include "qcow2-open.h"
 #include "qcow2-options.h"
@@ -323,8 +324,16 @@ static void coroutine_fn repair_dirty(void *opaque)
     }
 }
 
+static void coroutine_fn load_bitmaps(void *opaque)
+{
+    TablesJob *j = opaque;
+
+    j->ret = qcow2_load_bitmaps(j->q, j->errp);
+}
+
 static void free_state(Qcow2 *q)
 {
+    qcow2_bitmaps_free(q);
     if (q->l2_cache) {
         qcow2_cache_free(q->l2_cache);
         q->l2_cache = NULL;
@@ -378,6 +387,10 @@ static int open_image(BlockDriverState *bs, const QDict *options, int flags, Hea
         co_run_sync(repair_dirty, &job);
         ret = job.ret;
     }
+    if (ret == 0 && !(flags & BDRV_O_INACTIVE)) {
+        co_run_sync(load_bitmaps, &job);
+        ret = job.ret;
+    }
     return ret;
 }
 
@@ -404,25 +417,35 @@ static int qcow2_open(BlockDriverState *bs, QDict *options, int flags, Error **e
     return 0;
 }
 
-typedef struct SettleJob { Qcow2 *q; int ret; } SettleJob;
+typedef struct SettleJob { Qcow2 *q; bool release_bitmaps; int ret; } SettleJob;
+
+static void coroutine_fn clean_entry(void *opaque)
+{
+    SettleJob *j = opaque;
+
+    co_mutex_lock(&j->q->lock);
+    j->ret = qcow2_commit(j->q, true);
+    co_mutex_unlock(&j->q->lock);
+    if (j->ret == 0) {
+        j->ret = qcow2_mark_clean(j->q);
+    }
+}
 
 static void coroutine_fn settle_entry(void *opaque)
 {
     SettleJob *j = opaque;
-    int ret;
+    Error *err = NULL;
 
-    co_mutex_lock(&j->q->lock);
-    ret = qcow2_commit(j->q, true);
-    co_mutex_unlock(&j->q->lock);
-    if (ret == 0) {
-        ret = qcow2_mark_clean(j->q);
+    if (qcow2_store_bitmaps(j->q, j->release_bitmaps, &err) < 0) {
+        error_reportf_err(err, "Lost persistent bitmaps during inactivation of node '%s': ",
+                          j->q->bs->node_name[0] ? j->q->bs->node_name : j->q->bs->filename);
     }
-    j->ret = ret;
+    clean_entry(j);
 }
 
-int qcow2_settle(Qcow2 *q)
+int qcow2_settle(Qcow2 *q, bool release_bitmaps)
 {
-    SettleJob job = { .q = q };
+    SettleJob job = { .q = q, .release_bitmaps = release_bitmaps };
 
     co_run_sync(settle_entry, &job);
     if (job.ret < 0) {
@@ -433,7 +456,7 @@ int qcow2_settle(Qcow2 *q)
 
 static int qcow2_inactivate(BlockDriverState *bs)
 {
-    return qcow2_settle(qcow2_of(bs));
+    return qcow2_settle(qcow2_of(bs), true);
 }
 
 static void qcow2_close(BlockDriverState *bs)
@@ -441,9 +464,30 @@ static void qcow2_close(BlockDriverState *bs)
     Qcow2 *q = qcow2_of(bs);
 
     if (node_may_write(bs, bs->open_flags)) {
-        qcow2_settle(q);
+        qcow2_settle(q, true);
     }
     free_state(q);
+}
+
+typedef struct BitmapsJob { Qcow2 *q; Error **errp; int ret; } BitmapsJob;
+
+static void coroutine_fn make_bitmaps_writable(void *opaque)
+{
+    BitmapsJob *j = opaque;
+
+    j->ret = qcow2_bitmaps_make_writable(j->q, j->errp);
+}
+
+/* Before a reopen: all settled when it will be read-only, else only clean. */
+static int prepare_settled(Qcow2 *q, bool to_read_only)
+{
+    SettleJob job = { .q = q };
+
+    if (to_read_only) {
+        return qcow2_settle(q, false);
+    }
+    co_run_sync(clean_entry, &job);
+    return job.ret;
 }
 
 static int qcow2_reopen_prepare(BdrvReopenState *rs, Error **errp)
@@ -460,7 +504,7 @@ static int qcow2_reopen_prepare(BdrvReopenState *rs, Error **errp)
         return -EACCES;
     }
     if (node_may_write(rs->bs, rs->bs->open_flags) && (!(rs->flags & BDRV_O_RDWR) || !o->lazy_refcounts)) {
-        ret = qcow2_settle(q);
+        ret = prepare_settled(q, !(rs->flags & BDRV_O_RDWR));
         if (ret < 0) {
             error_setg_errno(errp, -ret, "Failed to disable lazy refcounts");
             return ret;
@@ -472,8 +516,17 @@ static int qcow2_reopen_prepare(BdrvReopenState *rs, Error **errp)
 
 static void qcow2_reopen_commit(BdrvReopenState *rs)
 {
-    qcow2_options_apply(qcow2_of(rs->bs), rs->opaque);
+    Error *err = NULL;
+    BitmapsJob job = { .q = qcow2_of(rs->bs), .errp = &err };
+
+    qcow2_options_apply(job.q, rs->opaque);
     g_clear_pointer(&rs->opaque, g_free);
+    if (rs->flags & BDRV_O_RDWR) {
+        co_run_sync(make_bitmaps_writable, &job);
+        if (job.ret < 0) {           /* they stay read-only */
+            error_reportf_err(err, "%s: Failed to make dirty bitmaps writable: ", rs->bs->filename);
+        }
+    }
 }
 
 static void qcow2_reopen_abort(BdrvReopenState *rs)
@@ -578,6 +631,9 @@ static const BlockDriver bdrv_qcow2 = {
     .snapshot_delete = qcow2_snapshot_delete,
     .snapshot_list = qcow2_snapshot_list,
     .snapshot_load_tmp = qcow2_snapshot_load_tmp,
+    .supports_persistent_bitmaps = qcow2_supports_bitmaps,
+    .co_can_store_bitmap = qcow2_co_can_store_bitmap,
+    .co_remove_bitmap = qcow2_co_remove_bitmap,
     .co_save_vmstate = qcow2_co_save_vmstate,
     .co_load_vmstate = qcow2_co_load_vmstate,
 };

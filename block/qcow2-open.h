@@ -15,8 +15,8 @@ int qcow2_get_info(BlockDriverState *bs, BlockDriverInfo *bdi);
 void bdrv_qcow2_register(void);
 /*
  * Leave the disk clean: bitmaps stored, everything committed durably, dirty bit cleared.  After
- * it no request may change the image.  The first error is returned; all steps are tried.
+ * it no request may change the image; stored bitmaps are released or read-only.  The first error is returned; all steps are tried.
  */
-int qcow2_settle(Qcow2 *q);
+int qcow2_settle(Qcow2 *q, bool release_bitmaps);
 
 #endif

@@ -349,7 +349,7 @@ int coroutine_fn qcow2_co_create(const BlockDriver *drv, const char *filename, Q
 int qcow2_amend(BlockDriverState *bs, QDict *opts, void (*progress)(void *, int64_t, int64_t), void *opaque, bool force, Error **errp);
 QObject *qcow2_get_specific_info(BlockDriverState *bs, Error **errp);
 QDict *qcow2_measure(QDict *opts, BlockDriverState *in_bs, Error **errp);
-int qcow2_load_bitmaps(Qcow2 *q, Error **errp);
-int qcow2_store_bitmaps(Qcow2 *q, bool release_stored, Error **errp);
+int coroutine_fn qcow2_load_bitmaps(Qcow2 *q, Error **errp);
+int coroutine_fn qcow2_store_bitmaps(Qcow2 *q, bool release_stored, Error **errp);
 
 #endif
