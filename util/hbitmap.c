@@ -11,6 +11,8 @@
 
 #define WORD_BITS 64
 #define LEVELS_MAX 11
+/* Larger levels are refused without asking the allocator. */
+#define WORDS_MAX (1ULL << 36)
 
 struct HBitmap {
     uint64_t size;          /* bytes */
@@ -44,7 +46,7 @@ static bool levels_alloc(HBitmap *b)
     do {
         uint64_t words = MAX(bits / WORD_BITS + !!(bits % WORD_BITS), 1);
 
-        b->level[b->levels] = words <= SIZE_MAX / 8 ? g_try_malloc0(words * 8) : NULL;
+        b->level[b->levels] = words <= WORDS_MAX ? g_try_malloc0(words * 8) : NULL;
         if (!b->level[b->levels]) {
             return false;
         }

@@ -115,7 +115,7 @@ bool trace_configure(const char *text, Error **errp)
     if (name) {
         output = fopen(name, "w");
         if (!output) {
-            error_setg_errno(errp, errno, "Could not open '%s'", name);
+            error_setg_errno(errp, errno, "Error opening logfile %s", name);
             return false;
         }
         setlinebuf(output);

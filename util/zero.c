@@ -17,27 +17,27 @@ static inline uint64_t load_word(const uint8_t *p)
     return v;
 }
 
-static inline bool vec_is_zero(Vec v)
-{
-    return (v[0] | v[1] | v[2] | v[3]) == 0;
-}
-
-/* len >= 128 */
+/*
+ * len >= 128.  Vectors stay inside this function: the clones would pass them between functions
+ * in different registers.
+ */
 __attribute__((target_clones("avx2", "default")))
 static bool sweep_is_zero(const uint8_t *p, size_t len)
 {
     const uint8_t *last = p + len - 128;
 
-    for (; p < last; p += 128) {
+    for (;;) {
         const Vec *v = (const Vec *)p;
+        Vec any = v[0] | v[1] | v[2] | v[3];
 
-        if (!vec_is_zero(v[0] | v[1] | v[2] | v[3])) {
+        if (any[0] | any[1] | any[2] | any[3]) {
             return false;
         }
+        if (p == last) {
+            return true;
+        }
+        p = last - p > 128 ? p + 128 : last;    /* the last block may overlap one already seen */
     }
-    /* The last block may overlap one already seen. */
-    return vec_is_zero(((const Vec *)last)[0] | ((const Vec *)last)[1] |
-                       ((const Vec *)last)[2] | ((const Vec *)last)[3]);
 }
 
 static bool short_is_zero(const uint8_t *p, size_t len)

@@ -8,8 +8,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <inttypes.h>
 #include <errno.h>
 #include "backend.h"
+#include "util/trace.h"
+
+TRACE_EVENT(blk_co_preadv)
+TRACE_EVENT(blk_co_pwritev)
 
 typedef enum BlkOp {
     BLK_READ, BLK_WRITE, BLK_WRITE_COMPRESSED, BLK_ZERO, BLK_DISCARD, BLK_FLUSH, BLK_COPY_RANGE, BLK_TRUNCATE
@@ -131,11 +136,15 @@ static int coroutine_fn dispatch(BlkRequest *r)
     }
     switch (r->op) {
     case BLK_READ:
+        TRACE(blk_co_preadv, "blk %p bs %p offset %" PRId64 " bytes %" PRId64 " flags 0x%x", (void *)r->blk,
+              (void *)root->bs, r->offset, r->bytes, (unsigned)flags);
         return bdrv_read(root, r->offset, r->bytes, r->qiov, 0, flags);
     case BLK_WRITE_COMPRESSED:
         flags |= BDRV_REQ_WRITE_COMPRESSED;
         /* fall through */
     case BLK_WRITE:
+        TRACE(blk_co_pwritev, "blk %p bs %p offset %" PRId64 " bytes %" PRId64 " flags 0x%x", (void *)r->blk,
+              (void *)root->bs, r->offset, r->bytes, (unsigned)flags);
         return bdrv_write(root, r->offset, r->bytes, r->qiov, 0, flags);
     case BLK_ZERO:
         return bdrv_zero(root, r->offset, r->bytes, flags);

@@ -13,6 +13,9 @@
 #include <string.h>
 #include "internal.h"
 #include "util/cutils.h"
+#include "util/trace.h"
+
+TRACE_EVENT(bdrv_open_common)
 
 typedef struct OpenRequest {
     const char *filename;              /* plain name still to be turned into options, or NULL */
@@ -201,6 +204,8 @@ static int call_driver_open(BlockDriverState *bs, Error **errp)
         return -EINVAL;
     }
     bs->opaque = g_malloc0(MAX(drv->instance_size, 1));
+    TRACE(bdrv_open_common, "bs %p filename \"%s\" flags 0x%x format_name \"%s\"", (void *)bs, bs->filename,
+          (unsigned)bs->open_flags, drv->name);
     ret = drv->open ? drv->open(bs, opts, bs->open_flags, errp) : 0;
     if (ret < 0) {
         if (!*errp && bs->filename[0]) {
