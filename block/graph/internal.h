@@ -51,8 +51,8 @@ void bdrv_node_options_clear(NodeOptions *o);
 int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role);
 /* Nested into dotted names. */
 void bdrv_options_flatten(QDict *options);
-/* Forget which nodes the children were: the graph may have changed since it was said. */
-void bdrv_options_drop_references(QDict *options);
+/* Drop what is about bs's children: they have their own options, and the graph may change. */
+void bdrv_options_drop_children(QDict *options, const BlockDriverState *bs);
 /* Options of a "json:" name join options; *filename becomes NULL then. */
 int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp);
 

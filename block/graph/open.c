@@ -247,19 +247,6 @@ static int check_leftovers(BlockDriverState *bs, Error **errp)
     return -EINVAL;
 }
 
-/* What the node was opened with, its children's options aside: kept for reopen and for names. */
-static QDict *own_options(BlockDriverState *bs, const QDict *all)
-{
-    QDict *own = qobject_clone(all);
-
-    for (BdrvChild *c = bs->children; c; c = c->next) {
-        g_autofree char *prefix = g_strconcat(c->name, ".", NULL);
-
-        qobject_unref(qdict_extract_subdict(own, prefix));
-    }
-    return own;
-}
-
 static int open_driver(OpenRequest *r, BlockDriverState *bs, const char *node_name, Error **errp)
 {
     const char *filename = qdict_get_str(r->options, "filename");
@@ -327,8 +314,9 @@ static int open_into(OpenRequest *r, BlockDriverState *bs, Error **errp)
     }
     if (ret == 0) {
         qobject_unref(bs->options);
-        bs->options = own_options(bs, all);
-        bdrv_options_drop_references(bs->explicit_options);
+        bs->options = g_steal_pointer(&all);
+        bdrv_options_drop_children(bs->options, bs);
+        bdrv_options_drop_children(bs->explicit_options, bs);
         bdrv_refresh_own_filename(bs);
     }
     return ret;

@@ -166,10 +166,16 @@ void bdrv_options_flatten(QDict *options)
     drop_empty_dicts(options);
 }
 
-void bdrv_options_drop_references(QDict *options)
+void bdrv_options_drop_children(QDict *options, const BlockDriverState *bs)
 {
-    qdict_del(options, "file");
+    for (const BdrvChild *c = bs->children; c; c = c->next) {
+        g_autofree char *prefix = g_strconcat(c->name, ".", NULL);
+
+        qdict_del(options, c->name);
+        qobject_unref(qdict_extract_subdict(options, prefix));
+    }
     qdict_del(options, "backing");
+    qobject_unref(qdict_extract_subdict(options, "backing."));
 }
 
 int bdrv_options_from_json_name(const char **filename, QDict *options, Error **errp)

@@ -330,7 +330,7 @@ static void remember_options(ReopenEntry *e)
     qdict_del(e->own, "driver");
     qobject_unref(bs->explicit_options);
     bs->explicit_options = qobject_clone(e->own);
-    bdrv_options_drop_references(bs->explicit_options);
+    bdrv_options_drop_children(bs->explicit_options, bs);
     for (size_t i = 0; i < qdict_size(e->rs.options); i++) {
         const char *key = qdict_key_at(e->rs.options, i);
 
