@@ -78,7 +78,7 @@ static int check_version(const AmendPlan *p, Error **errp)
     if (p->version >= 3) {
         return 0;
     }
-    if (p->lazy) {
+    if (p->lazy && !(p->q->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS)) {
         error_setg(errp, "Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)");
         return -EINVAL;
     }
@@ -427,7 +427,7 @@ static int coroutine_fn run_steps(AmendPlan *p)
     if (ret == 0 && p->data_file) {
         ret = change_data_file(p);
     }
-    if (ret == 0 && (q->version >= 3 || p->lazy)) {
+    if (ret == 0 && q->version >= 3) {
         ret = change_lazy(p);
     }
     if (ret == 0 && p->size) {

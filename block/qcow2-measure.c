@@ -46,6 +46,10 @@ static int parse_options(const QDict *opts, BlockDriverState *in_bs, Measure *m,
                    "(use compat=1.1 or greater)");
         return -EINVAL;
     }
+    if (crypt && !opt_get_str(opts, "encrypt.key-secret")) {
+        error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
+        return -EINVAL;
+    }
     if (len < 0) {
         error_setg_errno(errp, -len, "Unable to get image virtual_size");
         return len;
