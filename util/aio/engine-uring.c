@@ -1,0 +1,166 @@
+/*
+ * The io_uring engine: a ring in each context.
+ *
+ * Requests gather in the submission ring and go to the kernel when the loop is about to wait
+ * (aio_uring_submit), so that one system call carries all that a turn of the loop produced.
+ * Completions are seen in shared memory while polling.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include <liburing.h>
+#include "loop-int.h"
+
+#define RING_ENTRIES 128
+
+typedef struct UringRequest {
+    struct UringRequest *next;
+    Coroutine *co;
+    int fd, niov;
+    AioOp op;
+    unsigned flags;
+    int64_t offset;
+    const struct iovec *iov;
+    int64_t result;
+} UringRequest;
+
+struct AioUring {
+    struct io_uring ring;
+    unsigned unsubmitted;
+    UringRequest *waiting, **waiting_tail;     /* the ring was full */
+};
+
+bool aio_uring_available(Error **errp)
+{
+    static int result = 1;         /* 1: not tried yet */
+
+    if (result == 1) {
+        struct io_uring ring;
+
+        result = io_uring_queue_init(1, &ring, 0);
+        if (result == 0) {
+            io_uring_queue_exit(&ring);
+        }
+    }
+    if (result < 0) {
+        error_setg_errno(errp, -result, "failed to init linux io_uring ring");
+        return false;
+    }
+    return true;
+}
+
+static bool queue_request(AioUring *u, UringRequest *r)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+    if (!sqe) {
+        return false;
+    }
+    switch (r->op) {
+    case AIO_OP_READ:
+        io_uring_prep_readv(sqe, r->fd, r->iov, r->niov, r->offset);
+        break;
+    case AIO_OP_WRITE:
+        io_uring_prep_writev(sqe, r->fd, r->iov, r->niov, r->offset);
+        sqe->rw_flags = r->flags & AIO_REQ_FUA ? RWF_DSYNC : 0;
+        break;
+    case AIO_OP_FDATASYNC:
+        io_uring_prep_fsync(sqe, r->fd, IORING_FSYNC_DATASYNC);
+        break;
+    }
+    io_uring_sqe_set_data(sqe, r);
+    u->unsubmitted++;
+    return true;
+}
+
+void aio_uring_submit(AioContext *ctx)
+{
+    AioUring *u = ctx->uring;
+
+    if (!u || ctx->plugged) {
+        return;
+    }
+    do {
+        while (u->waiting && queue_request(u, u->waiting)) {
+            u->waiting = u->waiting->next;
+            if (!u->waiting) {
+                u->waiting_tail = &u->waiting;
+            }
+        }
+        while (u->unsubmitted) {
+            int n = io_uring_submit(&u->ring);
+
+            if (n < 0 && n != -EINTR && n != -EAGAIN && n != -EBUSY) {
+                g_error("io_uring refused requests: %s", strerror(-n));
+            }
+            if (n <= 0) {
+                return;            /* completions must be taken first; the next turn tries again */
+            }
+            u->unsubmitted -= MIN((unsigned)n, u->unsubmitted);
+        }
+    } while (u->waiting && io_uring_sq_space_left(&u->ring));
+}
+
+/* Take all completions: first collect, since resumed coroutines may come back here through nested loops. */
+static void uring_complete(void *opaque)
+{
+    AioContext *ctx = opaque;
+    AioUring *u = ctx->uring;
+    struct io_uring_cqe *cqe;
+
+    while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+        UringRequest *r = io_uring_cqe_get_data(cqe);
+
+        r->result = cqe->res;
+        io_uring_cqe_seen(&u->ring, cqe);
+        aio_co_wake(r->co);
+    }
+}
+
+static bool uring_poll(void *opaque)
+{
+    AioContext *ctx = opaque;
+
+    return io_uring_cq_ready(&ctx->uring->ring) > 0;
+}
+
+static bool uring_start(AioContext *ctx)
+{
+    AioUring *u = g_new0(AioUring, 1);
+
+    if (io_uring_queue_init(RING_ENTRIES, &u->ring, 0) < 0) {
+        g_free(u);
+        return false;
+    }
+    u->waiting_tail = &u->waiting;
+    ctx->uring = u;
+    aio_set_fd_handler_poll(ctx, u->ring.ring_fd, uring_complete, NULL, uring_poll, ctx);
+    return true;
+}
+
+void aio_uring_free(AioContext *ctx)
+{
+    if (ctx->uring) {
+        aio_set_fd_handler(ctx, ctx->uring->ring.ring_fd, NULL, NULL, NULL);
+        io_uring_queue_exit(&ctx->uring->ring);
+        g_clear_pointer(&ctx->uring, g_free);
+    }
+}
+
+int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
+                                     int niov, size_t bytes, unsigned flags)
+{
+    UringRequest r = { .co = coroutine_self(), .fd = fd, .op = op, .offset = offset, .iov = iov, .niov = niov,
+                       .flags = flags };
+
+    if (!ctx->uring && !uring_start(ctx)) {
+        return aio_sync_rw(fd, op, offset, iov, niov, flags);
+    }
+    if (ctx->uring->waiting || !queue_request(ctx->uring, &r)) {
+        *ctx->uring->waiting_tail = &r;
+        ctx->uring->waiting_tail = &r.next;
+    }
+    coroutine_yield();
+    return r.result;
+}

@@ -1,0 +1,178 @@
+/*
+ * File I/O by one of three engines, and what they share: short transfers are continued until
+ * all is moved, an error occurs or the end of the file is met.
+ *
+ * The threads engine first tries a read that is served from memory at once (RWF_NOWAIT): most
+ * cached reads never meet another thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "loop-int.h"
+#include "util/iov.h"
+
+#ifndef IOV_MAX
+#define IOV_MAX 1024
+#endif
+
+typedef struct Transfer {
+    int fd;
+    AioOp op;
+    int64_t offset;
+    const struct iovec *iov;
+    int niov;
+    unsigned flags;
+    int64_t result;
+} Transfer;
+
+static ssize_t transfer_once(const Transfer *t, int rwf)
+{
+    int n = MIN(t->niov, IOV_MAX);
+
+    if (t->op == AIO_OP_READ) {
+        return rwf ? preadv2(t->fd, t->iov, n, t->offset, rwf) : preadv(t->fd, t->iov, n, t->offset);
+    }
+    return rwf ? pwritev2(t->fd, t->iov, n, t->offset, rwf) : pwritev(t->fd, t->iov, n, t->offset);
+}
+
+int64_t aio_sync_rw(int fd, AioOp op, int64_t offset, const struct iovec *iov, int niov, unsigned flags)
+{
+    Transfer t = { .fd = fd, .op = op, .offset = offset, .iov = iov, .niov = niov };
+    int rwf = op == AIO_OP_WRITE && (flags & AIO_REQ_FUA) ? RWF_DSYNC : 0;
+    ssize_t n;
+
+    if (op == AIO_OP_FDATASYNC) {
+        while ((n = fdatasync(fd)) < 0 && errno == EINTR) {
+        }
+        return n < 0 ? -errno : 0;
+    }
+    do {
+        n = transfer_once(&t, rwf);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static int transfer_job(void *arg)
+{
+    Transfer *t = arg;
+
+    t->result = aio_sync_rw(t->fd, t->op, t->offset, t->iov, t->niov, t->flags);
+    return 0;
+}
+
+static int64_t coroutine_fn threads_co_rw(const Transfer *request)
+{
+    Transfer t = *request;
+    static int nowait_refused;     /* benign race: at worst asked once more */
+
+    if (t.op == AIO_OP_READ && !__atomic_load_n(&nowait_refused, __ATOMIC_RELAXED)) {
+        ssize_t n = transfer_once(&t, RWF_NOWAIT);
+
+        if (n > 0) {
+            return n;
+        }
+        if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+            __atomic_store_n(&nowait_refused, 1, __ATOMIC_RELAXED);
+        }
+    }
+    thread_pool_co_run(transfer_job, &t);
+    return t.result;
+}
+
+bool aio_engine_available(AioEngineKind kind, Error **errp)
+{
+    switch (kind) {
+    case AIO_ENGINE_NATIVE:
+        return aio_native_available(errp);
+    case AIO_ENGINE_IO_URING:
+        return aio_uring_available(errp);
+    default:
+        return true;
+    }
+}
+
+static int64_t coroutine_fn engine_once(AioEngineKind kind, const Transfer *t, size_t bytes)
+{
+    AioContext *ctx = aio_current_context();
+
+    if (kind == AIO_ENGINE_IO_URING) {
+        return aio_uring_co_rw(ctx, t->fd, t->op, t->offset, t->iov, t->niov, bytes, t->flags);
+    }
+    /* Linux AIO cannot flush without blocking on most file systems. */
+    if (kind == AIO_ENGINE_NATIVE && t->op != AIO_OP_FDATASYNC) {
+        return aio_native_co_rw(ctx, t->fd, t->op, t->offset, t->iov, t->niov, bytes, t->flags);
+    }
+    return threads_co_rw(t);
+}
+
+/* The rest of a vector after `done` bytes, in an array of its own. */
+static struct iovec *iov_rest(const struct iovec *iov, int *niov, size_t done)
+{
+    struct iovec *rest;
+    int i = 0;
+
+    while (i < *niov && done >= iov[i].iov_len) {
+        done -= iov[i++].iov_len;
+    }
+    rest = g_new(struct iovec, MAX(*niov - i, 1));
+    memcpy(rest, iov + i, (*niov - i) * sizeof(*iov));
+    *niov -= i;
+    if (*niov) {
+        rest[0].iov_base = (char *)rest[0].iov_base + done;
+        rest[0].iov_len -= done;
+    }
+    return rest;
+}
+
+int64_t coroutine_fn aio_engine_co_rw(AioEngineKind kind, int fd, AioOp op, int64_t offset, const struct iovec *iov,
+                                      int niov, unsigned flags)
+{
+    Transfer t = { .fd = fd, .op = op, .offset = offset, .iov = iov, .niov = niov, .flags = flags };
+    g_autofree struct iovec *rest = NULL;
+    int64_t total = 0, done = 0, n;
+
+    for (int i = 0; i < niov; i++) {
+        total += iov[i].iov_len;
+    }
+    for (;;) {
+        n = engine_once(kind, &t, total - done);
+        if (n == -EINTR || (n == -EAGAIN && op != AIO_OP_FDATASYNC)) {
+            continue;
+        }
+        if (n <= 0 || op == AIO_OP_FDATASYNC) {
+            return n < 0 ? n : done;
+        }
+        done += n;
+        if (done >= total) {
+            return done;
+        }
+        g_free(rest);
+        t.niov = niov;
+        rest = iov_rest(iov, &t.niov, done);
+        t.iov = rest;
+        t.offset = offset + done;
+    }
+}
+
+void aio_plug(void)
+{
+    AioContext *ctx = aio_current_context();
+
+    if (ctx) {
+        ctx->plugged++;
+    }
+}
+
+void aio_unplug(void)
+{
+    AioContext *ctx = aio_current_context();
+
+    if (ctx && --ctx->plugged == 0) {
+        aio_native_submit(ctx);
+        aio_uring_submit(ctx);
+    }
+}

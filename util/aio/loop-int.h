@@ -1,0 +1,65 @@
+/*
+ * Inside of an AioContext, shared by the files of util/aio.
+ *
+ * Owner thread: all fields unless marked.  "any thread": atomics, pushed to by anybody.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef UTIL_AIO_LOOP_INT_H
+#define UTIL_AIO_LOOP_INT_H
+
+#include <glib.h>
+#include "util/aio.h"
+
+typedef struct AioHandler AioHandler;
+typedef struct AioNative AioNative;
+typedef struct AioUring AioUring;
+
+struct AioHandler {
+    AioHandler *next;
+    int fd;
+    AioFdHandler *read, *write;
+    bool (*poll)(void *opaque);
+    void *opaque;
+    uint32_t events;               /* as registered with epoll, 0: not */
+    bool deleted;                  /* freed when no walk is going on */
+};
+
+struct AioContext {
+    int refs;                      /* any thread */
+    int epoll_fd, event_fd;
+    AioHandler *handlers;
+    unsigned walking;              /* nested walks over handlers */
+    bool has_deleted, has_poll;
+    int sleeping;                  /* any thread: about to wait in the kernel, so a wake needs event_fd */
+    int notified;                  /* any thread: event_fd was written */
+    AioBh *pending_bhs;            /* any thread: stack, newest first */
+    Coroutine *pending_cos;        /* any thread: stack, newest first */
+    AioTimer **timers;             /* heap by expiry on AIO_CLOCK_REALTIME's scale */
+    unsigned nb_timers, max_timers;
+    int64_t poll_max_ns, poll_grow, poll_shrink, poll_ns;
+    unsigned plugged;
+    AioNative *native;             /* made at first use */
+    AioUring *uring;
+};
+
+/* timer.c: run what is due; whether any ran. */
+bool aio_timers_run(AioContext *ctx);
+/* ns until the next is due, -1: none. */
+int64_t aio_timers_wait_ns(AioContext *ctx);
+
+/* engine-*.c */
+bool aio_native_available(Error **errp);
+bool aio_uring_available(Error **errp);
+int64_t coroutine_fn aio_native_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
+                                      int niov, size_t bytes, unsigned flags);
+int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
+                                     int niov, size_t bytes, unsigned flags);
+/* Hand gathered requests to the kernel. */
+void aio_native_submit(AioContext *ctx);
+void aio_uring_submit(AioContext *ctx);
+void aio_native_free(AioContext *ctx);
+void aio_uring_free(AioContext *ctx);
+int64_t aio_sync_rw(int fd, AioOp op, int64_t offset, const struct iovec *iov, int niov, unsigned flags);
+
+#endif

@@ -1,0 +1,473 @@
+/*
+ * The event loop of a thread.
+ *
+ * One turn: bottom halves and scheduled coroutines; due timers; gathered I/O requests go to the
+ * kernel; then, when blocking and nothing was done, busy-poll for a while and sleep in epoll_wait;
+ * handlers of ready descriptors; bottom halves and timers again.
+ *
+ * Waking a sleeper: the loop sets `sleeping`, then looks at the pending lists once more; who pushes
+ * something looks at `sleeping` afterwards.  One of the two sees the other (sequentially consistent
+ * atomics), so the descriptor is written only when the loop may really sleep.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "loop-int.h"
+#include "../coroutine-int.h"
+
+#define EVENTS_AT_ONCE 64
+
+struct AioBh {
+    AioBh *next;                   /* while pending */
+    AioContext *ctx;
+    AioBhFn *fn;
+    void *opaque;
+    int state;                     /* any thread: BH_* bits */
+    bool oneshot;
+};
+
+enum { BH_PENDING = 1, BH_SCHEDULED = 2, BH_DELETED = 4 };
+
+static AioContext *main_context;
+static pthread_t main_thread;
+static __thread AioContext *current_context;
+static int waiters;                /* atomic: threads in aio_wait_while for the main context's sake */
+
+/*
+ * Empty the descriptor first and clear `notified` afterwards: a wake in between is not written, but
+ * what it announces was pushed before, and this turn looks at the pending lists later.
+ */
+static void drain_event_fd(void *opaque)
+{
+    AioContext *ctx = opaque;
+    uint64_t value;
+
+    while (read(ctx->event_fd, &value, sizeof(value)) < 0 && errno == EINTR) {
+    }
+    __atomic_store_n(&ctx->notified, 0, __ATOMIC_SEQ_CST);
+}
+
+AioContext *aio_context_new(Error **errp)
+{
+    AioContext *ctx = g_new0(AioContext, 1);
+
+    ctx->refs = 1;
+    ctx->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    ctx->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (ctx->epoll_fd < 0 || ctx->event_fd < 0) {
+        error_setg_errno(errp, errno, "Failed to initialize event notifier");
+        if (ctx->epoll_fd >= 0) {
+            close(ctx->epoll_fd);
+        }
+        g_free(ctx);
+        return NULL;
+    }
+    ctx->poll_grow = ctx->poll_shrink = 2;
+    aio_set_fd_handler(ctx, ctx->event_fd, drain_event_fd, NULL, ctx);
+    return ctx;
+}
+
+AioContext *aio_context_ref(AioContext *ctx)
+{
+    __atomic_fetch_add(&ctx->refs, 1, __ATOMIC_RELAXED);
+    return ctx;
+}
+
+void aio_context_unref(AioContext *ctx)
+{
+    if (__atomic_sub_fetch(&ctx->refs, 1, __ATOMIC_ACQ_REL)) {
+        return;
+    }
+    aio_native_free(ctx);
+    aio_uring_free(ctx);
+    while (ctx->handlers) {
+        AioHandler *h = ctx->handlers;
+
+        ctx->handlers = h->next;
+        g_free(h);
+    }
+    close(ctx->event_fd);
+    close(ctx->epoll_fd);
+    g_free(ctx->timers);
+    g_free(ctx);
+}
+
+void aio_init_main(void)
+{
+    if (!main_context) {
+        main_context = aio_context_new(&error_fatal);
+        main_thread = pthread_self();
+        aio_context_bind_thread(main_context);
+    }
+}
+
+AioContext *aio_main_context(void) { return main_context; }
+AioContext *aio_current_context(void) { return current_context; }
+void aio_context_bind_thread(AioContext *ctx) { current_context = ctx; }
+bool in_main_thread(void) { return main_context && pthread_equal(main_thread, pthread_self()); }
+
+void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink)
+{
+    ctx->poll_max_ns = max_ns;
+    ctx->poll_grow = grow ? grow : 2;
+    ctx->poll_shrink = shrink;
+    ctx->poll_ns = 0;
+}
+
+void aio_notify(AioContext *ctx)
+{
+    uint64_t one = 1;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&ctx->sleeping, __ATOMIC_SEQ_CST) && !__atomic_exchange_n(&ctx->notified, 1, __ATOMIC_SEQ_CST)) {
+        while (write(ctx->event_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+/* --- file descriptors ------------------------------------------------------------ */
+
+static AioHandler *find_handler(AioContext *ctx, int fd)
+{
+    AioHandler *h;
+
+    for (h = ctx->handlers; h && (h->fd != fd || h->deleted); h = h->next) {
+    }
+    return h;
+}
+
+static void update_epoll(AioContext *ctx, AioHandler *h)
+{
+    uint32_t events = (h->read ? EPOLLIN : 0) | (h->write ? EPOLLOUT : 0);
+    struct epoll_event ev = { .events = events, .data.ptr = h };
+
+    if (events == h->events) {
+        return;
+    }
+    epoll_ctl(ctx->epoll_fd, !h->events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, h->fd, &ev);
+    h->events = events;
+}
+
+static void free_deleted(AioContext *ctx)
+{
+    AioHandler **p = &ctx->handlers;
+
+    while (*p) {
+        AioHandler *h = *p;
+
+        if (h->deleted) {
+            *p = h->next;
+            g_free(h);
+        } else {
+            p = &h->next;
+        }
+    }
+    ctx->has_deleted = false;
+}
+
+void aio_set_fd_handler_poll(AioContext *ctx, int fd, AioFdHandler *read, AioFdHandler *write,
+                             bool (*poll)(void *opaque), void *opaque)
+{
+    AioHandler *h = find_handler(ctx, fd);
+
+    if (!h && !read && !write) {
+        return;
+    }
+    if (!h) {
+        h = g_new0(AioHandler, 1);
+        h->fd = fd;
+        h->next = ctx->handlers;
+        ctx->handlers = h;
+    }
+    h->read = read;
+    h->write = write;
+    h->poll = poll;
+    h->opaque = opaque;
+    update_epoll(ctx, h);
+    if (!read && !write) {
+        h->deleted = true;
+        ctx->has_deleted = true;
+        if (!ctx->walking) {
+            free_deleted(ctx);
+        }
+    }
+    ctx->has_poll |= poll != NULL;
+}
+
+void aio_set_fd_handler(AioContext *ctx, int fd, AioFdHandler *read, AioFdHandler *write, void *opaque)
+{
+    aio_set_fd_handler_poll(ctx, fd, read, write, NULL, opaque);
+}
+
+static void walk_begin(AioContext *ctx) { ctx->walking++; }
+
+static void walk_end(AioContext *ctx)
+{
+    if (--ctx->walking == 0 && ctx->has_deleted) {
+        free_deleted(ctx);
+    }
+}
+
+/* --- bottom halves and scheduled coroutines ----------------------------------------- */
+
+static void push_bh(AioBh *bh)
+{
+    AioContext *ctx = bh->ctx;
+    AioBh *head = __atomic_load_n(&ctx->pending_bhs, __ATOMIC_RELAXED);
+
+    do {
+        bh->next = head;
+    } while (!__atomic_compare_exchange_n(&ctx->pending_bhs, &head, bh, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    aio_notify(ctx);
+}
+
+/* Put bh on the list once, with more state bits. */
+static void mark_bh(AioBh *bh, int bits)
+{
+    if (!(__atomic_fetch_or(&bh->state, bits | BH_PENDING, __ATOMIC_SEQ_CST) & BH_PENDING)) {
+        push_bh(bh);
+    }
+}
+
+AioBh *aio_bh_new(AioContext *ctx, AioBhFn *fn, void *opaque)
+{
+    AioBh *bh = g_new0(AioBh, 1);
+
+    bh->ctx = ctx;
+    bh->fn = fn;
+    bh->opaque = opaque;
+    return bh;
+}
+
+void aio_bh_schedule(AioBh *bh) { mark_bh(bh, BH_SCHEDULED); }
+void aio_bh_cancel(AioBh *bh) { __atomic_fetch_and(&bh->state, ~BH_SCHEDULED, __ATOMIC_SEQ_CST); }
+void aio_bh_delete(AioBh *bh) { mark_bh(bh, BH_DELETED); }
+
+void aio_bh_oneshot(AioContext *ctx, AioBhFn *fn, void *opaque)
+{
+    AioBh *bh = aio_bh_new(ctx, fn, opaque);
+
+    bh->oneshot = true;
+    mark_bh(bh, BH_SCHEDULED);
+}
+
+static bool run_bhs(AioContext *ctx)
+{
+    AioBh *list = NULL, *bh = __atomic_exchange_n(&ctx->pending_bhs, NULL, __ATOMIC_SEQ_CST);
+    bool progress = false;
+
+    for (; bh; ) {                 /* newest first -> oldest first */
+        AioBh *next = bh->next;
+
+        bh->next = list;
+        list = bh;
+        bh = next;
+    }
+    while (list) {
+        int state;
+
+        bh = list;
+        list = bh->next;
+        state = __atomic_fetch_and(&bh->state, ~(BH_PENDING | BH_SCHEDULED), __ATOMIC_SEQ_CST);
+        if ((state & (BH_SCHEDULED | BH_DELETED)) == BH_SCHEDULED) {
+            progress = true;
+            bh->fn(bh->opaque);
+        }
+        if ((state & BH_DELETED) || bh->oneshot) {
+            g_free(bh);
+        }
+    }
+    return progress;
+}
+
+void aio_co_schedule(AioContext *ctx, Coroutine *co)
+{
+    Coroutine *head = __atomic_load_n(&ctx->pending_cos, __ATOMIC_RELAXED);
+
+    if (__atomic_exchange_n(&co->scheduled, 1, __ATOMIC_SEQ_CST)) {
+        g_error("a coroutine was scheduled twice");
+    }
+    do {
+        co->next_scheduled = head;
+    } while (!__atomic_compare_exchange_n(&ctx->pending_cos, &head, co, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    aio_notify(ctx);
+}
+
+static bool run_coroutines(AioContext *ctx)
+{
+    Coroutine *list = NULL, *co = __atomic_exchange_n(&ctx->pending_cos, NULL, __ATOMIC_SEQ_CST);
+    bool progress = co != NULL;
+
+    while (co) {
+        Coroutine *next = co->next_scheduled;
+
+        co->next_scheduled = list;
+        list = co;
+        co = next;
+    }
+    while (list) {
+        co = list;
+        list = co->next_scheduled;
+        coroutine_enter_scheduled(co);
+    }
+    return progress;
+}
+
+static bool run_pending(AioContext *ctx)
+{
+    bool progress = run_bhs(ctx);
+
+    return run_coroutines(ctx) || progress;
+}
+
+static bool anything_pending(AioContext *ctx)
+{
+    return __atomic_load_n(&ctx->pending_bhs, __ATOMIC_SEQ_CST) || __atomic_load_n(&ctx->pending_cos, __ATOMIC_SEQ_CST);
+}
+
+/* --- the turn --------------------------------------------------------------------------- */
+
+static bool run_polls(AioContext *ctx)
+{
+    bool progress = false;
+
+    if (!ctx->has_poll) {
+        return false;
+    }
+    walk_begin(ctx);
+    for (AioHandler *h = ctx->handlers; h; h = h->next) {
+        if (!h->deleted && h->poll && h->poll(h->opaque) && h->read) {
+            h->read(h->opaque);
+            progress = true;
+        }
+    }
+    walk_end(ctx);
+    return progress;
+}
+
+/* Busy-wait for work for up to the adaptive bound.  Returns whether there was some. */
+static bool busy_poll(AioContext *ctx, int64_t limit_ns)
+{
+    int64_t bound = limit_ns >= 0 ? MIN(ctx->poll_ns, limit_ns) : ctx->poll_ns, end;
+
+    if (bound <= 0 || !ctx->has_poll) {
+        return false;
+    }
+    end = aio_clock_ns(AIO_CLOCK_REALTIME) + bound;
+    do {
+        if (run_polls(ctx) || anything_pending(ctx)) {
+            return true;
+        }
+    } while (aio_clock_ns(AIO_CLOCK_REALTIME) < end);
+    return false;
+}
+
+/* Poll longer when a little longer would have met the event, less when it took far longer. */
+static void adapt_polling(AioContext *ctx, int64_t waited_ns)
+{
+    if (!ctx->poll_max_ns) {
+        return;
+    }
+    if (waited_ns <= ctx->poll_max_ns) {
+        ctx->poll_ns = MIN(MAX(ctx->poll_ns * ctx->poll_grow, 4000), ctx->poll_max_ns);
+    } else {
+        ctx->poll_ns = ctx->poll_shrink ? ctx->poll_ns / ctx->poll_shrink : 0;
+    }
+}
+
+static bool dispatch(AioContext *ctx, const struct epoll_event *events, int n)
+{
+    bool progress = false;
+
+    for (int i = 0; i < n; i++) {
+        AioHandler *h = events[i].data.ptr;
+
+        if (!h->deleted && h->read && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))) {
+            h->read(h->opaque);
+            progress |= h->fd != ctx->event_fd;
+        }
+        if (!h->deleted && h->write && (events[i].events & (EPOLLOUT | EPOLLERR))) {
+            h->write(h->opaque);
+            progress = true;
+        }
+    }
+    return progress;
+}
+
+static int wait_events(AioContext *ctx, struct epoll_event *events, bool block, int64_t timeout_ns)
+{
+    int64_t start = 0;
+    int n, ms = 0;
+
+    if (block) {
+        __atomic_store_n(&ctx->sleeping, 1, __ATOMIC_SEQ_CST);
+        if (!anything_pending(ctx)) {
+            ms = timeout_ns < 0 ? -1 : (int)MIN((timeout_ns + 999999) / 1000000, 1000000);
+        }
+        start = ctx->poll_max_ns ? aio_clock_ns(AIO_CLOCK_REALTIME) : 0;
+    }
+    n = epoll_wait(ctx->epoll_fd, events, EVENTS_AT_ONCE, ms);
+    if (block) {
+        __atomic_store_n(&ctx->sleeping, 0, __ATOMIC_SEQ_CST);
+        if (start) {
+            adapt_polling(ctx, aio_clock_ns(AIO_CLOCK_REALTIME) - start);
+        }
+    }
+    return n;
+}
+
+bool aio_poll(AioContext *ctx, bool blocking)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    bool progress = run_pending(ctx);
+    int64_t timeout;
+    int n;
+
+    progress |= aio_timers_run(ctx);
+    aio_native_submit(ctx);
+    aio_uring_submit(ctx);
+    progress |= run_polls(ctx);
+    if (progress && ctx->has_poll && !anything_pending(ctx)) {
+        aio_native_submit(ctx);
+        aio_uring_submit(ctx);
+    }
+    timeout = aio_timers_wait_ns(ctx);
+    if (blocking && !progress && busy_poll(ctx, timeout)) {
+        progress = true;
+    }
+    walk_begin(ctx);
+    n = wait_events(ctx, events, blocking && !progress, timeout);
+    if (n > 0) {
+        progress |= dispatch(ctx, events, n);
+    }
+    walk_end(ctx);
+    progress |= run_pending(ctx);
+    progress |= aio_timers_run(ctx);
+    aio_native_submit(ctx);
+    aio_uring_submit(ctx);
+    return progress;
+}
+
+static void kick_bh(void *opaque) { }
+
+void aio_wait_while(bool (*cond)(void *opaque), void *opaque)
+{
+    AioContext *ctx = current_context;
+
+    __atomic_fetch_add(&waiters, 1, __ATOMIC_SEQ_CST);
+    while (cond(opaque)) {
+        aio_poll(ctx, true);
+    }
+    __atomic_fetch_sub(&waiters, 1, __ATOMIC_SEQ_CST);
+}
+
+void aio_wait_kick(void)
+{
+    if (__atomic_load_n(&waiters, __ATOMIC_SEQ_CST) && current_context != main_context) {
+        aio_bh_oneshot(main_context, kick_bh, NULL);
+    }
+}

@@ -1,0 +1,122 @@
+/*
+ * Worker threads for calls that block.
+ *
+ * One pool for the program.  Jobs stand in a queue under `lock`; workers are started while jobs
+ * wait and nobody is idle, and end after IDLE_SECONDS without work (but for the minimum).  A job lives on
+ * the stack of the coroutine that waits for it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include "loop-int.h"
+#include "../coroutine-int.h"
+
+#define IDLE_SECONDS 10
+
+typedef struct Job {
+    struct Job *next;
+    int (*fn)(void *arg);
+    void *arg;
+    int ret;
+    Coroutine *co;
+} Job;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
+static Job *head, **tail = &head;
+static int nb_threads, nb_idle, nb_queued, min_threads, max_threads = 64;
+
+void thread_pool_set_limits(int min, int max)
+{
+    pthread_mutex_lock(&lock);
+    min_threads = min;
+    max_threads = MAX(max, 1);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Wait for a job; NULL: this worker should end.  Under lock. */
+static Job *take_job(void)
+{
+    struct timespec until;
+    Job *job;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += IDLE_SECONDS;
+    while (!head) {
+        int ret;
+
+        nb_idle++;
+        ret = pthread_cond_timedwait(&work, &lock, &until);
+        nb_idle--;
+        if (ret == ETIMEDOUT && !head && nb_threads > min_threads) {
+            return NULL;
+        }
+        if (ret == ETIMEDOUT) {
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_sec += IDLE_SECONDS;
+        }
+    }
+    job = head;
+    head = job->next;
+    if (!head) {
+        tail = &head;
+    }
+    nb_queued--;
+    return job;
+}
+
+static void *worker(void *unused)
+{
+    Job *job;
+
+    pthread_mutex_lock(&lock);
+    while ((job = take_job())) {
+        pthread_mutex_unlock(&lock);
+        job->ret = job->fn(job->arg);
+        aio_co_schedule(job->co->home, job->co);    /* job is gone after this */
+        pthread_mutex_lock(&lock);
+    }
+    nb_threads--;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+/* Under lock.  Signals are for the main thread. */
+static void start_worker(void)
+{
+    sigset_t all, old;
+    pthread_attr_t attr;
+    pthread_t thread;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (pthread_create(&thread, &attr, worker, NULL) == 0) {
+        nb_threads++;
+    } else if (nb_threads == 0) {
+        g_error("no thread for blocking I/O could be started");
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+}
+
+int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg)
+{
+    Job job = { .fn = fn, .arg = arg, .co = coroutine_self() };
+
+    pthread_mutex_lock(&lock);
+    *tail = &job;
+    tail = &job.next;
+    nb_queued++;
+    if (nb_queued > nb_idle && nb_threads < max_threads) {
+        start_worker();
+    }
+    pthread_cond_signal(&work);
+    pthread_mutex_unlock(&lock);
+    coroutine_yield();
+    return job.ret;
+}
