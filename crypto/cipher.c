@@ -1,0 +1,419 @@
+/*
+ * Disk ciphers over libgcrypt: names, key lengths, initialisation vectors, hashes, PBKDF2.
+ *
+ * A gcrypt handle carries the vector of the call in progress, so each call borrows one from a
+ * small pool; the pool grows to the number of threads that encrypt at once.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <gcrypt.h>
+#include "crypto/cipher.h"
+#include "util/cutils.h"
+
+#define MAX_IV 16
+
+typedef struct CipherName {
+    const char *name, *luks;
+    size_t key_len, block;
+    int algo;                  /* 0: known by name only */
+} CipherName;
+
+static const CipherName ciphers[] = {
+    { "aes-128", "aes", 16, 16, GCRY_CIPHER_AES128 },
+    { "aes-192", "aes", 24, 16, GCRY_CIPHER_AES192 },
+    { "aes-256", "aes", 32, 16, GCRY_CIPHER_AES256 },
+    { "des", NULL, 8, 8, GCRY_CIPHER_DES },
+    { "3des", NULL, 24, 8, GCRY_CIPHER_3DES },
+    { "cast5-128", "cast5", 16, 8, GCRY_CIPHER_CAST5 },
+    { "serpent-128", "serpent", 16, 16, GCRY_CIPHER_SERPENT128 },
+    { "serpent-192", "serpent", 24, 16, GCRY_CIPHER_SERPENT192 },
+    { "serpent-256", "serpent", 32, 16, GCRY_CIPHER_SERPENT256 },
+    { "twofish-128", "twofish", 16, 16, GCRY_CIPHER_TWOFISH128 },
+    { "twofish-192", "twofish", 24, 16, 0 },
+    { "twofish-256", "twofish", 32, 16, GCRY_CIPHER_TWOFISH },
+};
+
+static const struct { const char *name; int mode; } modes[] = {
+    { "ecb", GCRY_CIPHER_MODE_ECB }, { "cbc", GCRY_CIPHER_MODE_CBC },
+    { "xts", GCRY_CIPHER_MODE_XTS }, { "ctr", GCRY_CIPHER_MODE_CTR },
+};
+
+static const struct { const char *name; int algo; } hashes[] = {
+    { "md5", GCRY_MD_MD5 }, { "sha1", GCRY_MD_SHA1 }, { "sha224", GCRY_MD_SHA224 }, { "sha256", GCRY_MD_SHA256 },
+    { "sha384", GCRY_MD_SHA384 }, { "sha512", GCRY_MD_SHA512 }, { "ripemd160", GCRY_MD_RMD160 },
+};
+
+static const char *const ivgens[] = { "plain", "plain64", "essiv" };
+
+typedef enum IvKind { IV_NONE, IV_PLAIN, IV_PLAIN64, IV_ESSIV } IvKind;
+
+typedef struct Handle {
+    struct Handle *next;
+    gcry_cipher_hd_t data, essiv;
+} Handle;
+
+struct CryptCipher {
+    int algo, mode, essiv_algo;
+    size_t block;
+    IvKind iv;
+    uint8_t *key, *essiv_key;
+    size_t key_len, essiv_key_len;
+    GMutex lock;               /* guards free */
+    Handle *free;
+};
+
+static void gcrypt_start(void)
+{
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        gcry_check_version(NULL);
+        gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
+        gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+        g_once_init_leave(&once, 1);
+    }
+}
+
+static const CipherName *find_cipher(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(ciphers); i++) {
+        if (!strcmp(ciphers[i].name, name)) {
+            return &ciphers[i];
+        }
+    }
+    return NULL;
+}
+
+static int find_mode(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+        if (!strcmp(modes[i].name, name)) {
+            return modes[i].mode;
+        }
+    }
+    return -1;
+}
+
+static int find_hash(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(hashes); i++) {
+        if (!strcmp(hashes[i].name, name)) {
+            return hashes[i].algo;
+        }
+    }
+    return 0;
+}
+
+bool crypt_cipher_known(const char *name) { return find_cipher(name); }
+bool crypt_mode_known(const char *name) { return find_mode(name) >= 0; }
+bool crypt_hash_known(const char *name) { return find_hash(name); }
+
+bool crypt_ivgen_known(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(ivgens); i++) {
+        if (!strcmp(ivgens[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t crypt_key_length(const char *cipher, const char *mode)
+{
+    const CipherName *c = find_cipher(cipher);
+    bool xts = !strcmp(mode, "xts");
+
+    if (!c || !c->algo || find_mode(mode) < 0 || (xts && c->block != 16)) {
+        return 0;
+    }
+    return xts ? c->key_len * 2 : c->key_len;
+}
+
+bool crypt_spec_from_luks(CryptSpec *spec, const char *name, const char *mode, size_t key_len, Error **errp)
+{
+    const char *dash = strchr(mode, '-'), *colon;
+    const CipherName *found = NULL;
+    size_t bits_len;
+
+    memset(spec, 0, sizeof(*spec));
+    if (!dash) {
+        error_setg(errp, "Unexpected cipher mode string format '%s'", mode);
+        return false;
+    }
+    pstrcpy(spec->mode, MIN(sizeof(spec->mode), (size_t)(dash - mode) + 1), mode);
+    colon = strchr(dash, ':');
+    pstrcpy(spec->ivgen, colon ? MIN(sizeof(spec->ivgen), (size_t)(colon - dash)) : sizeof(spec->ivgen), dash + 1);
+    pstrcpy(spec->ivhash, sizeof(spec->ivhash), colon ? colon + 1 : "");
+    bits_len = strcmp(spec->mode, "xts") ? key_len : key_len / 2;
+    for (size_t i = 0; i < G_N_ELEMENTS(ciphers) && !found; i++) {
+        if (ciphers[i].luks && !strcmp(ciphers[i].luks, name) && ciphers[i].key_len == bits_len) {
+            found = &ciphers[i];
+        }
+    }
+    if (!found) {
+        error_setg(errp, "Algorithm '%s' with key size %zu bits not supported", name, key_len * 8);
+    } else if (find_mode(spec->mode) < 0) {
+        error_setg(errp, "Algorithm '%s' for cipher mode not supported", spec->mode);
+    } else if (!crypt_ivgen_known(spec->ivgen)) {
+        error_setg(errp, "Algorithm '%s' for IV generator not supported", spec->ivgen);
+    } else if (!strcmp(spec->ivgen, "essiv") && !*spec->ivhash) {
+        error_setg(errp, "Missing IV generator hash specification");
+    } else if (*spec->ivhash && !find_hash(spec->ivhash)) {
+        error_setg(errp, "Hash algorithm '%s' not supported", spec->ivhash);
+    } else {
+        pstrcpy(spec->cipher, sizeof(spec->cipher), found->name);
+        return true;
+    }
+    return false;
+}
+
+void crypt_spec_to_luks(const CryptSpec *spec, char name[32], char mode[32])
+{
+    const CipherName *c = find_cipher(spec->cipher);
+
+    memset(name, 0, 32);
+    memset(mode, 0, 32);
+    pstrcpy(name, 32, c && c->luks ? c->luks : spec->cipher);
+    g_snprintf(mode, 32, "%s-%s%s%s", spec->mode, spec->ivgen, *spec->ivhash ? ":" : "", spec->ivhash);
+}
+
+static void handle_free(Handle *h)
+{
+    gcry_cipher_close(h->data);
+    gcry_cipher_close(h->essiv);
+    g_free(h);
+}
+
+static Handle *handle_new(CryptCipher *c)
+{
+    Handle *h = g_new0(Handle, 1);
+
+    if (gcry_cipher_open(&h->data, c->algo, c->mode, 0) || gcry_cipher_setkey(h->data, c->key, c->key_len) ||
+        (c->iv == IV_ESSIV && (gcry_cipher_open(&h->essiv, c->essiv_algo, GCRY_CIPHER_MODE_ECB, 0) ||
+                               gcry_cipher_setkey(h->essiv, c->essiv_key, c->essiv_key_len)))) {
+        handle_free(h);
+        return NULL;
+    }
+    return h;
+}
+
+static Handle *handle_get(CryptCipher *c)
+{
+    Handle *h;
+
+    g_mutex_lock(&c->lock);
+    h = c->free;
+    if (h) {
+        c->free = h->next;
+    }
+    g_mutex_unlock(&c->lock);
+    return h ? h : handle_new(c);
+}
+
+static void handle_put(CryptCipher *c, Handle *h)
+{
+    g_mutex_lock(&c->lock);
+    h->next = c->free;
+    c->free = h;
+    g_mutex_unlock(&c->lock);
+}
+
+/* ESSIV: vectors are sector numbers encrypted under the hash of the key, by the same family of cipher. */
+static bool essiv_prepare(CryptCipher *c, const CipherName *cipher, const CryptSpec *spec, Error **errp)
+{
+    size_t len = crypt_hash_length(spec->ivhash);
+    const CipherName *salt = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(ciphers); i++) {
+        if (ciphers[i].luks && cipher->luks && !strcmp(ciphers[i].luks, cipher->luks) && ciphers[i].key_len == len) {
+            salt = &ciphers[i];
+        }
+    }
+    if (!len || !salt || !salt->algo) {
+        error_setg(errp, "No %s cipher with key size %zu available", cipher->luks ? cipher->luks : cipher->name, len);
+        return false;
+    }
+    c->essiv_algo = salt->algo;
+    c->essiv_key_len = len;
+    c->essiv_key = g_malloc(len);
+    return crypt_hash(spec->ivhash, c->key, c->key_len, c->essiv_key, errp);
+}
+
+CryptCipher *crypt_cipher_new(const CryptSpec *spec, const uint8_t *key, size_t key_len, Error **errp)
+{
+    const CipherName *cipher = find_cipher(spec->cipher);
+    CryptCipher *c;
+    Handle *h;
+
+    gcrypt_start();
+    if (!cipher || !key_len || crypt_key_length(spec->cipher, spec->mode) != key_len) {
+        error_setg(errp, "Algorithm '%s' with %s mode and a key of %zu bits is not supported", spec->cipher, spec->mode,
+                   key_len * 8);
+        return NULL;
+    }
+    c = g_new0(CryptCipher, 1);
+    g_mutex_init(&c->lock);
+    c->algo = cipher->algo;
+    c->mode = find_mode(spec->mode);
+    c->block = cipher->block;
+    c->iv = c->mode == GCRY_CIPHER_MODE_ECB ? IV_NONE : !strcmp(spec->ivgen, "plain") ? IV_PLAIN
+          : !strcmp(spec->ivgen, "essiv") ? IV_ESSIV : IV_PLAIN64;
+    c->key = g_malloc(key_len);
+    memcpy(c->key, key, key_len);
+    c->key_len = key_len;
+    if (c->iv == IV_ESSIV && !essiv_prepare(c, cipher, spec, errp)) {
+        crypt_cipher_free(c);
+        return NULL;
+    }
+    h = handle_new(c);
+    if (!h) {
+        error_setg(errp, "Cannot initialize cipher '%s-%s'", spec->cipher, spec->mode);
+        crypt_cipher_free(c);
+        return NULL;
+    }
+    handle_put(c, h);
+    return c;
+}
+
+void crypt_cipher_free(CryptCipher *c)
+{
+    if (!c) {
+        return;
+    }
+    while (c->free) {
+        Handle *h = c->free;
+
+        c->free = h->next;
+        handle_free(h);
+    }
+    explicit_bzero(c->key, c->key_len);
+    g_free(c->key);
+    if (c->essiv_key) {
+        explicit_bzero(c->essiv_key, c->essiv_key_len);
+        g_free(c->essiv_key);
+    }
+    g_mutex_clear(&c->lock);
+    g_free(c);
+}
+
+static gcry_error_t set_iv(CryptCipher *c, Handle *h, uint64_t sector)
+{
+    uint8_t iv[MAX_IV] = { 0 };
+    uint64_t le = GUINT64_TO_LE(c->iv == IV_PLAIN ? sector & UINT32_MAX : sector);
+    gcry_error_t err = 0;
+
+    if (c->iv == IV_NONE) {
+        return 0;
+    }
+    memcpy(iv, &le, MIN(sizeof(le), c->block));
+    if (c->iv == IV_ESSIV) {
+        err = gcry_cipher_encrypt(h->essiv, iv, c->block, NULL, 0);
+    }
+    if (!err) {
+        err = c->mode == GCRY_CIPHER_MODE_CTR ? gcry_cipher_setctr(h->data, iv, c->block)
+                                              : gcry_cipher_setiv(h->data, iv, c->block);
+    }
+    return err;
+}
+
+static int crypt_sectors(CryptCipher *c, uint64_t sector, uint8_t *buf, size_t len, bool encrypt)
+{
+    Handle *h = handle_get(c);
+    gcry_error_t err = 0;
+
+    if (!h) {
+        return -EIO;
+    }
+    for (; len && !err; len -= CRYPT_SECTOR, buf += CRYPT_SECTOR, sector++) {
+        err = set_iv(c, h, sector);
+        if (!err) {
+            err = encrypt ? gcry_cipher_encrypt(h->data, buf, CRYPT_SECTOR, NULL, 0)
+                          : gcry_cipher_decrypt(h->data, buf, CRYPT_SECTOR, NULL, 0);
+        }
+    }
+    handle_put(c, h);
+    return err ? -EIO : 0;
+}
+
+int crypt_encrypt(CryptCipher *c, uint64_t sector, void *buf, size_t len)
+{
+    return crypt_sectors(c, sector, buf, len, true);
+}
+
+int crypt_decrypt(CryptCipher *c, uint64_t sector, void *buf, size_t len)
+{
+    return crypt_sectors(c, sector, buf, len, false);
+}
+
+size_t crypt_hash_length(const char *hash)
+{
+    int algo = find_hash(hash);
+
+    return algo ? gcry_md_get_algo_dlen(algo) : 0;
+}
+
+bool crypt_hash(const char *hash, const void *data, size_t len, uint8_t *out, Error **errp)
+{
+    int algo = find_hash(hash);
+
+    gcrypt_start();
+    if (!algo) {
+        error_setg(errp, "Hash algorithm '%s' not supported", hash);
+        return false;
+    }
+    gcry_md_hash_buffer(algo, out, data, len);
+    return true;
+}
+
+bool crypt_pbkdf2(const char *hash, const void *pass, size_t pass_len, const uint8_t *salt, size_t salt_len,
+                  uint64_t iterations, uint8_t *out, size_t out_len, Error **errp)
+{
+    int algo = find_hash(hash);
+
+    gcrypt_start();
+    if (!algo) {
+        error_setg(errp, "Hash algorithm '%s' not supported", hash);
+        return false;
+    }
+    if (iterations > UINT32_MAX ||
+        gcry_kdf_derive(pass, pass_len, GCRY_KDF_PBKDF2, algo, salt, salt_len, iterations, out_len, out)) {
+        error_setg(errp, "Cannot derive password");
+        return false;
+    }
+    return true;
+}
+
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+uint64_t crypt_pbkdf2_rate(const char *hash, const void *pass, size_t pass_len, size_t out_len, Error **errp)
+{
+    g_autofree uint8_t *out = g_malloc(out_len);
+    uint8_t salt[32] = { 1 };
+
+    for (uint64_t n = 1 << 12;; n *= 2) {
+        int64_t start = thread_cpu_ns(), took;
+
+        if (!crypt_pbkdf2(hash, pass, pass_len, salt, sizeof(salt), n, out, out_len, errp)) {
+            return 0;
+        }
+        took = MAX(thread_cpu_ns() - start, 1);
+        if (took > 50000000 || n >= 1ULL << 30) {
+            return MAX((uint64_t)((double)n * 1e9 / took), 1);
+        }
+    }
+}
+
+void crypt_random(void *buf, size_t len)
+{
+    gcrypt_start();
+    gcry_randomize(buf, len, GCRY_STRONG_RANDOM);
+}
