@@ -14,4 +14,11 @@ void bdrv_init(void)
         return;
     }
     done = true;
+    bdrv_blklogwrites_register();
+    bdrv_blkverify_register();
+    bdrv_compress_register();
+    bdrv_copy_on_read_register();
+    bdrv_preallocate_register();
+    bdrv_quorum_register();
+    bdrv_throttle_register();
 }

@@ -11,5 +11,12 @@ void bdrv_raw_register(void);
 void bdrv_null_register(void);         /* null-co, null-aio */
 void bdrv_blkdebug_register(void);
 void bdrv_qcow2_register(void);
+void bdrv_blklogwrites_register(void);
+void bdrv_blkverify_register(void);
+void bdrv_compress_register(void);
+void bdrv_copy_on_read_register(void);
+void bdrv_preallocate_register(void);
+void bdrv_quorum_register(void);
+void bdrv_throttle_register(void);
 
 #endif

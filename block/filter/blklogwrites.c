@@ -17,7 +17,8 @@
 #include <errno.h>
 #include <string.h>
 #include "block/driver.h"
-#include "block/drivers.h"
+#include "../drivers.h"
+#include "pass.h"
 #include "util/cutils.h"
 
 #define LOG_MAGIC 0x6a736677736872ULL
@@ -29,11 +30,11 @@
 typedef struct LogSuper {
     uint64_t magic, version, nr_entries;
     uint32_t sectorsize;
-} G_GNUC_PACKED LogSuper;
+} __attribute__((packed)) LogSuper;
 
 typedef struct LogEntry {
     uint64_t sector, nr_sectors, flags, data_len;
-} G_GNUC_PACKED LogEntry;
+} __attribute__((packed)) LogEntry;
 
 typedef struct LogWrites {
     BdrvChild *log;
@@ -119,7 +120,7 @@ static int logwrites_open(BlockDriverState *bs, QDict *options, int flags, Error
 {
     LogWrites *s = bs->opaque;
     bool append = opt_get_bool(options, "log-append", false);
-    int ret = bdrv_open_file_child(NULL, bs->options, bs, errp);
+    int ret = pass_open_file(bs, errp);
 
     if (ret < 0) {
         return ret;
@@ -154,9 +155,6 @@ static int logwrites_open(BlockDriverState *bs, QDict *options, int flags, Error
         s->sector_bits = __builtin_ctz(s->sector_size);
         s->next_sector = 1;
     }
-    bs->supported_write_flags = BDRV_REQ_WRITE_UNCHANGED | (BDRV_REQ_FUA & bs->file->bs->supported_write_flags);
-    bs->supported_zero_flags = BDRV_REQ_WRITE_UNCHANGED |
-        ((BDRV_REQ_FUA | BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK) & bs->file->bs->supported_zero_flags);
     return 0;
 }
 
@@ -237,12 +235,6 @@ static int coroutine_fn log_append(LogWrites *s, int64_t offset, int64_t bytes, 
     return ret;
 }
 
-static int coroutine_fn logwrites_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov,
-                                          size_t qiov_offset, BdrvRequestFlags flags)
-{
-    return bdrv_read(bs->file, offset, bytes, qiov, qiov_offset, flags);
-}
-
 static int coroutine_fn logwrites_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov,
                                            size_t qiov_offset, BdrvRequestFlags flags)
 {
@@ -272,26 +264,6 @@ static int coroutine_fn logwrites_co_flush(BlockDriverState *bs)
     return ret < 0 ? ret : bdrv_flush(bs->file->bs);
 }
 
-static int coroutine_fn logwrites_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
-                                              BdrvRequestFlags flags, Error **errp)
-{
-    return bdrv_truncate(bs->file, offset, exact, prealloc, flags, errp);
-}
-
-static int64_t logwrites_getlength(BlockDriverState *bs)
-{
-    return bdrv_getlength(bs->file->bs);
-}
-
-static int coroutine_fn logwrites_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
-                                                  int64_t *pnum, int64_t *map, BlockDriverState **file)
-{
-    *pnum = bytes;
-    *map = offset;
-    *file = bs->file->bs;
-    return BDRV_BLOCK_RAW | BDRV_BLOCK_OFFSET_VALID;
-}
-
 static void logwrites_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm, uint64_t shared,
                                  uint64_t *nperm, uint64_t *nshared)
 {
@@ -319,14 +291,14 @@ static const BlockDriver blklogwrites_driver = {
     .close = logwrites_close,
     .refresh_limits = logwrites_refresh_limits,
     .child_perm = logwrites_child_perm,
-    .co_read = logwrites_co_read,
+    .co_read = pass_co_read,
     .co_write = logwrites_co_write,
     .co_zero = logwrites_co_zero,
     .co_discard = logwrites_co_discard,
     .co_flush_to_disk = logwrites_co_flush,
-    .co_truncate = logwrites_co_truncate,
-    .getlength = logwrites_getlength,
-    .co_block_status = logwrites_co_block_status,
+    .co_truncate = pass_co_truncate,
+    .getlength = pass_getlength,
+    .co_block_status = pass_co_block_status,
 };
 
 void bdrv_blklogwrites_register(void)
