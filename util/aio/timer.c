@@ -117,10 +117,10 @@ static void timer_arm(AioTimer *t, int64_t due_ns)
 
 void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns)
 {
-    int64_t now = posix_ns(CLOCK_MONOTONIC);
+    int64_t now = posix_ns(CLOCK_MONOTONIC), left = expire_ns - aio_clock_ns(t->clock);
 
     t->expire_ns = expire_ns;
-    timer_arm(t, now + MAX(expire_ns - aio_clock_ns(t->clock), 0));
+    timer_arm(t, now + MAX(left, 0));
 }
 
 bool aio_timer_pending(const AioTimer *t)
@@ -138,7 +138,13 @@ void aio_timer_free(AioTimer *t)
 
 int64_t aio_timers_wait_ns(AioContext *ctx)
 {
-    return ctx->nb_timers ? MAX(ctx->timers[0]->due_ns - posix_ns(CLOCK_MONOTONIC), 0) : -1;
+    int64_t left;
+
+    if (!ctx->nb_timers) {
+        return -1;
+    }
+    left = ctx->timers[0]->due_ns - posix_ns(CLOCK_MONOTONIC);
+    return MAX(left, 0);           /* MAX evaluates twice: never put the clock into it */
 }
 
 bool aio_timers_run(AioContext *ctx)
