@@ -14,6 +14,11 @@ void bdrv_init(void)
         return;
     }
     done = true;
+    bdrv_file_register();
+    bdrv_raw_register();
+    bdrv_null_register();
+    bdrv_qcow2_register();
+    bdrv_blkdebug_register();
     bdrv_blklogwrites_register();
     bdrv_blkverify_register();
     bdrv_compress_register();

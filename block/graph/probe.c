@@ -34,10 +34,11 @@ const BlockDriver *bdrv_find_protocol(const char *filename, bool allow_protocol_
     if (drv) {
         return drv;
     }
-    if (!allow_protocol_prefix || !path_has_protocol(filename)) {
-        return bdrv_find_format("file");
+    if (allow_protocol_prefix && path_has_protocol(filename)) {
+        prefix = g_strndup(filename, strchr(filename, ':') - filename);
+    } else {
+        prefix = g_strdup("file");
     }
-    prefix = g_strndup(filename, strchr(filename, ':') - filename);
     for (int i = 0; (drv = bdrv_driver_at(i)); i++) {
         if (drv->protocol && !strcmp(drv->protocol, prefix)) {
             return drv;

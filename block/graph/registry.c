@@ -35,7 +35,7 @@ const BlockDriver *bdrv_find_format(const char *name)
 
 bool bdrv_is_protocol(const BlockDriver *drv)
 {
-    return !drv->is_format && (drv->protocol || !drv->is_filter);
+    return drv->protocol != NULL;
 }
 
 void bdrv_set_device_lookup(BdrvDeviceLookup *fn)

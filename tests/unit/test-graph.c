@@ -578,7 +578,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     aio_init_main();
-    bdrv_init();
     bdrv_register(&mem_driver);
     bdrv_register(&fmt_driver);
     bdrv_register(&filter_driver);
