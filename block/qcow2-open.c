@@ -15,6 +15,7 @@
 #include <string.h>
 #include "qcow2-bitmap.h"
 #include "qcow2-header.h"
+#include "qcow2-luks.h"
 #include "qcow2-open.h"
 #include "qcow2-options.h"
 
@@ -227,6 +228,19 @@ static int check_key(const Qcow2 *q, const QDict *options, int flags, Error **er
 {
     const char *secret = opt_get_str(options, "encrypt.key-secret");
 
+    if (q->crypt == QCOW2_CRYPT_LUKS) {
+        uint8_t buf[QCOW2_LUKS_BYTES];
+        int ret = read_padded(q->bs->file, q->crypto_header_offset, sizeof(buf), buf);
+
+        if (ret < 0) {
+            error_setg_errno(errp, -ret, "Unable to read LUKS header");
+            return ret;
+        }
+        ret = qcow2_luks_check(buf, MIN(sizeof(buf), q->crypto_header_len), errp);
+        if (ret < 0) {
+            return ret;
+        }
+    }
     if (q->crypt == QCOW2_CRYPT_NONE || (flags & BDRV_O_NO_IO)) {
         return 0;
     }
