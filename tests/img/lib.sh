@@ -28,8 +28,14 @@ finish() { [ "$failures" -eq 0 ] && exit 0; echo "$failures differences"; exit 1
 fresh() { rm -rf "$TEST_DIR/stock" "$TEST_DIR/ours"; mkdir -p "$TEST_DIR/stock" "$TEST_DIR/ours"; }
 # seed COMMAND...: run it in stock/ (quietly; it must succeed) ...
 seed() { (cd "$TEST_DIR/stock" && "$@") >/dev/null || fail "seed: $*"; }
-# ... and make ours/ an equal copy afterwards.
-seeded() { rm -rf "$TEST_DIR/ours"; cp -a --sparse=auto "$TEST_DIR/stock" "$TEST_DIR/ours"; }
+# ... and make stock/ and ours/ two equal copies afterwards, down to the holes of the files.
+seeded() {
+    rm -rf "$TEST_DIR/ours" "$TEST_DIR/seed"
+    mv "$TEST_DIR/stock" "$TEST_DIR/seed"
+    cp -a --reflink=never --sparse=always "$TEST_DIR/seed" "$TEST_DIR/stock"
+    cp -a --reflink=never --sparse=always "$TEST_DIR/seed" "$TEST_DIR/ours"
+    rm -rf "$TEST_DIR/seed"
+}
 # each COMMAND...: run the same command in both folders (quietly).
 each() { (cd "$TEST_DIR/stock" && "$@") >/dev/null && (cd "$TEST_DIR/ours" && "$@") >/dev/null || fail "each: $*"; }
 
