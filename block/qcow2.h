@@ -103,6 +103,7 @@ typedef enum Qcow2Overlap {
 } Qcow2Overlap;
 
 typedef struct Qcow2Cache Qcow2Cache;      /* qcow2-cache.c: tables in memory, dirty ranges */
+typedef struct Qcow2OverlapSet Qcow2OverlapSet;   /* qcow2-overlap.c: where metadata is */
 typedef struct Qcow2Commit Qcow2Commit;    /* qcow2-commit.c: what waits for the next commit cycle */
 typedef struct Qcow2InFlight Qcow2InFlight;   /* qcow2-write.c: allocating writes under way */
 typedef struct Qcow2CompressState Qcow2CompressState;   /* qcow2-compress.c */
@@ -131,6 +132,7 @@ typedef struct Qcow2 {
     unsigned overlap_check;                        /* Qcow2Overlap bits */
     uint64_t l2_cache_bytes, refcount_cache_bytes, cache_clean_interval_s;
     bool signaled_corruption;
+    bool broken;                                   /* fatal corruption met: nothing is written any more */
 
     CoMutex lock;                                  /* guards all that follows; order in qcow2.md */
     uint64_t *l1; uint32_t l1_size; uint64_t l1_offset;            /* host order */
@@ -138,6 +140,7 @@ typedef struct Qcow2 {
     uint32_t rt_clusters;
     Qcow2Cache *l2_cache, *rb_cache;
     Qcow2Commit *commit;
+    Qcow2OverlapSet *overlap_set;
     uint64_t free_cluster_index;                   /* no free cluster below this one */
     uint64_t free_byte_offset;                     /* sub-cluster allocation for compressed data, 0: none */
     Qcow2Snapshot *snapshots; unsigned nb_snapshots;

@@ -1,0 +1,240 @@
+/*
+ * qcow2: the last line of defence: no write may hit metadata of another kind.
+ *
+ * Constant ranges are compared.  Tables named by L1, the refcount table and the snapshots are
+ * many: a set of their clusters (qcow2_overlap_note adds to it, nothing is taken out) says "no"
+ * quickly; when it says "maybe", the tables are searched.  The set is made anew when L1 or the
+ * snapshots are replaced, or when stale members have come to fill it.
+ *
+ * All functions: q->lock held.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include "qcow2-commit.h"
+
+struct Qcow2OverlapSet {
+    uint64_t *slots;                 /* cluster index + 1, 0: empty */
+    uint64_t mask, used, built;
+    const uint64_t *l1;              /* whose tables are in */
+    uint64_t l1_offset, snapshots_offset;
+    uint32_t l1_size, nb_snapshots;
+};
+
+static const char *const kind_names[] = {
+    "qcow2_header", "active L1 table", "active L2 table", "refcount table", "refcount block", "snapshot table",
+    "inactive L1 table", "inactive L2 table", "bitmap directory",
+};
+
+/* --- the set -------------------------------------------------------------------------- */
+
+static uint64_t slot_of(const Qcow2OverlapSet *s, uint64_t cluster)
+{
+    return (cluster * 0x9e3779b97f4a7c15ULL >> 20) & s->mask;
+}
+
+static bool set_has(const Qcow2OverlapSet *s, uint64_t cluster)
+{
+    uint64_t i = slot_of(s, cluster);
+    while (s->slots[i] && s->slots[i] != cluster + 1) {
+        i = (i + 1) & s->mask;
+    }
+    return s->slots[i] != 0;
+}
+
+static void set_put(Qcow2OverlapSet *s, uint64_t cluster)
+{
+    uint64_t i = slot_of(s, cluster);
+    while (s->slots[i] && s->slots[i] != cluster + 1) {
+        i = (i + 1) & s->mask;
+    }
+    s->used += !s->slots[i];
+    s->slots[i] = cluster + 1;
+}
+
+void qcow2_overlap_free(Qcow2 *q)
+{
+    if (q->overlap_set) {
+        g_free(q->overlap_set->slots);
+        g_clear_pointer(&q->overlap_set, g_free);
+    }
+}
+
+static uint64_t snapshot_l1_clusters(const Qcow2 *q, const Qcow2Snapshot *sn)
+{
+    return qcow2_clusters_for(q, (uint64_t)sn->l1_size * sizeof(uint64_t));
+}
+
+/* Members the set will have at most. */
+static uint64_t count_members(const Qcow2 *q)
+{
+    uint64_t n = (uint64_t)q->l1_size + q->rt_size;
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        n += snapshot_l1_clusters(q, &q->snapshots[i]);
+    }
+    return n;
+}
+
+static void put_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t mask)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (table[i] & mask) {
+            set_put(q->overlap_set, (table[i] & mask) >> q->cluster_bits);
+        }
+    }
+}
+
+static void set_build(Qcow2 *q)
+{
+    uint64_t room = 256, members = count_members(q);
+    while (room < members * 3) {
+        room *= 2;
+    }
+    qcow2_overlap_free(q);
+    Qcow2OverlapSet *s = q->overlap_set = g_new0(Qcow2OverlapSet, 1);
+    s->slots = g_new0(uint64_t, room);
+    s->mask = room - 1;
+    put_entries(q, q->l1, q->l1_size, QCOW2_L1_OFFSET_MASK);
+    put_entries(q, q->rt, q->rt_size, QCOW2_RT_OFFSET_MASK);
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        const Qcow2Snapshot *sn = &q->snapshots[i];
+        for (uint64_t c = 0; c < snapshot_l1_clusters(q, sn); c++) {
+            set_put(s, (sn->l1_table_offset >> q->cluster_bits) + c);
+        }
+    }
+    s->l1 = q->l1;
+    s->l1_offset = q->l1_offset;
+    s->l1_size = q->l1_size;
+    s->snapshots_offset = q->snapshots_offset;
+    s->nb_snapshots = q->nb_snapshots;
+}
+
+static bool set_is_current(const Qcow2 *q)
+{
+    const Qcow2OverlapSet *s = q->overlap_set;
+    return s && s->l1 == q->l1 && s->l1_offset == q->l1_offset && s->l1_size == q->l1_size &&
+           s->snapshots_offset == q->snapshots_offset && s->nb_snapshots == q->nb_snapshots;
+}
+
+void qcow2_overlap_note(Qcow2 *q, uint64_t offset)
+{
+    Qcow2OverlapSet *s = q->overlap_set;
+    if (!s || !offset) {
+        return;
+    }
+    if (s->used * 2 > s->mask) {
+        qcow2_overlap_free(q);           /* mostly stale: the next check builds it anew */
+        return;
+    }
+    set_put(s, offset >> q->cluster_bits);
+}
+
+/* --- the search ------------------------------------------------------------------------ */
+
+typedef struct Range { uint64_t from, to; } Range;
+
+static bool hits(const Range *r, uint64_t offset, uint64_t bytes)
+{
+    return bytes && offset < r->to && offset + bytes > r->from;
+}
+
+static bool table_hits(const Qcow2 *q, const Range *r, const uint64_t *table, uint64_t n, uint64_t mask)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if ((table[i] & mask) && hits(r, table[i] & mask, q->cluster_size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool constant_hit(Qcow2 *q, unsigned kinds, const Range *r, unsigned *hit)
+{
+    *hit = (kinds & QCOW2_OL_MAIN_HEADER) && r->from < q->cluster_size ? QCOW2_OL_MAIN_HEADER
+         : (kinds & QCOW2_OL_ACTIVE_L1) && hits(r, q->l1_offset, (uint64_t)q->l1_size * 8) ? QCOW2_OL_ACTIVE_L1
+         : (kinds & QCOW2_OL_REFCOUNT_TABLE) && hits(r, q->rt_offset, (uint64_t)q->rt_clusters << q->cluster_bits)
+           ? QCOW2_OL_REFCOUNT_TABLE
+         : (kinds & QCOW2_OL_SNAPSHOT_TABLE) && q->nb_snapshots && hits(r, q->snapshots_offset, q->snapshots_bytes)
+           ? QCOW2_OL_SNAPSHOT_TABLE
+         : (kinds & QCOW2_OL_BITMAP_DIRECTORY) && q->nb_bitmaps && hits(r, q->bitmaps_ext_offset, q->bitmaps_ext_size)
+           ? QCOW2_OL_BITMAP_DIRECTORY : 0;
+    return *hit;
+}
+
+static unsigned many_hit(Qcow2 *q, unsigned kinds, const Range *r)
+{
+    if ((kinds & QCOW2_OL_ACTIVE_L2) && table_hits(q, r, q->l1, q->l1_size, QCOW2_L1_OFFSET_MASK)) {
+        return QCOW2_OL_ACTIVE_L2;
+    }
+    if ((kinds & QCOW2_OL_REFCOUNT_BLOCK) && table_hits(q, r, q->rt, q->rt_size, QCOW2_RT_OFFSET_MASK)) {
+        return QCOW2_OL_REFCOUNT_BLOCK;
+    }
+    for (unsigned i = 0; (kinds & QCOW2_OL_INACTIVE_L1) && i < q->nb_snapshots; i++) {
+        if (hits(r, q->snapshots[i].l1_table_offset, (uint64_t)q->snapshots[i].l1_size * 8)) {
+            return QCOW2_OL_INACTIVE_L1;
+        }
+    }
+    return 0;
+}
+
+static bool maybe_many(Qcow2 *q, const Range *r)
+{
+    uint64_t last = (r->to - 1) >> q->cluster_bits;
+    if (!set_is_current(q)) {
+        set_build(q);
+    }
+    for (uint64_t c = r->from >> q->cluster_bits; c <= last; c++) {
+        if (set_has(q->overlap_set, c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Snapshots' L2 tables: only when asked for (overlap-check.inactive-l2), each L1 is read.  1: hit. */
+static int coroutine_fn inactive_l2_hit(Qcow2 *q, const Range *r)
+{
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        const Qcow2Snapshot *sn = &q->snapshots[i];
+        uint64_t bytes = (uint64_t)sn->l1_size * sizeof(uint64_t);
+        int ret = qcow2_validate_table(q, sn->l1_table_offset, sn->l1_size, sizeof(uint64_t), QCOW2_MAX_L1_BYTES, "", NULL);
+        g_autofree uint64_t *l1 = ret == 0 ? g_try_malloc(MAX(bytes, 1)) : NULL;
+        if (ret == 0 && bytes) {
+            ret = l1 ? bdrv_read_buf(q->bs->file, sn->l1_table_offset, bytes, l1, 0) : -ENOMEM;
+        }
+        if (ret < 0) {
+            return ret;
+        }
+        for (uint32_t k = 0; k < sn->l1_size; k++) {
+            l1[k] = load_be64(&l1[k]);
+        }
+        if (table_hits(q, r, l1, sn->l1_size, QCOW2_L1_OFFSET_MASK)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int coroutine_fn qcow2_check_overlap(Qcow2 *q, unsigned ignore, uint64_t offset, uint64_t bytes, bool data_file)
+{
+    unsigned kinds = q->overlap_check & ~ignore, hit = 0;
+    if (!kinds || !bytes || data_file) {
+        return 0;
+    }
+    Range r = { qcow2_cluster_start(q, offset), qcow2_cluster_start(q, offset + bytes - 1) + q->cluster_size };
+    if (!constant_hit(q, kinds, &r, &hit) &&
+        (kinds & (QCOW2_OL_ACTIVE_L2 | QCOW2_OL_REFCOUNT_BLOCK | QCOW2_OL_INACTIVE_L1)) && maybe_many(q, &r)) {
+        hit = many_hit(q, kinds, &r);
+    }
+    if (!hit && (kinds & QCOW2_OL_INACTIVE_L2)) {
+        int ret = inactive_l2_hit(q, &r);
+        if (ret < 0) {
+            return ret;
+        }
+        hit = ret ? QCOW2_OL_INACTIVE_L2 : 0;
+    }
+    return hit ? qcow2_corrupt(q, true, offset, bytes, "Preventing invalid write on metadata (overlaps with %s)",
+                               kind_names[__builtin_ctz(hit)]) : 0;
+}
