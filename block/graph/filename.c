@@ -56,11 +56,27 @@ static bool add_strong_options(BlockDriverState *bs, QDict *out)
     return any;
 }
 
+/* "children.0", "children.1" of one parent are a list in its description. */
+static void add_child(QDict *out, const char *name, QObject *value)
+{
+    const char *dot = strrchr(name, '.');
+    g_autofree char *list_name = dot ? g_strndup(name, dot - name) : NULL;
+
+    if (!dot || !g_ascii_isdigit(dot[1])) {
+        qdict_put(out, name, value);
+        return;
+    }
+    if (!qdict_get_list(out, list_name)) {
+        qdict_put(out, list_name, qlist_new());
+    }
+    qlist_append(qdict_get_list(out, list_name), value);
+}
+
 static void add_children(BlockDriverState *bs, bool overridden, QDict *out)
 {
     for (BdrvChild *c = bs->children; c; c = c->next) {
         if (c->bs && (!(c->role & BDRV_CHILD_COW) || overridden)) {
-            qdict_put(out, c->name, qobject_ref(c->bs->full_open_options));
+            add_child(out, c->name, qobject_ref(c->bs->full_open_options));
         }
     }
     if (overridden && !bs->backing) {
