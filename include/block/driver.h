@@ -268,6 +268,8 @@ int64_t bdrv_get_allocated_size(BlockDriverState *bs);
 int bdrv_block_status_one(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
                           int64_t *pnum, int64_t *map, BlockDriverState **file);
 bool bdrv_is_writable(const BlockDriverState *bs);
+/* End of the furthest write since open, for statistics. */
+int64_t bdrv_write_highest_offset(const BlockDriverState *bs);
 /* Aligned memory good for O_DIRECT on bs; NULL if it cannot be had. Free with bdrv_memfree. */
 void *bdrv_blockalign(BlockDriverState *bs, size_t bytes);
 void bdrv_memfree(void *p);

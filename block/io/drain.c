@@ -1,0 +1,204 @@
+/*
+ * Drained sections: making the users of a node hold back and waiting for what runs.
+ *
+ * A node's `quiesced` counts the sections on it plus one for each child edge whose node is quiesced.
+ * Main thread; begin may also be called in a coroutine there.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "io.h"
+
+static BlockDriverState *all_nodes;
+static int drain_all_depth;
+
+void drain_register(BlockDriverState *bs)
+{
+    struct BdrvIoState *io = io_of(bs);
+
+    io->next = all_nodes;
+    if (all_nodes) {
+        io_of(all_nodes)->prev = bs;
+    }
+    all_nodes = bs;
+    io->quiesced = drain_all_depth;
+}
+
+void drain_unregister(BlockDriverState *bs)
+{
+    struct BdrvIoState *io = io_of(bs);
+
+    *(io->prev ? &io_of(io->prev)->next : &all_nodes) = io->next;
+    if (io->next) {
+        io_of(io->next)->prev = io->prev;
+    }
+}
+
+static void node_quiesce(BlockDriverState *bs);
+static void node_unquiesce(BlockDriverState *bs);
+
+static void edge_quiesce(BdrvChild *c)
+{
+    if (c->parent) {
+        node_quiesce(c->parent);
+    } else if (c->ops && c->ops->drained_begin) {
+        c->ops->drained_begin(c);
+    }
+}
+
+static void edge_unquiesce(BdrvChild *c)
+{
+    if (c->parent) {
+        node_unquiesce(c->parent);
+    } else if (c->ops && c->ops->drained_end) {
+        c->ops->drained_end(c);
+    }
+}
+
+static void node_quiesce(BlockDriverState *bs)
+{
+    struct BdrvIoState *io = io_of(bs);
+
+    if (__atomic_add_fetch(&io->quiesced, 1, __ATOMIC_SEQ_CST) > 1) {
+        return;
+    }
+    for (BdrvChild *c = bs->parents; c; c = c->next_parent) {
+        edge_quiesce(c);
+    }
+    if (bs->drv && bs->drv->drain_begin) {
+        bs->drv->drain_begin(bs);
+        io->driver_drained = true;
+    }
+}
+
+static void node_unquiesce(BlockDriverState *bs)
+{
+    struct BdrvIoState *io = io_of(bs);
+    BdrvChild *next;
+
+    g_assert(io->quiesced > 0);
+    if (__atomic_sub_fetch(&io->quiesced, 1, __ATOMIC_SEQ_CST) > 0) {
+        return;
+    }
+    if (io->driver_drained) {
+        io->driver_drained = false;
+        if (bs->drv && bs->drv->drain_end) {
+            bs->drv->drain_end(bs);
+        }
+    }
+    for (BdrvChild *c = bs->parents; c; c = next) {
+        next = c->next_parent;
+        edge_unquiesce(c);
+    }
+}
+
+void bdrv_io_edge_attached(BdrvChild *c)
+{
+    if (io_of(c->bs)->quiesced > 0) {
+        edge_quiesce(c);
+    }
+}
+
+void bdrv_io_edge_detaching(BdrvChild *c)
+{
+    if (io_of(c->bs)->quiesced > 0) {
+        edge_unquiesce(c);
+    }
+}
+
+static bool edge_busy(BdrvChild *c)
+{
+    return !c->parent && c->ops && c->ops->drained_poll && c->ops->drained_poll(c);
+}
+
+/* bs or anything above it. */
+static bool node_busy(void *opaque)
+{
+    BlockDriverState *bs = opaque;
+
+    if (LOAD(&io_of(bs)->in_flight) > 0) {
+        return true;
+    }
+    for (BdrvChild *c = bs->parents; c; c = c->next_parent) {
+        if (c->parent ? node_busy(c->parent) : edge_busy(c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_busy(void *opaque)
+{
+    for (BlockDriverState *bs = all_nodes; bs; bs = io_of(bs)->next) {
+        if (LOAD(&io_of(bs)->in_flight) > 0) {
+            return true;
+        }
+        for (BdrvChild *c = bs->parents; c; c = c->next_parent) {
+            if (edge_busy(c)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+typedef struct DrainWait {
+    bool (*busy)(void *opaque);
+    void *opaque;
+    Coroutine *co;
+} DrainWait;
+
+static void drain_wait_bh(void *opaque)
+{
+    DrainWait *w = opaque;
+
+    aio_wait_while(w->busy, w->opaque);
+    aio_co_wake(w->co);
+}
+
+/* The event loop may not be polled inside a coroutine: there a bottom half does it. */
+static void drain_wait(bool (*busy)(void *opaque), void *opaque)
+{
+    if (!busy(opaque)) {
+        return;
+    }
+    if (in_coroutine()) {
+        DrainWait w = { busy, opaque, coroutine_self() };
+
+        aio_bh_oneshot(aio_main_context(), drain_wait_bh, &w);
+        coroutine_yield();
+    } else {
+        aio_wait_while(busy, opaque);
+    }
+}
+
+void bdrv_drained_begin(BlockDriverState *bs)
+{
+    node_quiesce(bs);
+    drain_wait(node_busy, bs);
+}
+
+void bdrv_drained_end(BlockDriverState *bs)
+{
+    node_unquiesce(bs);
+}
+
+void bdrv_drain_all_begin(void)
+{
+    drain_all_depth++;
+    for (BlockDriverState *bs = all_nodes; bs; bs = io_of(bs)->next) {
+        node_quiesce(bs);
+    }
+    drain_wait(any_busy, NULL);
+}
+
+void bdrv_drain_all_end(void)
+{
+    BlockDriverState *next;
+
+    g_assert(drain_all_depth > 0);
+    drain_all_depth--;
+    for (BlockDriverState *bs = all_nodes; bs; bs = next) {
+        next = io_of(bs)->next;
+        node_unquiesce(bs);
+    }
+}

@@ -1,0 +1,73 @@
+/*
+ * What a node says about itself without a request: length, writability, memory for its requests, debug events.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "io.h"
+
+int64_t bdrv_getlength(BlockDriverState *bs)
+{
+    return bs && bs->drv ? io_length(bs) : -ENOMEDIUM;
+}
+
+int64_t bdrv_get_allocated_size(BlockDriverState *bs)
+{
+    BdrvChild *filtered;
+    int64_t sum = 0;
+
+    if (!bs->drv) {
+        return -ENOMEDIUM;
+    }
+    if (bs->drv->get_allocated_size) {
+        return bs->drv->get_allocated_size(bs);
+    }
+    filtered = bdrv_filter_child(bs);
+    if (filtered) {
+        return bdrv_get_allocated_size(filtered->bs);
+    }
+    if (bs->drv->protocol && !bs->drv->is_format) {
+        return -ENOTSUP;
+    }
+    for (BdrvChild *c = bs->children; c; c = c->next) {
+        if (c->bs && (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA))) {
+            int64_t size = bdrv_get_allocated_size(c->bs);
+            if (size < 0) {
+                return size;
+            }
+            sum += size;
+        }
+    }
+    return sum;
+}
+
+bool bdrv_is_writable(const BlockDriverState *bs)
+{
+    return !bs->read_only && !bs->core->inactive && !(bs->open_flags & BDRV_O_INACTIVE);
+}
+
+int64_t bdrv_write_highest_offset(const BlockDriverState *bs)
+{
+    return LOAD(&io_of(bs)->highest);
+}
+
+void *bdrv_blockalign(BlockDriverState *bs, size_t bytes)
+{
+    size_t align = MAX(bs ? bs->bl.opt_mem_alignment : 0, 512);
+    void *p = NULL;
+
+    return posix_memalign(&p, align, MAX(bytes, 1)) ? NULL : p;
+}
+
+void bdrv_memfree(void *p)
+{
+    free(p);
+}
+
+void bdrv_debug_event(BlockDriverState *bs, const char *event)
+{
+    if (bs->drv && bs->drv->debug_event) {
+        bs->drv->debug_event(bs, event);
+    }
+}
