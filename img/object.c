@@ -5,6 +5,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "block/throttle.h"
+#include "crypto/secret.h"
 #include "img/common.h"
 
 typedef struct ObjectType {
@@ -137,6 +139,36 @@ static bool check_definition(const QDict *def, const ObjectType *type, Error **e
     return strcmp(type->name, "secret") || check_secret(def, errp);
 }
 
+static bool make_throttle_group(const QDict *def, Error **errp)
+{
+    g_autoptr(QObject) props = qobject_clone(def);
+    ThrottleConfig config;
+    ThrottleGroup *group;
+
+    qdict_del(props, "qom-type");
+    qdict_del(props, "id");
+    throttle_config_init(&config);
+    if (!throttle_config_from_props(&config, props, errp) || !throttle_config_check(&config, errp)) {
+        return false;
+    }
+    group = throttle_group_new(qdict_get_str(def, "id"), true, errp);
+    if (group) {
+        throttle_group_set(group, &config);     /* the reference is kept for the life of the program */
+    }
+    return group != NULL;
+}
+
+/* Let the room that uses such objects have it. */
+static bool make_object(const QDict *def, Error **errp)
+{
+    const char *type = qdict_get_str(def, "qom-type");
+
+    if (!strcmp(type, "secret")) {
+        return secret_add(qdict_get_str(def, "id"), def, errp);
+    }
+    return strcmp(type, "throttle-group") || make_throttle_group(def, errp);
+}
+
 static bool keep_object(QDict *def, Error **errp)
 {
     const char *id = qdict_get_str(def, "id");
@@ -146,6 +178,9 @@ static bool keep_object(QDict *def, Error **errp)
     }
     if (qdict_has(objects, id)) {
         error_setg(errp, "attempt to add duplicate property '%s' to object (type 'container')", id);
+        return false;
+    }
+    if (!make_object(def, errp)) {
         return false;
     }
     qdict_put(objects, id, qobject_ref(def));
