@@ -22,7 +22,7 @@ struct BdrvCore {
     bool named;                        /* the user chose node_name */
     bool force_share;                  /* share everything with everyone (-U) */
     bool has_probe_guard;              /* probed raw: sector 0 may not become a format header */
-    bool inactive;
+    bool inactive;                     /* as BDRV_O_INACTIVE in open_flags, for the gate */
     bool reopening;                    /* between prepare and commit or abort of a reopen */
     uint64_t cumulative_perm, cumulative_shared;   /* what the parents need and share, as granted */
     GSList *op_blockers[BLOCK_OP_MAX]; /* of borrowed Error */

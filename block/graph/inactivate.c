@@ -31,6 +31,12 @@ static int inactivate_users(BlockDriverState *bs)
     return 0;
 }
 
+static void set_inactive(BlockDriverState *bs, bool on)
+{
+    bs->core->inactive = on;
+    bs->open_flags = on ? bs->open_flags | BDRV_O_INACTIVE : bs->open_flags & ~BDRV_O_INACTIVE;
+}
+
 static int inactivate_node(BlockDriverState *bs)
 {
     int ret;
@@ -49,7 +55,7 @@ static int inactivate_node(BlockDriverState *bs)
     if (bs->core->cumulative_perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
         return -EPERM;
     }
-    bs->open_flags |= BDRV_O_INACTIVE;
+    set_inactive(bs, true);
     return bdrv_perm_refresh(bs, NULL);
 }
 
@@ -89,7 +95,7 @@ static int activate_node(BlockDriverState *bs, Error **errp)
     if (!bs->drv || !(bs->open_flags & BDRV_O_INACTIVE)) {
         return 0;
     }
-    bs->open_flags &= ~BDRV_O_INACTIVE;
+    set_inactive(bs, false);
     ret = bdrv_perm_refresh(bs, errp);
     if (ret == 0 && bs->drv->co_activate) {
         co_run_sync(activate_entry, &call);
@@ -102,7 +108,7 @@ static int activate_node(BlockDriverState *bs, Error **errp)
         }
     }
     if (ret < 0) {
-        bs->open_flags |= BDRV_O_INACTIVE;
+        set_inactive(bs, true);
         return ret;
     }
     for (BdrvChild *c = bs->parents; c && !*errp; c = c->next_parent) {

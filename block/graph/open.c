@@ -284,6 +284,7 @@ static int open_into(OpenRequest *r, BlockDriverState *bs, Error **errp)
     }
     bs->open_flags = node.flags;
     bs->read_only = !(node.flags & BDRV_O_RDWR);
+    bs->core->inactive = node.flags & BDRV_O_INACTIVE;
     bs->core->force_share = node.force_share;
     bs->detect_zeroes = node.detect_zeroes;
     bs->detect_zeroes_unmap = node.detect_zeroes_unmap;
