@@ -188,6 +188,23 @@ static int coroutine_fn reach(Qcow2 *q, uint64_t end, PreallocMode mode, Error *
     return (uint64_t)len < end ? bdrv_truncate(q->data_file, end, false, mode, 0, errp) : 0;
 }
 
+/* Clusters that come from the file's inside hold what they held before: zero them.  Then reach their end (mode not OFF). */
+static int coroutine_fn prepare_run(Qcow2 *q, uint64_t host, uint64_t bytes, PreallocMode mode, Error **errp)
+{
+    int64_t len = bdrv_getlength(q->data_file->bs);
+    if (qcow2_has_data_file(q)) {
+        return 0;
+    }
+    if (len > (int64_t)host) {
+        int ret = bdrv_zero(q->data_file, host, MIN(bytes, len - host), 0);
+        if (ret < 0) {
+            error_setg_errno(errp, -ret, "Could not preallocate new data");
+            return ret;
+        }
+    }
+    return mode == PREALLOC_OFF ? 0 : reach(q, host + bytes, mode, errp);
+}
+
 /* All tables of a range, so that the data after them can be one run. */
 static int coroutine_fn make_tables(Qcow2 *q, uint64_t guest, uint64_t end)
 {
@@ -208,6 +225,7 @@ static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t en
 {
     PreallocMode below = mode == PREALLOC_METADATA ? PREALLOC_OFF : mode;
     uint64_t file_end = 0;
+    Error *err = NULL;
     int ret = below == PREALLOC_OFF ? 0 : make_tables(q, guest, end);
     while (ret == 0 && guest < end) {
         uint64_t n = qcow2_clusters_for(q, end - guest);
@@ -216,20 +234,22 @@ static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t en
         if (ret == 0 && !mapped) {
             int64_t host = place_run(q, guest, n);
             ret = MIN(host, 0);
-            if (ret == 0 && below != PREALLOC_OFF && !qcow2_has_data_file(q) &&
-                reach(q, host + (n << q->cluster_bits), below, errp) < 0) {
-                qcow2_update_refcount(q, host, n << q->cluster_bits, -1, QCOW2_DISCARD_OTHER);
-                return -EIO;
-            }
             if (ret == 0) {
-                ret = link_run(q, guest, host, n);
+                ret = prepare_run(q, host, n << q->cluster_bits, below, &err);
+                ret = ret < 0 ? ret : link_run(q, guest, host, n);
+                file_end = host + (n << q->cluster_bits);
             }
-            file_end = ret == 0 ? (uint64_t)host + (n << q->cluster_bits) : 0;
+            if (ret < 0 && host > 0 && !qcow2_has_data_file(q)) {
+                qcow2_update_refcount(q, host, n << q->cluster_bits, -1, QCOW2_DISCARD_OTHER);
+            }
         }
         guest += n << q->cluster_bits;
     }
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "Could not preallocate new data");
+        if (!err) {
+            error_setg_errno(&err, -ret, "Could not preallocate new data");
+        }
+        error_propagate(errp, err);
         return ret;
     }
     return file_end && !qcow2_has_data_file(q) ? reach(q, file_end, PREALLOC_OFF, errp) : 0;
