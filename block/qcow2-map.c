@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "qcow2.h"
+#include "qcow2-commit.h"
 #include "qcow2-io.h"
 
 uint64_t qcow2_l1_entries_for(const Qcow2 *q, uint64_t bytes)
@@ -372,7 +373,8 @@ int coroutine_fn qcow2_grow_l1(Qcow2 *q, uint64_t min_entries, bool exact)
     /* The new root may name only what is durable (S3); whoever writes during the cycle makes us go round again. */
     do {
         ret = qcow2_commit(q, true);
-    } while (ret == 0 && (qcow2_cache_is_dirty(q->l2_cache) || qcow2_cache_is_dirty(q->rb_cache)));
+    } while (ret == 0 && (qcow2_cache_is_dirty(q->l2_cache) || qcow2_cache_is_dirty(q->rb_cache) ||
+                          qcow2_commit_running(q)));
     bool outrun = ret == 0 && entries <= q->l1_size;      /* somebody else grew it: as good */
     if (ret == 0 && !outrun) {
         ret = l1_write_copy(q, place, entries, &table);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "block/graph.h"
 #include "fake-qcow2.h"
+#include "../../block/qcow2-commit.h"
 
 typedef struct MemFile {
     BlockDriverState bs;
@@ -274,6 +275,8 @@ int qcow2_commit(Qcow2 *q, bool durable)
     g_array_set_size(w.late, 0);
     return 0;
 }
+
+bool qcow2_commit_running(const Qcow2 *q) { return false; }
 
 /* --- tables --- */
 
