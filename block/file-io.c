@@ -1,0 +1,235 @@
+/*
+ * Requests to a file: data, zeroes, holes, flushes, copies inside the kernel, and where holes are.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "file.h"
+#include "util/cutils.h"
+
+static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset, int64_t bytes, IoVec *qiov,
+                                          size_t qiov_offset, unsigned flags)
+{
+    struct iovec *iov, *scratch = NULL;
+    int64_t n;
+    int niov;
+
+    iov_slice(qiov, qiov_offset, bytes, &iov, &niov, &scratch);
+    n = aio_engine_co_rw(s->engine, s->fd, op, offset, iov, niov, flags);
+    g_free(scratch);
+    return n;
+}
+
+int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                              BdrvRequestFlags f)
+{
+    int64_t n = file_transfer(bs->opaque, AIO_OP_READ, offset, bytes, qiov, qo, 0);
+
+    if (n >= 0 && n < bytes) {
+        iov_fill(qiov, qo + n, 0, bytes - n);      /* past the end of the file */
+    }
+    return n < 0 ? (int)n : 0;
+}
+
+int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                               BdrvRequestFlags f)
+{
+    int64_t n = file_transfer(bs->opaque, AIO_OP_WRITE, offset, bytes, qiov, qo,
+                              f & BDRV_REQ_FUA ? AIO_REQ_FUA : 0);
+
+    return n < 0 ? (int)n : n < bytes ? -ENOSPC : 0;
+}
+
+typedef enum FileOp { FILE_PUNCH, FILE_ZERO, FILE_DISCARD } FileOp;
+
+typedef struct FileJob {
+    FileState *s;
+    FileOp op;
+    int64_t offset, bytes;
+} FileJob;
+
+static bool unsupported(int err)
+{
+    return err == -EOPNOTSUPP || err == -ENOTSUP || err == -ENOSYS || err == -ENOTTY || err == -ENODEV || err == -EINVAL;
+}
+
+static int fallocate_retry(int fd, int mode, int64_t offset, int64_t bytes)
+{
+    int ret;
+
+    do {
+        ret = fallocate(fd, mode, offset, bytes);
+    } while (ret < 0 && errno == EINTR);
+    return ret < 0 ? -errno : 0;
+}
+
+/* A hole; the file reaches at least to its end afterwards. */
+static int punch(FileState *s, int64_t offset, int64_t bytes, bool grow)
+{
+    int ret = -ENOTSUP;
+
+    if (!__atomic_load_n(&s->no_punch, __ATOMIC_RELAXED)) {
+        ret = fallocate_retry(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+        if (ret < 0 && unsupported(ret)) {
+            __atomic_store_n(&s->no_punch, 1, __ATOMIC_RELAXED);
+            ret = -ENOTSUP;
+        }
+    }
+    if (ret == 0 && grow && !s->device) {
+        int64_t length = file_length_fd(s->fd);
+
+        if (length >= 0 && length < offset + bytes && ftruncate(s->fd, offset + bytes) < 0) {
+            ret = -errno;
+        }
+    }
+    return ret;
+}
+
+static int zero_range(FileState *s, int64_t offset, int64_t bytes)
+{
+    int ret = -ENOTSUP;
+
+    if (!__atomic_load_n(&s->no_zero_range, __ATOMIC_RELAXED)) {
+        if (s->device) {
+            uint64_t range[2] = { offset, bytes };
+
+            ret = ioctl(s->fd, BLKZEROOUT, range) < 0 ? -errno : 0;
+        } else {
+            ret = fallocate_retry(s->fd, FALLOC_FL_ZERO_RANGE, offset, bytes);
+        }
+        if (ret < 0 && unsupported(ret)) {
+            __atomic_store_n(&s->no_zero_range, 1, __ATOMIC_RELAXED);
+            ret = -ENOTSUP;
+        }
+    }
+    if (ret == -ENOTSUP && !s->device) {
+        /* A hole that is then allocated reads as zeroes too. */
+        ret = punch(s, offset, bytes, false);
+        if (ret == 0) {
+            ret = fallocate_retry(s->fd, 0, offset, bytes);
+            ret = ret < 0 && unsupported(ret) ? -ENOTSUP : ret;
+        }
+    }
+    return ret;
+}
+
+static int file_job(void *arg)
+{
+    FileJob *j = arg;
+    int ret;
+
+    switch (j->op) {
+    case FILE_DISCARD:
+        if (j->s->device) {
+            uint64_t range[2] = { j->offset, j->bytes };
+
+            ret = ioctl(j->s->fd, BLKDISCARD, range) < 0 ? -errno : 0;
+            return ret < 0 && unsupported(ret) ? -ENOTSUP : ret;
+        }
+        return punch(j->s, j->offset, j->bytes, false);
+    case FILE_PUNCH:
+        ret = punch(j->s, j->offset, j->bytes, true);
+        return ret == -ENOTSUP ? zero_range(j->s, j->offset, j->bytes) : ret;
+    default:
+        return zero_range(j->s, j->offset, j->bytes);
+    }
+}
+
+int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags flags)
+{
+    FileState *s = bs->opaque;
+    FileJob j = { s, (flags & BDRV_REQ_MAY_UNMAP) && !s->device ? FILE_PUNCH : FILE_ZERO, offset, bytes };
+
+    return thread_pool_co_run(file_job, &j);
+}
+
+int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
+{
+    FileJob j = { bs->opaque, FILE_DISCARD, offset, bytes };
+
+    return thread_pool_co_run(file_job, &j);
+}
+
+int coroutine_fn file_co_flush(BlockDriverState *bs)
+{
+    FileState *s = bs->opaque;
+
+    return aio_engine_co_rw(s->engine, s->fd, AIO_OP_FDATASYNC, 0, NULL, 0, 0);
+}
+
+typedef struct CopyJob {
+    int in, out;
+    int64_t in_offset, out_offset, bytes;
+} CopyJob;
+
+static int copy_job(void *arg)
+{
+    CopyJob *j = arg;
+    off_t in = j->in_offset, out = j->out_offset;
+
+    while (j->bytes > 0) {
+        ssize_t n = copy_file_range(j->in, &in, j->out, &out, j->bytes, 0);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno == ENOSYS || errno == EXDEV || errno == EOPNOTSUPP ? -ENOTSUP : -errno;
+        }
+        if (n == 0) {
+            return -ENOTSUP;       /* past the source's end, or a file system that will not: the caller copies by hand */
+        }
+        j->bytes -= n;
+    }
+    return 0;
+}
+
+int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
+                                    int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf)
+{
+    FileState *d = dst->opaque;
+    CopyJob j = { .out = d->fd, .in_offset = src_offset, .out_offset = dst_offset, .bytes = bytes };
+
+    if (src->bs->drv != dst->drv || __atomic_load_n(&d->no_copy, __ATOMIC_RELAXED)) {
+        return -ENOTSUP;
+    }
+    j.in = ((FileState *)src->bs->opaque)->fd;
+    return thread_pool_co_run(copy_job, &j);
+}
+
+int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
+                                      int64_t *pnum, int64_t *map, BlockDriverState **file)
+{
+    FileState *s = bs->opaque;
+    int64_t data, hole;
+    int ret = BDRV_BLOCK_OFFSET_VALID;
+
+    *pnum = bytes;
+    *map = offset;
+    *file = bs;
+    if (!want_zero || s->device) {
+        return ret | BDRV_BLOCK_DATA;
+    }
+    data = lseek(s->fd, offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) {
+        return ret | BDRV_BLOCK_ZERO;              /* nothing but a hole up to the end */
+    }
+    if (data < 0) {
+        return ret | BDRV_BLOCK_DATA;
+    }
+    if (data > offset) {
+        *pnum = MIN(bytes, data - offset);
+        return ret | BDRV_BLOCK_ZERO;
+    }
+    hole = lseek(s->fd, offset, SEEK_HOLE);
+    if (hole > offset) {
+        *pnum = MIN(bytes, hole - offset);
+    }
+    return ret | BDRV_BLOCK_DATA;
+}

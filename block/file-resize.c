@@ -1,0 +1,256 @@
+/*
+ * Files grow, shrink and come into being: truncation with preallocation, `create`.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "file.h"
+#include "util/cutils.h"
+
+#define FULL_CHUNK (1 * MiB)
+
+const OptDesc file_create_options[] = {
+    { "size", OPT_SIZE, "Virtual disk size", NULL },
+    { "nocow", OPT_BOOL, "Turn off copy-on-write (valid only on btrfs)", NULL },
+    { "preallocation", OPT_STRING, "Preallocation mode (allowed values: off, falloc, full)", NULL },
+    { "extent_size_hint", OPT_SIZE, "Extent size hint for the image file, 0 to disable", NULL },
+    { NULL }
+};
+
+int64_t file_length_fd(int fd)
+{
+    struct stat st;
+    uint64_t bytes;
+    int64_t end;
+
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    if (S_ISREG(st.st_mode)) {
+        return st.st_size;
+    }
+    if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) == 0) {
+        return bytes > INT64_MAX ? -EFBIG : (int64_t)bytes;
+    }
+    end = lseek(fd, 0, SEEK_END);
+    return end < 0 ? -errno : end;
+}
+
+/* Really write zeroes, then make them durable. */
+static int fill(int fd, int64_t offset, int64_t end, Error **errp)
+{
+    g_autofree uint8_t *zeroes = NULL;
+    void *aligned;
+
+    if (posix_memalign(&aligned, 4096, FULL_CHUNK)) {
+        return -ENOMEM;
+    }
+    zeroes = memset(aligned, 0, FULL_CHUNK);
+    while (offset < end) {
+        ssize_t n = pwrite(fd, zeroes, MIN(end - offset, (int64_t)FULL_CHUNK), offset);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            int ret = -errno;
+
+            error_setg_errno(errp, -ret, "Could not write zeros for preallocation");
+            g_steal_pointer(&zeroes);
+            free(aligned);
+            return ret;
+        }
+        offset += n;
+    }
+    g_steal_pointer(&zeroes);
+    free(aligned);
+    if (fsync(fd) < 0) {
+        int ret = -errno;
+
+        error_setg_errno(errp, -ret, "Could not flush file to disk");
+        return ret;
+    }
+    return 0;
+}
+
+int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp)
+{
+    int64_t current = file_length_fd(fd);
+    int ret = 0;
+
+    if (current < 0) {
+        error_setg_errno(errp, -current, "Could not get length of file");
+        return current;
+    }
+    if (prealloc == PREALLOC_METADATA) {
+        error_setg(errp, "Unsupported preallocation mode: %s", prealloc_mode_name(prealloc));
+        return -ENOTSUP;
+    }
+    if (prealloc != PREALLOC_OFF && offset < current) {
+        error_setg(errp, "Preallocation can't be used for shrinking files");
+        return -EINVAL;
+    }
+    if (prealloc == PREALLOC_FALLOC) {
+        /* posix_fallocate refuses a length of zero. */
+        ret = offset > current ? -posix_fallocate(fd, current, offset - current) : 0;
+        if (ret < 0) {
+            error_setg_errno(errp, -ret, "Could not preallocate new data");
+        }
+    } else {
+        ret = ftruncate(fd, offset) < 0 ? -errno : 0;
+        if (ret < 0) {
+            error_setg_errno(errp, -ret, "Could not resize file");
+        } else if (prealloc == PREALLOC_FULL) {
+            ret = fill(fd, current, offset, errp);
+        }
+    }
+    if (ret < 0 && file_length_fd(fd) > current && ftruncate(fd, current) < 0) {
+        error_prepend(errp, "(and the old length could not be restored) ");
+    }
+    return ret;
+}
+
+typedef struct TruncateJob {
+    int fd;
+    int64_t offset;
+    PreallocMode prealloc;
+    Error **errp;
+} TruncateJob;
+
+static int truncate_job(void *arg)
+{
+    TruncateJob *j = arg;
+
+    return file_truncate_fd(j->fd, j->offset, j->prealloc, j->errp);
+}
+
+static int device_truncate(FileState *s, int64_t offset, bool exact, PreallocMode prealloc, Error **errp)
+{
+    int64_t current = file_length_fd(s->fd);
+
+    if (prealloc != PREALLOC_OFF) {
+        error_setg(errp, "Preallocation mode '%s' unsupported for this non-regular file", prealloc_mode_name(prealloc));
+        return -ENOTSUP;
+    }
+    if (current < 0) {
+        error_setg_errno(errp, -current, "Failed to inquire current length of device");
+        return current;
+    }
+    if (exact && offset != current) {
+        error_setg(errp, "Cannot resize device files");
+        return -ENOTSUP;
+    }
+    if (offset > current) {
+        error_setg(errp, "Cannot grow device files");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int coroutine_fn file_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
+                                  BdrvRequestFlags flags, Error **errp)
+{
+    FileState *s = bs->opaque;
+    TruncateJob j = { s->fd, offset, prealloc, errp };
+
+    return s->device ? device_truncate(s, offset, exact, prealloc, errp) : thread_pool_co_run(truncate_job, &j);
+}
+
+/* Attributes that some file systems have; where they are missing nothing is lost. */
+static int set_attributes(int fd, bool nocow, uint64_t extent_hint, const char *filename, Error **errp)
+{
+    struct fsxattr attr;
+    int flags;
+
+    if (nocow && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_NOCOW_FL;
+        if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0) {
+            return 0;
+        }
+    }
+    if (extent_hint && ioctl(fd, FS_IOC_FSGETXATTR, &attr) == 0) {
+        attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
+        attr.fsx_extsize = extent_hint;
+        if (ioctl(fd, FS_IOC_FSSETXATTR, &attr) < 0) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+typedef struct CreateJob {
+    const char *filename;
+    int64_t size;
+    bool nocow;
+    uint64_t extent_hint;
+    PreallocMode prealloc;
+    Error **errp;
+} CreateJob;
+
+/*
+ * Nobody may be using the file: write and resize are taken (and not shared) before it is emptied.
+ */
+static int create_job(void *arg)
+{
+    CreateJob *j = arg;
+    uint64_t perm = BLK_PERM_WRITE | BLK_PERM_RESIZE, shared = BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE;
+    FileState s = { .fd = open(j->filename, O_RDWR | O_CREAT | O_CLOEXEC, 0644) };
+    int ret;
+
+    if (s.fd < 0) {
+        ret = -errno;
+        error_setg_errno(j->errp, -ret, "Could not create '%s'", j->filename);
+        return ret;
+    }
+    ret = file_lock_apply(&s, s.fd, perm, shared, false, j->errp);
+    if (ret == 0) {
+        ret = file_lock_check(s.fd, perm, shared, j->filename, j->errp);
+    }
+    if (ret == 0 && ftruncate(s.fd, 0) < 0) {
+        ret = -errno;
+        error_setg_errno(j->errp, -ret, "Could not resize file");
+    }
+    if (ret == 0) {
+        ret = set_attributes(s.fd, j->nocow, j->extent_hint, j->filename, j->errp);
+    }
+    if (ret == 0) {
+        ret = file_truncate_fd(s.fd, j->size, j->prealloc, j->errp);
+    }
+    if (close(s.fd) < 0 && ret == 0) {
+        ret = -errno;
+        error_setg_errno(j->errp, -ret, "Could not close the new file");
+    }
+    return ret;
+}
+
+int coroutine_fn file_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp)
+{
+    const char *mode = opt_get_str(opts, "preallocation"), *rest;
+    CreateJob j = { .filename = filename, .nocow = opt_get_bool(opts, "nocow", false), .errp = errp,
+                    .extent_hint = opt_get_size(opts, "extent_size_hint", 1 * MiB) };
+
+    if (str_has_prefix(filename, "file:", &rest)) {
+        j.filename = rest;
+    }
+    if (mode && !prealloc_mode_parse(mode, &j.prealloc)) {
+        error_setg(errp, "invalid parameter value: %s", mode);
+        return -EINVAL;
+    }
+    /* Files are made of whole sectors. */
+    j.size = ALIGN_UP(opt_get_size(opts, "size", 0), BDRV_SECTOR_SIZE);
+    if (j.size < 0) {
+        error_setg(errp, "Image size is too large");
+        return -EFBIG;
+    }
+    if (j.extent_hint > UINT32_MAX) {
+        error_setg(errp, "Extent size hint is too large");
+        return -EINVAL;
+    }
+    return thread_pool_co_run(create_job, &j);
+}

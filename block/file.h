@@ -1,0 +1,55 @@
+/*
+ * The file drivers' private face: block/file-*.c only.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCK_FILE_H
+#define BLOCK_FILE_H
+
+#include "block/driver.h"
+
+/*
+ * A node over a file descriptor.  fd, flags and locks change in the main thread, drained; requests only
+ * read them.
+ */
+typedef struct FileState {
+    int fd;
+    int open_flags;                /* as given to open(2) */
+    AioEngineKind engine;
+    bool device;                   /* block or character device */
+    bool use_lock;
+    uint64_t perm, shared;         /* what the locks on fd say now */
+    uint64_t new_perm, new_shared; /* while a permission change is being decided */
+    size_t align;                  /* of offsets and lengths: 1 without O_DIRECT */
+    size_t mem_align;
+    int no_zero_range, no_punch, no_discard, no_copy;   /* atomic: the kernel said "not supported" once */
+} FileState;
+
+extern const OptDesc file_open_options[], file_create_options[];
+
+/* file-lock.c.  Lock bytes are those of the stock programs: 100 + n for a permission taken, 200 + n for one not shared. */
+/* Hold the locks of (perm, shared) in addition to what is held; unwanted ones are dropped when exact. 0 or -errno. */
+int file_lock_apply(FileState *s, int fd, uint64_t perm, uint64_t shared, bool exact, Error **errp);
+/* Does another process stand in the way?  Fills the peer's text. */
+int file_lock_check(int fd, uint64_t perm, uint64_t shared, const char *filename, Error **errp);
+bool file_locks_supported(void);
+
+/* file-resize.c */
+int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp);   /* regular files; may block */
+int64_t file_length_fd(int fd);
+int coroutine_fn file_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
+                                  BdrvRequestFlags flags, Error **errp);
+int coroutine_fn file_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp);
+
+/* file-io.c */
+int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f);
+int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f);
+int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags flags);
+int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes);
+int coroutine_fn file_co_flush(BlockDriverState *bs);
+int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
+                                    int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf);
+int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
+                                      int64_t *pnum, int64_t *map, BlockDriverState **file);
+
+#endif
