@@ -42,11 +42,6 @@ uint64_t qcow2_l1_entries(uint64_t bytes, unsigned cluster_bits, bool extended_l
     return (bytes >> shift) + ((bytes & ((1ULL << shift) - 1)) != 0);
 }
 
-uint64_t qcow2_l1_entries_for(const Qcow2 *q, uint64_t bytes)
-{
-    return qcow2_l1_entries(bytes, q->cluster_bits, q->l2_entry_size == 16);
-}
-
 /* One extension in the header cluster; data points into buf. */
 typedef struct ExtView { uint32_t magic, len; const uint8_t *data; } ExtView;
 

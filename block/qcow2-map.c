@@ -15,12 +15,6 @@
 #include "qcow2-commit.h"
 #include "qcow2-io.h"
 
-uint64_t qcow2_l1_entries_for(const Qcow2 *q, uint64_t bytes)
-{
-    unsigned shift = q->l2_bits + q->cluster_bits;
-    return (bytes >> shift) + !!(bytes & ((1ULL << shift) - 1));
-}
-
 Qcow2ClusterType qcow2_entry_type(const Qcow2 *q, uint64_t entry)
 {
     if (entry & QCOW2_OFLAG_COMPRESSED) {

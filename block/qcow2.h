@@ -161,8 +161,13 @@ static inline uint64_t qcow2_in_cluster(const Qcow2 *q, uint64_t off) { return o
 static inline uint64_t qcow2_clusters_for(const Qcow2 *q, uint64_t bytes) { return (bytes >> q->cluster_bits) + !!qcow2_in_cluster(q, bytes); }
 static inline uint64_t qcow2_l1_index(const Qcow2 *q, uint64_t off) { return off >> (q->l2_bits + q->cluster_bits); }
 static inline uint32_t qcow2_l2_index(const Qcow2 *q, uint64_t off) { return (off >> q->cluster_bits) & (q->l2_entries - 1); }
-/* Entries of an L1 that maps bytes; UINT64_MAX on overflow. */
-uint64_t qcow2_l1_entries_for(const Qcow2 *q, uint64_t bytes);
+/* Entries of an L1 that maps bytes. */
+static inline uint64_t qcow2_l1_entries_for(const Qcow2 *q, uint64_t bytes)
+{
+    unsigned shift = q->l2_bits + q->cluster_bits;
+
+    return (bytes >> shift) + !!(bytes & ((1ULL << shift) - 1));
+}
 static inline bool qcow2_has_data_file(const Qcow2 *q) { return q->incompatible & QCOW2_INCOMPAT_DATA_FILE; }
 
 /* --- qcow2-corrupt.c: the one door for corruption ------------------------- */
