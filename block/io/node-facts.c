@@ -23,12 +23,12 @@ int64_t bdrv_get_allocated_size(BlockDriverState *bs)
     if (bs->drv->get_allocated_size) {
         return bs->drv->get_allocated_size(bs);
     }
+    if (bs->drv->protocol && !bs->drv->is_format) {
+        return -ENOTSUP;
+    }
     filtered = bdrv_filter_child(bs);
     if (filtered) {
         return bdrv_get_allocated_size(filtered->bs);
-    }
-    if (bs->drv->protocol && !bs->drv->is_format) {
-        return -ENOTSUP;
     }
     for (BdrvChild *c = bs->children; c; c = c->next) {
         if (c->bs && (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA))) {
