@@ -1,0 +1,549 @@
+/*
+ * qcow2: many changes of counts behind one atomic switch.
+ *
+ *   COLLECT   blocks that change are copied to new places, counts change in the copies
+ *   PREPARED  qcow2_shadow_prepare(): copies and a new refcount table are durable
+ *   DONE      qcow2_shadow_switch(): the header names them; or qcow2_shadow_abort()
+ *
+ * Up to DONE nothing that the present image uses is written: a cluster is taken only when its
+ * count is zero both in the image and in the shadow.  So a cut finds the old image, and abort has
+ * nothing to undo.  Each copied block counts its own new place and uncounts its old one.
+ *
+ * Memory is bounded: copies that were not used for long are written to their places.
+ *
+ * Drained, q->lock held throughout, nothing dirty in the caches.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include "qcow2-shadow.h"
+#include "qcow2-io.h"
+
+#define COPIES_BYTES (12 * MiB)      /* held in memory at most */
+#define MAX_FREED_RANGES (1u << 20)
+
+typedef struct ShadowBlock {
+    uint64_t bi;
+    uint8_t *data;                   /* NULL: written to place, not in memory */
+    uint64_t place;                  /* file offset, 0 while it is being found */
+    unsigned pins;
+    bool dirty;
+    struct ShadowBlock *prev, *next; /* those in memory, least recently used first */
+} ShadowBlock;
+
+typedef struct FreedRange { uint64_t first, n; } FreedRange;
+
+struct Qcow2Shadow {
+    Qcow2 *q;
+    uint64_t *rt;
+    uint64_t rt_size;
+    uint64_t next;                   /* where to look for free clusters */
+    GHashTable *blocks;              /* by bi */
+    ShadowBlock *head, *tail, *last_used;
+    unsigned in_memory, max_in_memory;
+    uint64_t rt_place;
+    GArray *freed;                   /* FreedRange, NULL: not wanted */
+    Qcow2DiscardType freed_type;
+};
+
+/* --- copies in memory ------------------------------------------------------------------- */
+
+static void lru_remove(Qcow2Shadow *s, ShadowBlock *b)
+{
+    *(b->prev ? &b->prev->next : &s->head) = b->next;
+    *(b->next ? &b->next->prev : &s->tail) = b->prev;
+    s->in_memory--;
+}
+
+static void lru_add(Qcow2Shadow *s, ShadowBlock *b)
+{
+    b->prev = s->tail;
+    b->next = NULL;
+    *(s->tail ? &s->tail->next : &s->head) = b;
+    s->tail = b;
+    s->in_memory++;
+}
+
+int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes)
+{
+    int ret = qcow2_check_overlap(s->q, 0, offset, bytes, false);
+    return ret < 0 ? ret : bdrv_write_buf(s->q->bs->file, offset, bytes, buf, 0);
+}
+
+static int coroutine_fn write_block(Qcow2Shadow *s, ShadowBlock *b)
+{
+    int ret = b->dirty ? qcow2_shadow_write(s, b->place, b->data, s->q->cluster_size) : 0;
+    if (ret == 0) {
+        b->dirty = false;
+    }
+    return ret;
+}
+
+static void drop_data(Qcow2Shadow *s, ShadowBlock *b)
+{
+    lru_remove(s, b);
+    bdrv_memfree(b->data);
+    b->data = NULL;
+    if (s->last_used == b) {
+        s->last_used = NULL;
+    }
+}
+
+static int coroutine_fn make_room(Qcow2Shadow *s)
+{
+    ShadowBlock *next;
+    for (ShadowBlock *b = s->head; b && s->in_memory >= s->max_in_memory; b = next) {
+        next = b->next;
+        if (b->pins || !b->place) {
+            continue;
+        }
+        int ret = write_block(s, b);
+        if (ret < 0) {
+            return ret;
+        }
+        drop_data(s, b);
+    }
+    return 0;
+}
+
+static int coroutine_fn bring_in(Qcow2Shadow *s, ShadowBlock *b)
+{
+    Qcow2 *q = s->q;
+    int ret = make_room(s);
+    if (ret < 0) {
+        return ret;
+    }
+    uint8_t *data = bdrv_blockalign(q->bs->file->bs, q->cluster_size);
+    if (!data) {
+        return -ENOMEM;
+    }
+    if (b->place) {
+        ret = bdrv_read_buf(q->bs->file, b->place, q->cluster_size, data, 0);
+    } else {
+        int64_t old = qcow2_rb_offset(q, b->bi);
+        ret = old < 0 ? (int)old : 0;
+        memset(data, 0, q->cluster_size);
+        if (old > 0) {
+            const void *cached = qcow2_cache_peek(q->rb_cache, old);
+            if (cached) {
+                memcpy(data, cached, q->cluster_size);
+            } else {
+                ret = bdrv_read_buf(q->bs->file, old, q->cluster_size, data, 0);
+            }
+        }
+    }
+    if (ret < 0) {
+        bdrv_memfree(data);
+        return ret;
+    }
+    b->data = data;
+    lru_add(s, b);
+    return 0;
+}
+
+static int grow_rt(Qcow2Shadow *s, uint64_t bi)
+{
+    uint64_t max = QCOW2_MAX_REFTABLE_BYTES / sizeof(uint64_t), per_cluster = s->q->cluster_size / sizeof(uint64_t);
+    if (bi >= max) {
+        return -EFBIG;
+    }
+    uint64_t size = MIN(ALIGN_UP(MAX(bi + 1, s->rt_size + s->rt_size / 2), per_cluster), max);
+    uint64_t *rt = g_try_realloc_n(s->rt, size, sizeof(uint64_t));
+    if (!rt) {
+        return -ENOMEM;
+    }
+    memset(rt + s->rt_size, 0, (size - s->rt_size) * sizeof(uint64_t));
+    s->rt = rt;
+    s->rt_size = size;
+    return 0;
+}
+
+/* Find a place for a new copy.  Its own count, and its old place's, may touch further blocks. */
+static int coroutine_fn settle_block(Qcow2Shadow *s, ShadowBlock *b)
+{
+    Qcow2 *q = s->q;
+    int64_t old = qcow2_rb_offset(q, b->bi);
+    b->pins++;
+    int64_t place = qcow2_shadow_alloc(s, q->cluster_size);
+    int ret = place < 0 ? (int)place : 0;
+    if (ret == 0) {
+        b->place = place;
+        s->rt[b->bi] = place;
+        if (old > 0) {
+            ret = qcow2_shadow_add_clusters(s, old >> q->cluster_bits, 1, -1);
+        }
+    }
+    b->pins--;
+    return ret;
+}
+
+/* The changeable copy of block bi, in memory. */
+static int coroutine_fn touch(Qcow2Shadow *s, uint64_t bi, ShadowBlock **out)
+{
+    ShadowBlock *b = s->last_used && s->last_used->bi == bi ? s->last_used : g_hash_table_lookup(s->blocks, &bi);
+    *out = b;
+    if (b && b->data) {
+        if (b != s->tail) {
+            lru_remove(s, b);
+            lru_add(s, b);
+        }
+        s->last_used = b;
+        return 0;
+    }
+    if (b) {
+        return bring_in(s, b);
+    }
+    int ret = bi >= s->rt_size ? grow_rt(s, bi) : 0;
+    if (ret < 0) {
+        return ret;
+    }
+    b = g_new0(ShadowBlock, 1);
+    b->bi = bi;
+    b->dirty = true;
+    ret = bring_in(s, b);
+    if (ret < 0) {
+        g_free(b);
+        return ret;
+    }
+    g_hash_table_insert(s->blocks, &b->bi, b);
+    *out = b;
+    ret = settle_block(s, b);
+    /* Others may have pushed it out meanwhile. */
+    return ret == 0 && !b->data ? bring_in(s, b) : ret;
+}
+
+int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t bi, const void **block)
+{
+    ShadowBlock *b = g_hash_table_lookup(s->blocks, &bi);
+    *block = NULL;
+    if (b) {
+        int ret = b->data ? 0 : bring_in(s, b);
+        *block = b->data;
+        return ret;
+    }
+    int64_t old = qcow2_rb_offset(s->q, bi);
+    if (old <= 0) {
+        return old;
+    }
+    void *table;
+    int ret = qcow2_cache_get(s->q->rb_cache, old, &table);
+    if (ret == 0) {
+        *block = table;
+        qcow2_cache_put(s->q->rb_cache, &table);
+        *block = qcow2_cache_peek(s->q->rb_cache, old);
+    }
+    return ret;
+}
+
+/* --- counts ------------------------------------------------------------------------------- */
+
+static void note_freed(Qcow2Shadow *s, uint64_t cluster)
+{
+    FreedRange *last = s->freed->len ? &g_array_index(s->freed, FreedRange, s->freed->len - 1) : NULL;
+    if (last && last->first + last->n == cluster) {
+        last->n++;
+    } else if (s->freed->len < MAX_FREED_RANGES) {
+        FreedRange r = { cluster, 1 };
+        g_array_append_val(s->freed, r);
+    }
+}
+
+/* 16-bit counts, no freed ones wanted: one pass that also tells whether any is at its bound. */
+static bool add_16(uint8_t *p, uint32_t n, int delta)
+{
+    uint16_t *c = (uint16_t *)(void *)p, bound = delta > 0 ? 0xffff : 0;
+    bool bad = false;
+    for (uint32_t i = 0; i < n; i++) {
+        bad |= c[i] == bound;
+    }
+    for (uint32_t i = 0; !bad && i < n; i++) {
+        c[i] = __builtin_bswap16(__builtin_bswap16(c[i]) + delta);
+    }
+    return !bad;
+}
+
+static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32_t i, uint32_t n, int delta)
+{
+    Qcow2 *q = s->q;
+    b->dirty = true;
+    if (q->refcount_order == 4 && !(s->freed && delta < 0)) {
+        return add_16(b->data + (size_t)i * 2, n, delta) ? 0 : -EINVAL;
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        uint64_t count = qcow2_rb_get(q, b->data, i + k);
+        if (delta < 0 ? count == 0 : count == q->refcount_max) {
+            return -EINVAL;
+        }
+        qcow2_rb_set(q, b->data, i + k, count + delta);
+        if (s->freed && delta < 0 && count == 1) {
+            note_freed(s, cluster + k);
+        }
+    }
+    return 0;
+}
+
+int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta)
+{
+    Qcow2 *q = s->q;
+    while (n) {
+        ShadowBlock *b;
+        uint32_t i = first & (q->rb_entries - 1), part = MIN(n, q->rb_entries - i);
+        int ret = touch(s, first >> q->rb_bits, &b);
+        if (ret == 0) {
+            ret = add_in_block(s, b, first, i, part, delta);
+        }
+        if (ret < 0) {
+            return ret;
+        }
+        first += part;
+        n -= part;
+    }
+    return 0;
+}
+
+int coroutine_fn qcow2_shadow_add(Qcow2Shadow *s, uint64_t offset, uint64_t bytes, int64_t delta)
+{
+    uint64_t first = offset >> s->q->cluster_bits;
+    uint64_t n = bytes ? ((offset + bytes - 1) >> s->q->cluster_bits) - first + 1 : 0;
+    int ret = 0;
+    for (; delta && ret == 0; delta += delta < 0 ? 1 : -1) {
+        ret = qcow2_shadow_add_clusters(s, first, n, delta < 0 ? -1 : 1);
+    }
+    return ret;
+}
+
+int coroutine_fn qcow2_shadow_get(Qcow2Shadow *s, uint64_t cluster, uint64_t *count)
+{
+    const void *block;
+    int ret = qcow2_shadow_block(s, cluster >> s->q->rb_bits, &block);
+    *count = ret == 0 && block ? qcow2_rb_get(s->q, block, cluster & (s->q->rb_entries - 1)) : 0;
+    return ret;
+}
+
+/* --- allocation --------------------------------------------------------------------------- */
+
+/* Entries [i, end) that are zero in one block: *run of them from i on; *skip: where to look next. */
+static void scan(const Qcow2 *q, const void *block, uint32_t i, uint32_t end, uint32_t *run, uint32_t *skip)
+{
+    uint32_t used = block ? qcow2_rb_next(q, block, i, end, false) : end;
+    *run = MIN(*run, used - i);
+    if (used < end) {
+        *skip = MAX(*skip, qcow2_rb_next(q, block, used, q->rb_entries, true));
+    }
+}
+
+/* How much of [i, end) of block bi is free in the image and in the shadow. */
+static int coroutine_fn free_run(Qcow2Shadow *s, uint64_t bi, uint32_t i, uint32_t end, uint32_t *run, uint32_t *skip)
+{
+    Qcow2 *q = s->q;
+    const void *block;
+    *run = end - i;
+    *skip = i;
+    int ret = qcow2_shadow_block(s, bi, &block);
+    if (ret < 0) {
+        return ret;
+    }
+    scan(q, block, i, end, run, skip);
+    int64_t old = qcow2_rb_offset(q, bi);
+    if (old > 0 && g_hash_table_contains(s->blocks, &bi)) {
+        void *table;
+        ret = qcow2_cache_get(q->rb_cache, old, &table);
+        if (ret == 0) {
+            scan(q, table, i, end, run, skip);
+            qcow2_cache_put(q->rb_cache, &table);
+        }
+    }
+    return old < 0 ? (int)old : ret;
+}
+
+int64_t coroutine_fn qcow2_shadow_alloc(Qcow2Shadow *s, uint64_t bytes)
+{
+    Qcow2 *q = s->q;
+    uint64_t n = MAX(qcow2_clusters_for(q, bytes), 1), at = s->next, have = 0;
+    while (have < n) {
+        uint32_t i = at & (q->rb_entries - 1), end = MIN(q->rb_entries, i + (n - have)), run, skip;
+        if (at >= (1ULL << 56) >> q->cluster_bits) {
+            return -EFBIG;
+        }
+        int ret = free_run(s, at >> q->rb_bits, i, end, &run, &skip);
+        if (ret < 0) {
+            return ret;
+        }
+        have += run;
+        at += run;
+        if (run < end - i) {
+            have = 0;
+            at += MAX(skip, i + run + 1) - (i + run);
+        }
+    }
+    s->next = at;
+    int ret = qcow2_shadow_add_clusters(s, at - n, n, 1);
+    return ret < 0 ? ret : (int64_t)((at - n) << q->cluster_bits);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static void free_block(void *opaque)
+{
+    ShadowBlock *b = opaque;
+    bdrv_memfree(b->data);
+    g_free(b);
+}
+
+int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
+{
+    *out = NULL;
+    do {
+        int ret = qcow2_commit(q, true);
+        if (ret < 0) {
+            return ret;
+        }
+    } while (qcow2_cache_is_dirty(q->l2_cache) || qcow2_cache_is_dirty(q->rb_cache));
+    Qcow2Shadow *s = g_new0(Qcow2Shadow, 1);
+    s->q = q;
+    s->rt_size = q->rt_size;
+    s->rt = g_memdup2(q->rt, q->rt_size * sizeof(uint64_t));
+    s->next = q->free_cluster_index;
+    s->blocks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_block);
+    s->max_in_memory = MAX(COPIES_BYTES >> q->cluster_bits, 8);
+    *out = s;
+    return 0;
+}
+
+void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type)
+{
+    if (s->q->discard_pass[type] && !s->freed) {
+        s->freed = g_array_new(false, false, sizeof(FreedRange));
+        s->freed_type = type;
+    }
+}
+
+void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s)
+{
+    if (s) {
+        g_hash_table_destroy(s->blocks);
+        g_free(s->rt);
+        if (s->freed) {
+            g_array_free(s->freed, true);
+        }
+        g_free(s);
+    }
+}
+
+/* A place for the table.  Counting it may make it longer: then a longer one is looked for. */
+static int coroutine_fn place_rt(Qcow2Shadow *s)
+{
+    Qcow2 *q = s->q;
+    for (;;) {
+        uint64_t size = s->rt_size;
+        int64_t place = qcow2_shadow_alloc(s, size * sizeof(uint64_t));
+        if (place < 0) {
+            return place;
+        }
+        if (s->rt_size == size) {
+            s->rt_place = place;
+            return qcow2_shadow_add_clusters(s, q->rt_offset >> q->cluster_bits, q->rt_clusters, -1);
+        }
+        int ret = qcow2_shadow_add(s, place, size * sizeof(uint64_t), -1);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+}
+
+static int coroutine_fn write_rt(Qcow2Shadow *s)
+{
+    uint64_t bytes = ALIGN_UP(s->rt_size * sizeof(uint64_t), s->q->cluster_size);
+    g_autofree uint8_t *wire = g_try_malloc0(bytes);
+    if (!wire) {
+        return -ENOMEM;
+    }
+    for (uint64_t i = 0; i < s->rt_size; i++) {
+        store_be64(wire + i * 8, s->rt[i]);
+    }
+    return qcow2_shadow_write(s, s->rt_place, wire, bytes);
+}
+
+/* All copies still in memory, as few and large writes as their places allow. */
+static int coroutine_fn write_blocks(Qcow2Shadow *s)
+{
+    g_autoptr(GArray) pieces = g_array_new(false, false, sizeof(Qcow2Piece));
+    Qcow2Runs runs = { 0 };
+    for (ShadowBlock *b = s->head; b; b = b->next) {
+        if (b->dirty) {
+            Qcow2Piece p = { .offset = b->place, .src = b->data, .bytes = s->q->cluster_size };
+            int ret = qcow2_check_overlap(s->q, 0, b->place, s->q->cluster_size, false);
+            if (ret < 0) {
+                return ret;
+            }
+            b->dirty = false;
+            g_array_append_val(pieces, p);
+        }
+    }
+    int ret = qcow2_runs_copy(s->q, pieces, &runs);
+    if (ret == 0) {
+        ret = qcow2_runs_write(s->q, &runs);
+    }
+    qcow2_runs_clear(&runs);
+    return ret;
+}
+
+int coroutine_fn qcow2_shadow_prepare(Qcow2Shadow *s)
+{
+    int ret = place_rt(s);
+    if (ret == 0) {
+        ret = write_blocks(s);
+    }
+    if (ret == 0) {
+        ret = write_rt(s);
+    }
+    return ret == 0 ? qcow2_flush_files(s->q) : ret;
+}
+
+static void coroutine_fn punch_freed(Qcow2 *q, GArray *freed)
+{
+    for (guint i = 0; i < freed->len; i++) {
+        FreedRange *r = &g_array_index(freed, FreedRange, i);
+        for (uint64_t k = 0, from = 0; k <= r->n; k++) {
+            uint64_t count = 1;
+            /* What was lowered to zero may have been raised again, or taken. */
+            if (k < r->n && qcow2_get_refcount(q, r->first + k, &count) == 0 && count == 0) {
+                continue;
+            }
+            if (k > from) {
+                bdrv_discard(q->bs->file, (r->first + from) << q->cluster_bits, (k - from) << q->cluster_bits);
+            }
+            from = k + 1;
+        }
+    }
+}
+
+int coroutine_fn qcow2_shadow_switch(Qcow2Shadow *s, Qcow2Roots *roots)
+{
+    Qcow2 *q = s->q;
+    roots->rt_offset = s->rt_place;
+    roots->rt_clusters = qcow2_clusters_for(q, s->rt_size * sizeof(uint64_t));
+    int ret = qcow2_switch_roots(q, roots);
+    if (ret < 0) {
+        q->broken = true;                /* which roots the disk has is not known */
+        qcow2_shadow_abort(s);
+        return ret;
+    }
+    qcow2_cache_drop_all(q->rb_cache);
+    qcow2_cache_drop_all(q->l2_cache);
+    qcow2_overlap_free(q);
+    g_free(q->rt);
+    q->rt = g_steal_pointer(&s->rt);
+    q->rt_size = s->rt_size;
+    q->rt_offset = roots->rt_offset;
+    q->rt_clusters = roots->rt_clusters;
+    q->free_cluster_index = 0;
+    q->free_byte_offset = 0;
+    if (s->freed) {
+        punch_freed(q, s->freed);
+    }
+    qcow2_shadow_abort(s);
+    return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * qcow2: inside of the shadow transaction, for the snapshot verbs.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCK_QCOW2_SHADOW_H
+#define BLOCK_QCOW2_SHADOW_H
+
+#include "qcow2-commit.h"
+
+/* As qcow2_shadow_add with whole clusters; delta +1 or -1. */
+int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta);
+/* Counts of the block with this index, changes included; NULL: all are zero.  Borrowed until the next shadow call. */
+int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t block_index, const void **block);
+/* Write into clusters that the shadow got (checked against the present metadata). */
+int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes);
+/* Remember what becomes free, so that holes are passed down after the switch if options say so. */
+void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type);
+
+/* --- qcow2-snapshot-walk.c: the L2 tables of an L1 --------------------------------- */
+typedef enum Qcow2WalkFlags {
+    QCOW2_WALK_RAISE = 1,            /* one more reference to each cluster that the table names */
+    QCOW2_WALK_LOWER = 2,            /* one less */
+    QCOW2_WALK_CLEAR = 4,            /* drop COPIED */
+    QCOW2_WALK_SET = 8,              /* COPIED where the (new) count is one, if the table's own count is one */
+} Qcow2WalkFlags;
+/*
+ * One table to visit.  `place` is replaced when the table had to be rewritten elsewhere: the new
+ * place has one reference then, and the old one lost one.
+ */
+typedef struct Qcow2WalkItem { uint32_t index; uint64_t place; } Qcow2WalkItem;
+int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags);
+
+/* --- qcow2-snapshot-table.c: entries to bytes and back ------------------------------ */
+uint64_t qcow2_snapshot_entry_bytes(const Qcow2Snapshot *sn);
+void qcow2_snapshot_clear(Qcow2Snapshot *sn);
+/* Encode the entries; g_malloc'd, *bytes long. */
+uint8_t *qcow2_snapshots_encode(const Qcow2Snapshot *sn, unsigned n, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,699 @@
+/*
+ * qcow2: internal snapshots: create, apply, delete, list, open at one.
+ *
+ * Each verb that changes the image collects its changes in a shadow and becomes true with one
+ * sector write (qcow2-shadow.c).  After it:
+ *   create  snapshot and active L1 name the same tables, none of which has COPIED entries; tables
+ *           of the machine state move to the snapshot
+ *   apply   only L1 entries that differ change; the snapshot's tables are shared again
+ *   delete  what only the active state names has COPIED again
+ *
+ * Verbs run drained in the main thread; q->lock is held from begin to end.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include "qcow2-shadow.h"
+
+typedef struct SnapJob {
+    BlockDriverState *bs;
+    QEMUSnapshotInfo *info;
+    const char *id, *name;
+    Error **errp;
+    int ret;
+} SnapJob;
+
+/* A state's L1 in memory and where it will be on disk. */
+typedef struct L1Copy {
+    uint64_t *l1;                    /* host order */
+    uint32_t size;
+    uint64_t offset;
+} L1Copy;
+
+/* --- lookup and ids -------------------------------------------------------------------------- */
+
+static int find_snapshot(const Qcow2 *q, const char *id, const char *name)
+{
+    for (unsigned i = 0; (id || name) && i < q->nb_snapshots; i++) {
+        const Qcow2Snapshot *sn = &q->snapshots[i];
+        if ((!id || !strcmp(sn->id_str, id)) && (!name || !strcmp(sn->name, name))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The old order of interfaces with one word: an id, else a name. */
+static int find_either(const Qcow2 *q, const char *word)
+{
+    int i = find_snapshot(q, word, NULL);
+    return i >= 0 ? i : find_snapshot(q, NULL, word);
+}
+
+static bool name_taken(const Qcow2 *q, const char *name)
+{
+    return find_snapshot(q, NULL, name) >= 0;
+}
+
+/* One above the largest id; passes over numbers that are names, so that a number never means two snapshots. */
+static void generate_id(const Qcow2 *q, char *id, size_t size)
+{
+    uint64_t max = 0;
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        uint64_t n = g_ascii_strtoull(q->snapshots[i].id_str, NULL, 10);
+        max = MAX(max, n);
+    }
+    do {
+        max++;
+        g_snprintf(id, size, "%" PRIu64, max);
+    } while (name_taken(q, id) || find_snapshot(q, id, NULL) >= 0);
+}
+
+/* --- L1 tables ------------------------------------------------------------------------------- */
+
+static int coroutine_fn read_l1(Qcow2 *q, const Qcow2Snapshot *sn, uint32_t room, L1Copy *out, Error **errp)
+{
+    int ret = qcow2_validate_table(q, sn->l1_table_offset, sn->l1_size, sizeof(uint64_t), QCOW2_MAX_L1_BYTES,
+                                   "Snapshot L1 table", errp);
+    if (ret < 0) {
+        return ret;
+    }
+    int64_t file_len = bdrv_getlength(q->bs->file->bs);
+    if (sn->l1_size && file_len >= 0 && sn->l1_table_offset >= (uint64_t)file_len) {
+        error_setg(errp, "Snapshot L1 table offset invalid");
+        return -EINVAL;
+    }
+    uint64_t bytes = (uint64_t)sn->l1_size * sizeof(uint64_t);
+    *out = (L1Copy){ .size = MAX(sn->l1_size, room), .offset = sn->l1_table_offset };
+    out->l1 = g_try_new0(uint64_t, MAX(out->size, 1));
+    if (!out->l1) {
+        return -ENOMEM;
+    }
+    ret = bytes ? bdrv_read_buf(q->bs->file, sn->l1_table_offset, bytes, out->l1, 0) : 0;
+    for (uint32_t i = 0; i < sn->l1_size; i++) {
+        out->l1[i] = load_be64(&out->l1[i]);
+    }
+    if (ret < 0) {
+        g_clear_pointer(&out->l1, g_free);
+    }
+    return ret;
+}
+
+/* Find room for the table and write it there. */
+static int coroutine_fn put_l1(Qcow2Shadow *s, L1Copy *c)
+{
+    uint64_t bytes = (uint64_t)c->size * sizeof(uint64_t);
+    int64_t place = bytes ? qcow2_shadow_alloc(s, bytes) : 0;
+    c->offset = MAX(place, 0);
+    if (place <= 0) {
+        return place;
+    }
+    g_autofree uint64_t *wire = g_try_new(uint64_t, c->size);
+    if (!wire) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < c->size; i++) {
+        store_be64(&wire[i], c->l1[i]);
+    }
+    return qcow2_shadow_write(s, c->offset, wire, bytes);
+}
+
+/* The active L1 goes to a new place with new content. */
+static int coroutine_fn replace_active(Qcow2Shadow *s, Qcow2 *q, L1Copy *fresh)
+{
+    int ret = put_l1(s, fresh);
+    return ret < 0 ? ret : qcow2_shadow_add(s, q->l1_offset, (uint64_t)q->l1_size * sizeof(uint64_t), -1);
+}
+
+static uint64_t table_of(const uint64_t *l1, uint32_t size, uint32_t i)
+{
+    return i < size ? l1[i] & QCOW2_L1_OFFSET_MASK : 0;
+}
+
+/* --- tables that two states share from now on --------------------------------------------------- */
+
+/*
+ * One more state names the tables in items: raise what they name, without COPIED.  l1 gets their
+ * places (a rewritten table takes all references of these two states with it).
+ */
+static int coroutine_fn share_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, uint64_t *l1, bool *moved)
+{
+    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_RAISE | QCOW2_WALK_CLEAR);
+    for (uint64_t i = 0; i < n && ret == 0; i++) {
+        uint64_t old = l1[items[i].index] & QCOW2_L1_OFFSET_MASK;
+        if (items[i].place != old) {
+            ret = qcow2_shadow_add_clusters(s, items[i].place >> q->cluster_bits, 1, 1);
+            if (ret == 0) {
+                ret = qcow2_shadow_add_clusters(s, old >> q->cluster_bits, 1, -1);
+            }
+            *moved = true;
+        }
+        l1[items[i].index] = items[i].place;
+    }
+    return ret;
+}
+
+/* --- the snapshot table ------------------------------------------------------------------------- */
+
+typedef struct NewTable { uint64_t offset, bytes; } NewTable;
+
+static bool all_complete(const Qcow2 *q)
+{
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        if (q->snapshots[i].extra_data_size < 24) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Write a whole new table; the old one's clusters go. */
+static int coroutine_fn put_table(Qcow2Shadow *s, Qcow2 *q, const Qcow2Snapshot *sn, unsigned n, NewTable *out)
+{
+    g_autofree uint8_t *buf = qcow2_snapshots_encode(sn, n, &out->bytes);
+    int64_t place = 0;
+    int ret = buf ? 0 : -ENOMEM;
+    if (ret == 0 && out->bytes > QCOW2_MAX_SNAPSHOT_TABLE_BYTES) {
+        ret = -EFBIG;
+    }
+    if (ret == 0 && out->bytes) {
+        place = qcow2_shadow_alloc(s, out->bytes);
+        ret = place < 0 ? (int)place : qcow2_shadow_write(s, place, buf, out->bytes);
+    }
+    out->offset = place;
+    return ret < 0 ? ret : qcow2_shadow_add(s, q->snapshots_offset, q->snapshots_bytes, -1);
+}
+
+/* Add one entry behind the others: in the last cluster's free bytes, which nothing names before the switch. */
+static int coroutine_fn append_entry(Qcow2Shadow *s, Qcow2 *q, const Qcow2Snapshot *sn, NewTable *out)
+{
+    uint64_t at = ALIGN_UP(q->snapshots_bytes, 8), room = ALIGN_UP(q->snapshots_bytes, q->cluster_size);
+    uint64_t bytes = qcow2_snapshot_entry_bytes(sn);
+    if (q->nb_snapshots && at + bytes <= room && at + bytes <= QCOW2_MAX_SNAPSHOT_TABLE_BYTES && all_complete(q)) {
+        g_autofree uint8_t *buf = qcow2_snapshots_encode(sn, 1, &bytes);
+        *out = (NewTable){ q->snapshots_offset, at + bytes };
+        return buf ? bdrv_write_buf(q->bs->file, q->snapshots_offset + at, bytes, buf, 0) : -ENOMEM;
+    }
+    g_autofree Qcow2Snapshot *all = g_new(Qcow2Snapshot, q->nb_snapshots + 1);
+    if (q->nb_snapshots) {
+        memcpy(all, q->snapshots, q->nb_snapshots * sizeof(*all));
+    }
+    all[q->nb_snapshots] = *sn;
+    return put_table(s, q, all, q->nb_snapshots + 1, out);
+}
+
+/* Roots as they are now, to be changed by the verb. */
+static Qcow2Roots present_roots(const Qcow2 *q)
+{
+    return (Qcow2Roots){
+        .l1_offset = q->l1_offset, .l1_size = q->l1_size, .snapshots_offset = q->snapshots_offset,
+        .nb_snapshots = q->nb_snapshots, .disk_size = q->bs->total_bytes,
+    };
+}
+
+static void adopt_l1(Qcow2 *q, L1Copy *fresh)
+{
+    g_free(q->l1);
+    q->l1 = g_steal_pointer(&fresh->l1);
+    q->l1_size = fresh->size;
+    q->l1_offset = fresh->offset;
+}
+
+static int coroutine_fn finish(Qcow2Shadow *s, Qcow2Roots *roots, int ret)
+{
+    if (ret == 0) {
+        ret = qcow2_shadow_prepare(s);
+    }
+    if (ret < 0) {
+        qcow2_shadow_abort(s);
+        return ret;
+    }
+    return qcow2_shadow_switch(s, roots);
+}
+
+/* --- create --------------------------------------------------------------------------------------- */
+
+static int fill_entry(Qcow2 *q, QEMUSnapshotInfo *info, Qcow2Snapshot *sn)
+{
+    if (qcow2_has_data_file(q)) {
+        return -ENOTSUP;
+    }
+    if (q->nb_snapshots >= QCOW2_MAX_SNAPSHOTS) {
+        return -EFBIG;
+    }
+    if (!info->id_str[0]) {
+        generate_id(q, info->id_str, sizeof(info->id_str));
+    }
+    if (find_snapshot(q, info->id_str, NULL) >= 0) {
+        return -EEXIST;
+    }
+    *sn = (Qcow2Snapshot){
+        .id_str = g_strdup(info->id_str), .name = g_strdup(info->name), .disk_size = q->bs->total_bytes,
+        .vm_state_size = info->vm_state_size, .date_sec = info->date_sec, .date_nsec = info->date_nsec,
+        .vm_clock_nsec = info->vm_clock_nsec, .icount = info->icount, .extra_data_size = 24,
+    };
+    return 0;
+}
+
+/* Both L1s: the snapshot's and the active one as they will be. */
+static int coroutine_fn create_tables(Qcow2Shadow *s, Qcow2 *q, L1Copy *mine, L1Copy *active, bool *changed)
+{
+    g_autofree Qcow2WalkItem *items = g_try_new(Qcow2WalkItem, MAX(q->l1_size, 1));
+    uint64_t n = 0;
+    *mine = *active = (L1Copy){ .size = q->l1_size };
+    mine->l1 = g_try_new0(uint64_t, MAX(q->l1_size, 1));
+    active->l1 = g_try_new0(uint64_t, MAX(q->l1_size, 1));
+    if (!items || !mine->l1 || !active->l1) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < q->l1_size; i++) {
+        uint64_t place = q->l1[i] & QCOW2_L1_OFFSET_MASK;
+        mine->l1[i] = place;
+        if (place && i < q->l1_vm_state_index) {
+            items[n++] = (Qcow2WalkItem){ i, place };
+        }
+    }
+    bool moved = false;
+    int ret = share_tables(s, q, items, n, mine->l1, &moved);
+    if (ret == 0) {
+        memcpy(active->l1, mine->l1, MIN(q->l1_size, q->l1_vm_state_index) * sizeof(uint64_t));
+        *changed = q->l1_size && memcmp(active->l1, q->l1, q->l1_size * sizeof(uint64_t));
+        ret = put_l1(s, mine);
+    }
+    return ret == 0 && *changed ? replace_active(s, q, active) : ret;
+}
+
+static int coroutine_fn create_in_shadow(Qcow2Shadow *s, Qcow2 *q, Qcow2Snapshot *sn, L1Copy *active, bool *changed,
+                                         NewTable *table)
+{
+    L1Copy mine = { 0 };
+    int ret = create_tables(s, q, &mine, active, changed);
+    if (ret == 0) {
+        sn->l1_table_offset = mine.offset;
+        sn->l1_size = mine.size;
+        ret = append_entry(s, q, sn, table);
+    }
+    g_free(mine.l1);
+    return ret;
+}
+
+static void add_to_list(Qcow2 *q, Qcow2Snapshot *sn, const NewTable *table)
+{
+    q->snapshots = g_renew(Qcow2Snapshot, q->snapshots, q->nb_snapshots + 1);
+    q->snapshots[q->nb_snapshots++] = *sn;
+    *sn = (Qcow2Snapshot){ 0 };
+    q->snapshots_offset = table->offset;
+    q->snapshots_bytes = table->bytes;
+}
+
+static int coroutine_fn create_locked(Qcow2 *q, QEMUSnapshotInfo *info)
+{
+    Qcow2Snapshot sn = { 0 };
+    Qcow2Shadow *s;
+    L1Copy active = { 0 };
+    NewTable table = { 0 };
+    bool changed = false;
+    int ret = fill_entry(q, info, &sn);
+    if (ret < 0) {
+        return ret;
+    }
+    ret = qcow2_shadow_begin(q, &s);
+    if (ret == 0) {
+        Qcow2Roots roots = present_roots(q);
+        ret = create_in_shadow(s, q, &sn, &active, &changed, &table);
+        roots.nb_snapshots++;
+        roots.snapshots_offset = table.offset;
+        if (changed) {
+            roots.l1_offset = active.offset;
+        }
+        ret = finish(s, &roots, ret);
+    }
+    if (ret == 0) {
+        add_to_list(q, &sn, &table);
+        if (changed) {
+            adopt_l1(q, &active);
+        }
+    }
+    qcow2_snapshot_clear(&sn);
+    g_free(active.l1);
+    return ret;
+}
+
+static void coroutine_fn create_entry(void *opaque)
+{
+    SnapJob *j = opaque;
+    Qcow2 *q = qcow2_of(j->bs);
+    CO_SCOPED_LOCK(&q->lock);
+    j->ret = create_locked(q, j->info);
+}
+
+int qcow2_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp)
+{
+    SnapJob job = { .bs = bs, .info = sn };
+    co_run_sync(create_entry, &job);
+    return job.ret;
+}
+
+/* --- apply ---------------------------------------------------------------------------------------- */
+
+/* Tables that differ: the active ones lose a reference, the snapshot's get one.  l1: the snapshot's, changed in place. */
+static int coroutine_fn apply_difference(Qcow2Shadow *s, Qcow2 *q, L1Copy *c, bool *moved)
+{
+    g_autofree Qcow2WalkItem *items = g_try_new(Qcow2WalkItem, MAX(c->size, 1));
+    uint64_t n = 0;
+    if (!items) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < c->size; i++) {
+        uint64_t place = table_of(q->l1, q->l1_size, i);
+        if (place && place != table_of(c->l1, c->size, i)) {
+            items[n++] = (Qcow2WalkItem){ i, place };
+        }
+    }
+    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER);
+    n = 0;
+    for (uint32_t i = 0; i < c->size; i++) {
+        uint64_t place = table_of(c->l1, c->size, i);
+        c->l1[i] = place;
+        if (place && place != table_of(q->l1, q->l1_size, i)) {
+            items[n++] = (Qcow2WalkItem){ i, place };
+        }
+    }
+    return ret == 0 ? share_tables(s, q, items, n, c->l1, moved) : ret;
+}
+
+/* The snapshot's tables moved: its L1 and its entry follow. */
+static int coroutine_fn move_snapshot(Qcow2Shadow *s, Qcow2 *q, unsigned index, L1Copy *c, Qcow2Snapshot *changed,
+                                      NewTable *table)
+{
+    L1Copy mine = { .l1 = c->l1, .size = q->snapshots[index].l1_size };
+    int ret = put_l1(s, &mine);
+    if (ret == 0) {
+        ret = qcow2_shadow_add(s, changed->l1_table_offset, (uint64_t)mine.size * sizeof(uint64_t), -1);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    changed->l1_table_offset = mine.offset;
+    g_autofree Qcow2Snapshot *all = g_memdup2(q->snapshots, q->nb_snapshots * sizeof(*all));
+    all[index] = *changed;
+    return put_table(s, q, all, q->nb_snapshots, table);
+}
+
+static int coroutine_fn apply_in_shadow(Qcow2 *q, unsigned index, L1Copy *c, Qcow2Roots *roots)
+{
+    Qcow2Shadow *s;
+    Qcow2Snapshot changed = q->snapshots[index];
+    NewTable table = { q->snapshots_offset, q->snapshots_bytes };
+    bool moved = false;
+    int ret = qcow2_shadow_begin(q, &s);
+    if (ret < 0) {
+        return ret;
+    }
+    qcow2_shadow_note_freed(s, QCOW2_DISCARD_OTHER);
+    ret = apply_difference(s, q, c, &moved);
+    if (ret == 0 && moved) {
+        ret = move_snapshot(s, q, index, c, &changed, &table);
+    }
+    if (ret == 0) {
+        ret = replace_active(s, q, c);
+    }
+    roots->l1_offset = c->offset;
+    roots->l1_size = c->size;
+    roots->snapshots_offset = table.offset;
+    ret = finish(s, roots, ret);
+    if (ret == 0) {
+        q->snapshots[index] = changed;
+        q->snapshots_offset = table.offset;
+        q->snapshots_bytes = table.bytes;
+        adopt_l1(q, c);
+    }
+    return ret;
+}
+
+static int coroutine_fn apply_locked(Qcow2 *q, const char *word)
+{
+    int index = find_either(q, word);
+    Error *err = NULL;
+    L1Copy c = { 0 };
+    if (qcow2_has_data_file(q)) {
+        return -ENOTSUP;
+    }
+    if (index < 0) {
+        return -ENOENT;
+    }
+    uint64_t size = q->snapshots[index].disk_size, entries = qcow2_l1_entries_for(q, size);
+    if (entries > QCOW2_MAX_L1_BYTES / sizeof(uint64_t) || size > BDRV_MAX_LENGTH) {
+        return -EFBIG;
+    }
+    int ret = read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &c, &err);
+    if (ret < 0) {
+        if (err) {
+            error_report_err(err);
+        }
+        return ret;
+    }
+    Qcow2Roots roots = present_roots(q);
+    roots.disk_size = size;
+    ret = apply_in_shadow(q, index, &c, &roots);
+    if (ret == 0) {
+        q->l1_vm_state_index = entries;
+        bdrv_set_length(q->bs, ALIGN_DOWN(size, BDRV_SECTOR_SIZE));
+    }
+    g_free(c.l1);
+    return ret;
+}
+
+static void coroutine_fn goto_entry(void *opaque)
+{
+    SnapJob *j = opaque;
+    Qcow2 *q = qcow2_of(j->bs);
+    CO_SCOPED_LOCK(&q->lock);
+    j->ret = apply_locked(q, j->id);
+}
+
+int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp)
+{
+    SnapJob job = { .bs = bs, .id = id };
+    co_run_sync(goto_entry, &job);
+    return job.ret;
+}
+
+/* --- delete ---------------------------------------------------------------------------------------- */
+
+/* Which of the snapshot's tables to visit: those that are also active, or the others. */
+static uint64_t pick(Qcow2 *q, const L1Copy *c, bool also_active, Qcow2WalkItem *items)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < c->size; i++) {
+        uint64_t place = table_of(c->l1, c->size, i);
+        if (place && (place == table_of(q->l1, q->l1_size, i)) == also_active) {
+            items[n++] = (Qcow2WalkItem){ i, place };
+        }
+    }
+    return n;
+}
+
+/* Active tables beside the snapshot's own ones: what they share with them may now be theirs alone. */
+static uint64_t pick_active(Qcow2 *q, const L1Copy *c, Qcow2WalkItem *items)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < c->size; i++) {
+        uint64_t place = table_of(c->l1, c->size, i), mine = table_of(q->l1, q->l1_size, i);
+        if (place && mine && place != mine) {
+            items[n++] = (Qcow2WalkItem){ i, mine };
+        }
+    }
+    return n;
+}
+
+/* Active entries follow tables that moved, and get COPIED when their table's count is one. */
+static int coroutine_fn take_over(Qcow2Shadow *s, Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint64_t *l1)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t count;
+        int ret = qcow2_shadow_get(s, items[i].place >> q->cluster_bits, &count);
+        if (ret < 0) {
+            return ret;
+        }
+        l1[items[i].index] = items[i].place | (count == 1 ? QCOW2_OFLAG_COPIED : 0);
+    }
+    return 0;
+}
+
+static int coroutine_fn delete_tables(Qcow2Shadow *s, Qcow2 *q, const L1Copy *c, uint64_t *l1)
+{
+    g_autofree Qcow2WalkItem *items = g_try_new(Qcow2WalkItem, MAX(c->size, 1));
+    if (!items) {
+        return -ENOMEM;
+    }
+    uint64_t n = pick(q, c, false, items);
+    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER);
+    if (ret == 0) {
+        n = pick_active(q, c, items);
+        ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_SET);
+    }
+    if (ret == 0) {
+        ret = take_over(s, q, items, n, l1);
+    }
+    if (ret == 0) {
+        n = pick(q, c, true, items);
+        ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER | QCOW2_WALK_SET);
+    }
+    return ret == 0 ? take_over(s, q, items, n, l1) : ret;
+}
+
+static int coroutine_fn delete_in_shadow(Qcow2Shadow *s, Qcow2 *q, unsigned index, const L1Copy *c, L1Copy *active,
+                                         bool *changed, NewTable *table)
+{
+    unsigned left = q->nb_snapshots - 1;
+    *active = (L1Copy){ .size = q->l1_size, .offset = q->l1_offset };
+    active->l1 = g_memdup2(q->l1, q->l1_size * sizeof(uint64_t));
+    int ret = delete_tables(s, q, c, active->l1);
+    if (ret == 0) {
+        *changed = q->l1_size && memcmp(active->l1, q->l1, q->l1_size * sizeof(uint64_t));
+        ret = *changed ? replace_active(s, q, active) : 0;
+    }
+    if (ret == 0) {
+        const Qcow2Snapshot *sn = &q->snapshots[index];
+        ret = qcow2_shadow_add(s, sn->l1_table_offset, (uint64_t)sn->l1_size * sizeof(uint64_t), -1);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    g_autofree Qcow2Snapshot *rest = g_new(Qcow2Snapshot, MAX(left, 1));
+    memcpy(rest, q->snapshots, index * sizeof(*rest));
+    memcpy(rest + index, q->snapshots + index + 1, (left - index) * sizeof(*rest));
+    return put_table(s, q, rest, left, table);
+}
+
+static void remove_from_list(Qcow2 *q, unsigned index, const NewTable *table)
+{
+    unsigned left = q->nb_snapshots - 1;
+    qcow2_snapshot_clear(&q->snapshots[index]);
+    memmove(q->snapshots + index, q->snapshots + index + 1, (left - index) * sizeof(*q->snapshots));
+    q->nb_snapshots = left;
+    q->snapshots_offset = table->offset;
+    q->snapshots_bytes = table->bytes;
+}
+
+static int coroutine_fn delete_locked(Qcow2 *q, const char *id, const char *name, Error **errp)
+{
+    ERRP_GUARD();
+    int index = find_snapshot(q, id, name);
+    L1Copy c = { 0 }, active = { 0 };
+    NewTable table = { 0 };
+    Qcow2Shadow *s;
+    bool changed = false;
+    if (qcow2_has_data_file(q)) {
+        return -ENOTSUP;
+    }
+    if (index < 0) {
+        error_setg(errp, "Can't find the snapshot");
+        return -ENOENT;
+    }
+    int ret = read_l1(q, &q->snapshots[index], 0, &c, errp);
+    if (ret == 0) {
+        ret = qcow2_shadow_begin(q, &s);
+    }
+    if (ret == 0) {
+        Qcow2Roots roots = present_roots(q);
+        qcow2_shadow_note_freed(s, QCOW2_DISCARD_SNAPSHOT);
+        ret = delete_in_shadow(s, q, index, &c, &active, &changed, &table);
+        roots.l1_offset = active.offset;
+        roots.nb_snapshots--;
+        roots.snapshots_offset = table.offset;
+        ret = finish(s, &roots, ret);
+    }
+    if (ret == 0) {
+        remove_from_list(q, index, &table);
+        if (changed) {
+            adopt_l1(q, &active);
+        }
+    } else if (!*errp) {
+        error_setg_errno(errp, -ret, "Failed to remove snapshot from snapshot list");
+    }
+    g_free(c.l1);
+    g_free(active.l1);
+    return ret;
+}
+
+static void coroutine_fn delete_entry(void *opaque)
+{
+    SnapJob *j = opaque;
+    Qcow2 *q = qcow2_of(j->bs);
+    CO_SCOPED_LOCK(&q->lock);
+    j->ret = delete_locked(q, j->id, j->name, j->errp);
+}
+
+int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp)
+{
+    SnapJob job = { .bs = bs, .id = id, .name = name, .errp = errp };
+    co_run_sync(delete_entry, &job);
+    return job.ret;
+}
+
+/* --- list, open at a snapshot ----------------------------------------------------------------------- */
+
+int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
+{
+    Qcow2 *q = qcow2_of(bs);
+    *out = NULL;
+    if (qcow2_has_data_file(q)) {
+        return -ENOTSUP;
+    }
+    if (!q->nb_snapshots) {
+        return 0;
+    }
+    *out = g_new0(QEMUSnapshotInfo, q->nb_snapshots);
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        const Qcow2Snapshot *sn = &q->snapshots[i];
+        QEMUSnapshotInfo *info = &(*out)[i];
+        pstrcpy(info->id_str, sizeof(info->id_str), sn->id_str);
+        pstrcpy(info->name, sizeof(info->name), sn->name);
+        info->vm_state_size = sn->vm_state_size;
+        info->date_sec = sn->date_sec;
+        info->date_nsec = sn->date_nsec;
+        info->vm_clock_nsec = sn->vm_clock_nsec;
+        info->icount = sn->icount;
+        info->disk_size = sn->disk_size;
+    }
+    return q->nb_snapshots;
+}
+
+static void coroutine_fn load_entry(void *opaque)
+{
+    SnapJob *j = opaque;
+    Qcow2 *q = qcow2_of(j->bs);
+    int index = find_snapshot(q, j->id, j->name);
+    L1Copy c = { 0 };
+    CO_SCOPED_LOCK(&q->lock);
+    if (index < 0) {
+        error_setg(j->errp, "Can't find snapshot");
+        j->ret = -ENOENT;
+        return;
+    }
+    Error *err = NULL;
+    j->ret = read_l1(q, &q->snapshots[index], 0, &c, &err);
+    if (err) {
+        error_propagate(j->errp, err);
+    } else if (j->ret < 0) {
+        error_setg(j->errp, "Failed to read l1 table for snapshot");
+    } else {
+        /* Read-only from here on: the table only serves lookups. */
+        g_free(q->l1);
+        q->l1 = c.l1;
+        q->l1_size = c.size;
+        q->l1_offset = c.offset;
+        qcow2_overlap_free(q);
+    }
+}
+
+int qcow2_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp)
+{
+    SnapJob job = { .bs = bs, .id = id, .name = name, .errp = errp };
+    co_run_sync(load_entry, &job);
+    return job.ret;
+}
