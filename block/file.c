@@ -255,6 +255,12 @@ static int64_t file_allocated_size(BlockDriverState *bs)
     return fstat(((FileState *)bs->opaque)->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * 512;
 }
 
+/* A plain file has nothing to tell, which is an answer too: `info` shows its flags. */
+static int file_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
+{
+    return 0;
+}
+
 /* --- permissions: locks follow them -------------------------------------------------- */
 
 static int file_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
@@ -410,6 +416,7 @@ static const char *const file_strong_options[] = { "filename", NULL };
     .co_flush_to_disk = file_co_flush,             \
     .co_truncate = file_co_truncate,               \
     .getlength = file_getlength,                   \
+    .get_info = file_get_info,                     \
     .get_allocated_size = file_allocated_size
 
 static const BlockDriver file_driver = {

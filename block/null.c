@@ -94,7 +94,7 @@ static int coroutine_fn null_co_block_status(BlockDriverState *bs, bool want_zer
     *pnum = bytes;
     *map = offset;
     *file = bs;
-    return BDRV_BLOCK_OFFSET_VALID | (s->read_zeroes ? BDRV_BLOCK_ZERO : 0);
+    return s->read_zeroes ? BDRV_BLOCK_OFFSET_VALID | BDRV_BLOCK_ZERO : 0;
 }
 
 static int64_t null_allocated_size(BlockDriverState *bs)

@@ -127,6 +127,7 @@ static int coroutine_fn raw_co_read(BlockDriverState *bs, int64_t offset, int64_
 {
     int ret = place(bs, &offset, bytes, false);
 
+    bdrv_child_event(bs->file, "read_aio");
     return ret < 0 ? ret : bdrv_read(bs->file, offset, bytes, qiov, qiov_offset, flags);
 }
 
@@ -135,6 +136,7 @@ static int coroutine_fn raw_co_write(BlockDriverState *bs, int64_t offset, int64
 {
     int ret = place(bs, &offset, bytes, true);
 
+    bdrv_child_event(bs->file, "write_aio");
     return ret < 0 ? ret : bdrv_write(bs->file, offset, bytes, qiov, qiov_offset, flags);
 }
 
@@ -150,11 +152,6 @@ static int coroutine_fn raw_co_discard(BlockDriverState *bs, int64_t offset, int
     int ret = place(bs, &offset, bytes, true);
 
     return ret < 0 ? ret : bdrv_discard(bs->file, offset, bytes);
-}
-
-static int coroutine_fn raw_co_flush(BlockDriverState *bs)
-{
-    return bdrv_flush(bs->file->bs);
 }
 
 static int coroutine_fn raw_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
@@ -211,9 +208,7 @@ static int coroutine_fn raw_co_truncate(BlockDriverState *bs, int64_t offset, bo
 
 static int raw_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
 {
-    BlockDriverState *file = bs->file->bs;
-
-    return file->drv->get_info ? file->drv->get_info(file, bdi) : 0;
+    return bdrv_get_info(bs->file->bs, bdi);
 }
 
 static int coroutine_fn raw_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp)
@@ -258,7 +253,6 @@ static const BlockDriver raw_driver = {
     .co_write = raw_co_write,
     .co_zero = raw_co_zero,
     .co_discard = raw_co_discard,
-    .co_flush_to_disk = raw_co_flush,
     .co_copy_range = raw_co_copy_range,
     .co_block_status = raw_co_block_status,
     .co_truncate = raw_co_truncate,
