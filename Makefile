@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 BUILD ?= build
 
-.PHONY: all demo check check-asan check-tsan bench install clean
+.PHONY: all demo check check-asan check-tsan bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -28,8 +28,12 @@ check-tsan:
 bench: all
 	python3 tests/bench/bench.py --build $(BUILD)
 
+# Each entry for SECONDS seconds.
+fuzz:
+	tests/fuzz/run.sh $(or $(SECONDS),60)
+
 install: all
 	meson install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz
