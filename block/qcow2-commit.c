@@ -411,7 +411,7 @@ static int range_order(const void *a, const void *b)
 static void coroutine_fn punch(Qcow2 *q, const FreeRange *r)
 {
     uint64_t first = r->offset >> q->cluster_bits, n = r->bytes >> q->cluster_bits, from = 0;
-    if (!q->discard_pass[r->type]) {
+    if (!q->discard_pass[r->type] || !(q->bs->file->bs->open_flags & BDRV_O_UNMAP)) {
         return;
     }
     for (uint64_t i = 0; i <= n; i++) {

@@ -47,22 +47,34 @@ void qcow2_rb_set(const Qcow2 *q, void *block, uint32_t i, uint64_t value)
     }
 }
 
-/* The first entry whose 64 bits of the block are not all zero (or not all ones for `full`), at or after i. */
-static uint32_t skip_words(const Qcow2 *q, const void *block, uint32_t i, uint32_t to)
+/* Is one of the entries in a word zero?  Widths from 8 bits on. */
+static bool word_has_zero(uint64_t word, unsigned order)
 {
-    uint32_t per_word = 64 >> q->refcount_order;
-    const uint8_t *p = block;
-    while (i % per_word == 0 && i + per_word <= to && load_be64(p + ((uint64_t)i << q->refcount_order) / 8) == 0) {
-        i += per_word;
+    static const uint64_t low[] = { [3] = 0x0101010101010101, [4] = 0x0001000100010001, [5] = 0x0000000100000001, [6] = 1 };
+    return (word - low[order]) & ~word & (low[order] << ((1u << order) - 1));
+}
+
+/* From i on, past whole words in which no entry can be the one looked for. */
+static uint32_t skip_words(const Qcow2 *q, const void *block, uint32_t i, uint32_t to, bool zero)
+{
+    unsigned order = q->refcount_order;
+    uint32_t per_word = 64 >> order;
+    const uint8_t *p = (const uint8_t *)block + ((uint64_t)i << order) / 8;
+    for (; i + per_word <= to; i += per_word, p += 8) {
+        uint64_t word = load_be64(p);
+        if (!zero ? word != 0 : order < 3 ? word != UINT64_MAX : word_has_zero(word, order)) {
+            break;
+        }
     }
     return i;
 }
 
 uint32_t qcow2_rb_next(const Qcow2 *q, const void *block, uint32_t from, uint32_t to, bool zero)
 {
+    uint32_t per_word = 64 >> q->refcount_order;
     for (uint32_t i = from; i < to; i++) {
-        if (!zero) {
-            i = skip_words(q, block, i, to);
+        if (i % per_word == 0) {
+            i = skip_words(q, block, i, to, zero);
             if (i >= to) {
                 break;
             }

@@ -23,6 +23,7 @@
 
 #define COPIES_BYTES (12 * MiB)      /* held in memory at most */
 #define MAX_FREED_RANGES (1u << 20)
+#define EARLY_FLUSH (8 * MiB)        /* so much written: have the disk begin while we go on */
 
 typedef struct ShadowBlock {
     uint64_t bi;
@@ -44,6 +45,8 @@ struct Qcow2Shadow {
     ShadowBlock *head, *tail, *last_used;
     unsigned in_memory, max_in_memory;
     uint64_t rt_place;
+    uint64_t unflushed;              /* bytes written since the last early flush began */
+    Qcow2Tasks early;                /* at most one flush; the system tells of a failure once, so its result counts */
     GArray *freed;                   /* FreedRange, NULL: not wanted */
     Qcow2DiscardType freed_type;
 };
@@ -66,10 +69,27 @@ static void lru_add(Qcow2Shadow *s, ShadowBlock *b)
     s->in_memory++;
 }
 
+typedef struct EarlyFlush { BlockDriverState *bs; } EarlyFlush;
+
+static int coroutine_fn early_flush(void *arg)
+{
+    EarlyFlush *f = arg;
+    return bdrv_flush(f->bs);
+}
+
 int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes)
 {
     int ret = qcow2_check_overlap(s->q, 0, offset, bytes, false);
-    return ret < 0 ? ret : bdrv_write_buf(s->q->bs->file, offset, bytes, buf, 0);
+    if (ret == 0) {
+        ret = bdrv_write_buf(s->q->bs->file, offset, bytes, buf, 0);
+    }
+    s->unflushed += bytes;
+    if (ret == 0 && s->unflushed >= EARLY_FLUSH && !s->early.running) {
+        EarlyFlush f = { s->q->bs->file->bs };
+        s->unflushed = 0;
+        qcow2_tasks_start(&s->early, early_flush, &f, sizeof(f));
+    }
+    return ret;
 }
 
 static int coroutine_fn write_block(Qcow2Shadow *s, ShadowBlock *b)
@@ -414,7 +434,7 @@ int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
 
 void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type)
 {
-    if (s->q->discard_pass[type] && !s->freed) {
+    if (s->q->discard_pass[type] && (s->q->bs->file->bs->open_flags & BDRV_O_UNMAP) && !s->freed) {
         s->freed = g_array_new(false, false, sizeof(FreedRange));
         s->freed_type = type;
     }
@@ -423,6 +443,7 @@ void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type)
 void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s)
 {
     if (s) {
+        qcow2_tasks_finish(&s->early);
         g_hash_table_destroy(s->blocks);
         g_free(s->rt);
         if (s->freed) {
@@ -498,6 +519,9 @@ int coroutine_fn qcow2_shadow_prepare(Qcow2Shadow *s)
     }
     if (ret == 0) {
         ret = write_rt(s);
+    }
+    if (ret == 0) {
+        ret = qcow2_tasks_finish(&s->early);
     }
     return ret == 0 ? qcow2_flush_files(s->q) : ret;
 }

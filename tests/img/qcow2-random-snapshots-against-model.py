@@ -94,7 +94,8 @@ class Disk:
         self.snapshots[name] = list(self.cells)
 
     def verb(self):
-        return IMG if self.rng.random() < .8 or not STOCK_IMG else STOCK_IMG
+        ours = "refcount_bits=2" in self.options    # the peer needs one more reference for a moment
+        return IMG if ours or self.rng.random() < .8 or not STOCK_IMG else STOCK_IMG
 
     def apply(self):
         if self.snapshots:
