@@ -70,8 +70,8 @@ static void metadata_perms(BlockDriverState *bs, uint64_t *perm, uint64_t *share
     }
     if (!(bs->open_flags & BDRV_O_NO_IO)) {
         *perm |= BLK_PERM_CONSISTENT_READ;
-        *shared &= ~(uint64_t)(BLK_PERM_WRITE | BLK_PERM_RESIZE);
     }
+    *shared &= ~(uint64_t)(BLK_PERM_WRITE | BLK_PERM_RESIZE);
 }
 
 /* Guest data in a file: a write may extend it, and copy-on-read and the like are true writes there. */
