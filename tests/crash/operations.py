@@ -134,6 +134,7 @@ VARIANTS = [
     {"name": "subclusters", "create": "extended_l2=on,cluster_size=16k", "cluster": 16384},
     {"name": "refcount-1", "create": "refcount_bits=1,cluster_size=4k", "cluster": 4096, "no_snapshots": True},
     {"name": "refcount-64", "create": "refcount_bits=64,cluster_size=4k", "cluster": 4096},
+    {"name": "small-table", "create": "refcount_bits=64,cluster_size=512", "cluster": 512},
     {"name": "zstd", "create": "compression_type=zstd", "cluster": 65536},
 ]
 
@@ -170,10 +171,18 @@ def overwrite_and_flush(c):
         c.write(span)
 
 
+def discard_then_write(c):
+    """One program, so that freed clusters may be given to the write."""
+    c.io_commands(f"discard 0 {256 << 10}", f"write -P 0x51 {2 * M} {256 << 10}")
+    c.model.write(0, 256 << 10, 0)
+    c.model.write(2 * M, 256 << 10, 0x51)
+
+
 OPERATIONS = [
     Operation("write-allocate", lambda c: None, lambda c: c.write((0, 192 << 10, 0x21), (1 * M + 3000 // 512 * 512, 5120, 0x22), (3 * M, 300 << 10, 0x23))),
     Operation("write-over", some_data, overwrite_and_flush),
-    Operation("write-after-snapshot", with_snapshot, lambda c: c.write((4096, 4096, 0x31), (100 << 10, 70 << 10, 0x32), (1 * M, 4096, 0x33))),
+    Operation("write-after-snapshot", with_snapshot, lambda c: c.write((4096, 4096, 0x31), (100 << 10, 70 << 10, 0x32), (1 * M, 4096, 0x33)),
+              needs=snapshots_work),
     Operation("write-compressed", some_data, lambda c: c.write((2 * M, 128 << 10, 0x41), verb="write -c"),
               needs=lambda v: v["cluster"] <= 65536),
     Operation("write-over-compressed", lambda c: c.write((0, 256 << 10, 0x42), verb="write -c"),
@@ -181,7 +190,9 @@ OPERATIONS = [
     Operation("zero", some_data, lambda c: c.zero((0, 128 << 10), (1 * M, 64 << 10))),
     Operation("zero-unmap", some_data, lambda c: c.zero((0, 128 << 10), (1 * M, 64 << 10), flags="-z -u")),
     Operation("discard", some_data, lambda c: c.discard((0, 128 << 10), (3 * M, 64 << 10))),
-    Operation("discard-then-write", some_data, lambda c: (c.discard((0, 256 << 10)), c.write((2 * M, 256 << 10, 0x51)))),
+    Operation("discard-then-write", some_data, discard_then_write),
+    Operation("write-grows-refcount-table", lambda c: c.write((0, 1 * M, 1)), lambda c: c.write((1 * M, 1500 << 10, 0x24)),
+              needs=lambda v: v["name"] == "small-table"),
     Operation("snapshot-create", some_data, lambda c: c.snapshot("-c", "new"), needs=snapshots_work),
     Operation("snapshot-create-second", two_snapshots, lambda c: c.snapshot("-c", "third"), needs=snapshots_work),
     Operation("snapshot-apply", two_snapshots, lambda c: c.snapshot("-a", "first"), needs=snapshots_work),
