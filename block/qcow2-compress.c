@@ -228,6 +228,9 @@ static int coroutine_fn align_end(BlockDriverState *bs)
 int coroutine_fn qcow2_co_write_compressed(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo)
 {
     Qcow2 *q = qcow2_of(bs);
+    if (q->broken) {
+        return -ENOMEDIUM;
+    }
     if (qcow2_has_data_file(q)) {
         return -ENOTSUP;
     }

@@ -462,7 +462,7 @@ int qcow2_settle(Qcow2 *q, bool release_bitmaps)
     SettleJob job = { .q = q, .release_bitmaps = release_bitmaps };
 
     co_run_sync(settle_entry, &job);
-    if (job.ret < 0) {
+    if (job.ret < 0 && !q->broken) {
         error_report("Failed to flush the L2 table cache: %s", strerror(-job.ret));
     }
     return job.ret;

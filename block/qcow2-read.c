@@ -86,6 +86,9 @@ int coroutine_fn qcow2_co_read(BlockDriverState *bs, int64_t offset, int64_t byt
 {
     Qcow2Tasks tasks = { 0 };
     int64_t done = 0;
+    if (qcow2_of(bs)->broken) {
+        return -ENOMEDIUM;
+    }
     while (done < bytes && tasks.ret == 0) {
         ReadRun r = { .q = qcow2_of(bs), .offset = offset + done, .bytes = bytes - done, .qiov = qiov, .qo = qo + done };
         int ret = next_run(&r);

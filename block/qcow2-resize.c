@@ -336,6 +336,10 @@ int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool ex
 {
     Qcow2 *q = qcow2_of(bs);
     uint64_t old = bs->total_bytes;
+    if (q->broken) {
+        error_setg(errp, "No medium inserted");
+        return -ENOMEDIUM;
+    }
     if (offset & (BDRV_SECTOR_SIZE - 1)) {
         error_setg(errp, "The new size must be a multiple of %u", BDRV_SECTOR_SIZE);
         return -EINVAL;
@@ -391,5 +395,8 @@ int coroutine_fn qcow2_co_flush_to_os(BlockDriverState *bs)
 {
     Qcow2 *q = qcow2_of(bs);
     CO_SCOPED_LOCK(&q->lock);
+    if (q->broken) {
+        return -ENOMEDIUM;
+    }
     return qcow2_commit(q, false);
 }

@@ -44,6 +44,9 @@ int coroutine_fn qcow2_co_block_status(BlockDriverState *bs, bool want_zero, int
     Qcow2ClusterType type;
     uint64_t n = bytes, host;
     CO_SCOPED_LOCK(&q->lock);
+    if (q->broken) {
+        return -ENOMEDIUM;
+    }
     bool recurse = qcow2_metadata_preallocated(q);
     int ret = qcow2_map(q, offset, &n, &host, &type);
     if (ret < 0) {

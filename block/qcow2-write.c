@@ -577,5 +577,8 @@ int coroutine_fn qcow2_co_write(BlockDriverState *bs, int64_t offset, int64_t by
                                 BdrvRequestFlags f)
 {
     Qcow2Source src = { .qiov = qiov, .qo = qo };
+    if (qcow2_of(bs)->broken) {
+        return -ENOMEDIUM;
+    }
     return qcow2_write_from(bs, offset, bytes, &src);
 }

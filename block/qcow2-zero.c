@@ -206,6 +206,9 @@ int coroutine_fn qcow2_co_zero(BlockDriverState *bs, int64_t offset, int64_t byt
     Qcow2 *q = qcow2_of(bs);
     bool to_end = offset + bytes == bs->total_bytes;
     bool partial = offset & (q->subcluster_size - 1) || (!to_end && bytes & (q->subcluster_size - 1));
+    if (q->broken) {
+        return -ENOMEDIUM;
+    }
     int ret = partial ? widen_partial(bs, &offset, &bytes) : 0;
     if (ret < 0) {
         return ret;
@@ -268,6 +271,9 @@ int coroutine_fn qcow2_discard_clusters(Qcow2 *q, uint64_t offset, uint64_t byte
 int coroutine_fn qcow2_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
 {
     Qcow2 *q = qcow2_of(bs);
+    if (q->broken) {
+        return -ENOMEDIUM;
+    }
     /* Version 2 could only let stale backing data shine through. */
     if (q->version < 3 && bs->backing) {
         return -ENOTSUP;

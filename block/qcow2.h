@@ -132,7 +132,7 @@ typedef struct Qcow2 {
     unsigned overlap_check;                        /* Qcow2Overlap bits */
     uint64_t l2_cache_bytes, refcount_cache_bytes, cache_clean_interval_s;
     bool signaled_corruption;
-    bool broken;                                   /* fatal corruption met: nothing is written any more */
+    bool broken;                                   /* fatal corruption met: as without a medium from then on */
 
     CoMutex lock;                                  /* guards all that follows; order in qcow2.md */
     uint64_t *l1; uint32_t l1_size; uint64_t l1_offset;            /* host order */
