@@ -328,12 +328,6 @@ static int file_reopen_prepare(BdrvReopenState *rs, Error **errp)
             g_free(n);
             return ret;
         }
-        /* Our locks on both descriptors do not exclude each other; the old ones go with the old descriptor. */
-        if (n->use_lock && file_lock_apply(n, n->fd, s->perm, s->shared, false, errp) < 0) {
-            close(n->fd);
-            g_free(n);
-            return -EAGAIN;
-        }
         find_alignment(n);
     }
     rs->opaque = n;
@@ -345,10 +339,14 @@ static void file_reopen_commit(BdrvReopenState *rs)
     FileState *s = rs->bs->opaque, *n = rs->opaque;
 
     if (n->fd != s->fd) {
-        close(s->fd);
+        /*
+         * The new descriptor gets its locks only now: before, a permission check on the old one would have
+         * taken them for somebody else's.  Locks are all shared, so they cannot be refused.
+         */
         if (n->use_lock) {
             file_lock_apply(n, n->fd, s->perm, s->shared, true, NULL);
         }
+        close(s->fd);
     }
     n->perm = s->perm;
     n->shared = s->shared;
