@@ -46,7 +46,7 @@ filter_disk_size() { sed -E 's/^(disk size: ).*/\1X/; s/("actual-size": )[0-9]+/
 filter_info() { filter_dates | filter_disk_size; }
 # The last of the states that a progress line went through, and whether it only rose.
 filter_progress() { tr '\r' '\n' | grep -v '^ *$' | tail -n 1; }
-filter_speed() { sed -E 's/[0-9.]+ seconds/X seconds/; s/[0-9.]+ ([KMGT]i)?B\/sec/X B\/sec/; s/[0-9.]+ ops\/sec/X ops\/sec/; s/[0-9:.]+ sec /X sec /'; }
+filter_speed() { sed -E 's/[0-9.]+ seconds/X seconds/; s/[0-9.]+ ([KMGT]iB|B|bytes)\/sec/X B\/sec/; s/[0-9.]+ ops\/sec/X ops\/sec/; s/[0-9:.]+ sec /X sec /'; }
 # Only the exit code counts (text that differs on purpose).
 filter_all() { cat >/dev/null; }
 
