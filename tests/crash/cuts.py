@@ -8,7 +8,7 @@ flush had covered; sectors torn inside larger writes.  Each state must open, che
 corruption (leaks are allowed, and repaired), and hold: all that was durable before the
 operation, each sector old or new and nothing else, each snapshot whole or not there.
 
-Usage: cuts.py --build BUILD [--ops REGEX] [--states N] [--seed N] [--keep DIR]
+Usage: cuts.py --build BUILD [--ops REGEX] [--states N] [--seed N] [--keep DIR] [--seconds N]
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import operations
@@ -140,13 +141,12 @@ class States:
 
     def __iter__(self):
         left = self.budget
-        prefixes = list(self.prefixes()) if len(self.entries) <= self.budget else None
-        sources = [prefixes if prefixes is not None else self.prefixes()]
-        for source in sources:
-            for text, image in source:
-                if self._new(image):
-                    left -= 1
-                    yield text, image
+        # Half of the budget goes to prefixes; where they are more, an even sample of them.
+        step = max(1, -(-len(self.entries) * 2 // max(1, self.budget)))
+        for i, (text, image) in enumerate(self.prefixes()):
+            if (step == 1 or (i + self.rng.randrange(step)) % step == 0) and self._new(image):
+                left -= 1
+                yield text, image
         for text, image in self.subsets(max(0, left) * 3):
             if left <= 0:
                 break
@@ -169,7 +169,11 @@ class Cutter:
         self.io = os.path.join(args.build, "qemu-io")
         self.stock = shutil.which("qemu-img")
         self.tried = 0
+        self.end = time.monotonic() + args.seconds if args.seconds else None
         self.failures = []
+
+    def out_of_time(self):
+        return self.end is not None and time.monotonic() > self.end
 
     def options(self, path, log, variant):
         opts = (f"driver=qcow2,file.driver=blklogwrites,file.file.driver=file,file.file.filename={path},"
@@ -190,8 +194,21 @@ class Cutter:
         # Reset the sets of allowed values: all of the set-up is durable.
         model.settle()
         ctx.target = ["--image-opts", self.options(path, log, variant)]
+        ctx.run = self.only_once(run)
         op.run(ctx)
         return base, read_log(log), before, model
+
+    @staticmethod
+    def only_once(run):
+        """Each process starts a log of its own, so an operation has to be one process."""
+        ran = []
+
+        def guarded(cmd):
+            if ran:
+                raise Failure(f"a second process, {' '.join(cmd)}, would overwrite the log")
+            ran.append(cmd)
+            return run(cmd)
+        return guarded
 
     def judge(self, work, text, image, before, model, op, deep):
         path = os.path.join(work, f"state-{os.getpid()}-{id(image)}")
@@ -212,10 +229,10 @@ class Cutter:
     def checked(self, tool, path):
         p = run([tool, "check", "--output=json", "-f", "qcow2", path], ok=None)
         if p.returncode not in (0, 3):
-            raise Failure(f"{tool} check: exit {p.returncode}\n{p.stdout}{p.stderr}")
+            raise Failure(f"{tool} check: exit {p.returncode}\n{p.stdout[:600]}{p.stderr[:600]}")
         r = json.loads(p.stdout)
         if r.get("corruptions") or r.get("check-errors"):
-            raise Failure(f"{tool} check: {p.stdout}{p.stderr}")
+            raise Failure(f"{tool} check: {p.stdout}{p.stderr[:600]}")
         return r
 
     def check_state(self, path, before, model, op, deep):
@@ -255,6 +272,8 @@ class Cutter:
             with ThreadPoolExecutor(2) as pool:
                 jobs = []
                 for i, (text, image) in enumerate(States(base, entries, rng, states)):
+                    if self.out_of_time():
+                        break
                     jobs.append(pool.submit(self.judge, work, text, image, before, model, op, i % 4 == 0))
                     count += 1
                     if len(jobs) > 64:
@@ -273,22 +292,29 @@ class Cutter:
             shutil.rmtree(work)
 
 
-def main():
+def main(arguments=None):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build")
     p.add_argument("--ops", default="")
     p.add_argument("--variants", default="")
     p.add_argument("--states", type=int, default=20000, help="distinct states in all")
+    p.add_argument("--seconds", type=float, default=0, help="stop trying states after this time (default: never)")
     p.add_argument("--seed", default="1")
     p.add_argument("--keep", help="keep images of failed states here")
     p.add_argument("--dir", default="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     args.build = os.path.abspath(args.build)
     cutter = Cutter(args)
     cases = [(op, v) for op in operations.OPERATIONS for v in operations.VARIANTS
              if op.fits(v) and re.search(args.ops, op.name) and re.search(args.variants, v["name"])]
+    # In a random order, so that a run that is short of time meets every kind over many runs.
+    random.Random(args.seed).shuffle(cases)
     for i, (op, variant) in enumerate(cases):
+        if cutter.out_of_time():
+            break
         cutter.case(op, variant, max(1, (args.states - cutter.tried) // (len(cases) - i)))
+    if cutter.out_of_time():
+        print(f"stopped after {args.seconds:g} seconds")
     for f in cutter.failures[:20]:
         print(f, file=sys.stderr)
     print(f"{cutter.tried} distinct states tried, {len(cutter.failures)} failures")

@@ -2,15 +2,22 @@
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import random
+
 SECTOR = 512
 
 
 class Model:
-    """The virtual disk as bytes, with every value that each sector may hold after a cut."""
+    """The virtual disk as bytes, with every value that each sector may hold after a cut.
+
+    The guest's flushes part its writes into epochs.  A value seen of one epoch proves that the flushes
+    before it came back, so that all earlier epochs have to be there in full.
+    """
 
     def __init__(self, size):
         self.data = bytearray(size)
-        self.between = {}          # sector -> set of values it had since settle()
+        self.history = {}          # sector -> [(epoch, value), ...] since settle(), what it held then first
+        self.epoch = 0
         self.names = {}            # snapshot -> content
         self.atomic = False        # the whole disk changes at once (apply)
         self.sizes = {size}
@@ -20,20 +27,29 @@ class Model:
         return bytes(self.data), set(self.names)
 
     def settle(self):
-        self.between.clear()
+        self.history.clear()
+        self.epoch = 0
         self.gone.clear()
         self.sizes = {len(self.data)}
 
+    def flush(self):
+        self.epoch += 1
+
+    def sector(self, s):
+        return bytes(self.data[s * SECTOR:(s + 1) * SECTOR])
+
     def write(self, offset, length, byte):
-        for s in range(offset // SECTOR, (offset + length + SECTOR - 1) // SECTOR):
-            self.between.setdefault(s, set()).add(bytes(self.data[s * SECTOR:(s + 1) * SECTOR]))
+        sectors = range(offset // SECTOR, (offset + length + SECTOR - 1) // SECTOR)
+        for s in sectors:
+            self.history.setdefault(s, [(-1, self.sector(s))])
         self.data[offset:offset + length] = bytes([byte]) * length
+        for s in sectors:
+            self.history[s].append((self.epoch, self.sector(s)))
 
     def resize(self, size):
         self.sizes.add(size)
-        if size < len(self.data):
-            for s in range(size // SECTOR, len(self.data) // SECTOR):
-                self.between.setdefault(s, set()).update((bytes(self.data[s * SECTOR:(s + 1) * SECTOR]), bytes(SECTOR)))
+        for s in range(size // SECTOR, len(self.data) // SECTOR):
+            self.history.setdefault(s, [(-1, self.sector(s))]).append((self.epoch, bytes(SECTOR)))
         self.data = self.data[:size] + bytes(max(0, size - len(self.data)))
 
     def apply(self, name):
@@ -51,11 +67,19 @@ class Model:
             raise failure("content is neither the old nor the new state")
         if len(raw) not in self.sizes:
             raise failure(f"size {len(raw)} is none of {sorted(self.sizes)}")
+        reached = -1               # the newest epoch of which a value is certain to have arrived
         for s in range(len(raw) // SECTOR):
             value = raw[s * SECTOR:(s + 1) * SECTOR]
-            allowed = value == now[s * SECTOR:(s + 1) * SECTOR] or value == old[s * SECTOR:(s + 1) * SECTOR]
-            if not allowed and value not in self.between.get(s, ()):
+            past = self.history.get(s) or [(-1, old[s * SECTOR:(s + 1) * SECTOR] or bytes(SECTOR))]
+            epochs = [e for e, v in past if v == value]
+            if not epochs:
                 raise failure(f"sector {s} holds what was never written there: {value[:16].hex()}...")
+            reached = max(reached, min(epochs))
+        for s, past in self.history.items():
+            value = raw[s * SECTOR:(s + 1) * SECTOR]
+            durable = max(e for e, _ in past if e < max(reached, 0))
+            if value and max(e for e, v in past if v == value) < durable:
+                raise failure(f"sector {s} lost what was flushed in epoch {durable}, though epoch {reached} is seen")
 
     def judge_names(self, names, before, failure):
         if set(names) not in (before[1], set(self.names)) and len(set(self.names) ^ before[1]) == 1:
@@ -70,15 +94,28 @@ class Context:
 
     def __init__(self, img, io, path, target, model, run):
         self.img, self.io, self.path, self.target, self.model, self.run = img, io, path, target, model, run
+        self.pending = None        # commands of a batch, which one process will run
+
+    def batch(self, *steps):
+        """Call steps and run all of their commands in one process, so that none of them is closed and durable."""
+        self.pending = []
+        for step in steps:
+            step(self)
+        commands, self.pending = self.pending, None
+        self.io_commands(*commands)
 
     def io_commands(self, *commands):
+        if self.pending is not None:
+            self.pending += commands
+            return
         args = []
         for c in commands:
             args += ["-c", c]
         if self.target[0] == "-f":
             self.run([self.io, *self.target[:2], *args, self.target[2]])
         else:
-            self.run([self.io, "--image-opts", *args, self.target[1]])
+            # Write back: only the flushes asked for, and those that the format needs for itself.
+            self.run([self.io, "--image-opts", "-t", "writeback", *args, self.target[1]])
 
     def write(self, *spans, verb="write"):
         """spans: (offset, length, byte)."""
@@ -96,6 +133,10 @@ class Context:
         self.io_commands(*[f"discard {o} {n}" for o, n in spans])
         for o, n in spans:
             self.model.write(o, n, 0)
+
+    def flush(self):
+        self.io_commands("flush")
+        self.model.flush()
 
     def snapshot(self, verb, name):
         if self.target[0] == "-f":
@@ -166,16 +207,32 @@ def snapshots_work(v):
 
 def overwrite_and_flush(c):
     """Flushes inside: what came before each must be there later."""
-    spans = [(0, 64 << 10, 0x11), (128 << 10, 64 << 10, 0x12), (2 * M, 96 << 10, 0x13)]
-    for i, span in enumerate(spans):
-        c.write(span)
+    c.batch(lambda c: c.write((0, 64 << 10, 0x11)), lambda c: c.flush(),
+            lambda c: c.write((128 << 10, 64 << 10, 0x12)), lambda c: c.flush(),
+            lambda c: c.write((2 * M, 96 << 10, 0x13)))
 
 
-def discard_then_write(c):
-    """One program, so that freed clusters may be given to the write."""
-    c.io_commands(f"discard 0 {256 << 10}", f"write -P 0x51 {2 * M} {256 << 10}")
-    c.model.write(0, 256 << 10, 0)
-    c.model.write(2 * M, 256 << 10, 0x51)
+def churn(c):
+    """Many changes of every kind in one process, with a flush now and then, so that clusters get new owners."""
+    chance = random.Random(7)
+
+    def step(c):
+        at, length = chance.randrange(0, 3 * M, 64 << 10), chance.choice((4096, 32 << 10, 64 << 10, 128 << 10))
+        kind = chance.choice(("write", "write", "write", "compressed", "zero", "unmap", "discard", "discard", "flush"))
+        if kind == "write":
+            c.write((at + 512 * chance.randrange(8), length, chance.randrange(1, 256)))
+        elif kind == "compressed":
+            c.write((at, 64 << 10, chance.randrange(1, 256)), verb="write -c")
+        elif kind == "zero":
+            c.zero((at, length))
+        elif kind == "unmap":
+            c.zero((at, 64 << 10), flags="-z -u")
+        elif kind == "discard":
+            c.discard((at, 128 << 10))
+        else:
+            c.flush()
+
+    c.batch(*[step] * 40)
 
 
 OPERATIONS = [
@@ -190,7 +247,15 @@ OPERATIONS = [
     Operation("zero", some_data, lambda c: c.zero((0, 128 << 10), (1 * M, 64 << 10))),
     Operation("zero-unmap", some_data, lambda c: c.zero((0, 128 << 10), (1 * M, 64 << 10), flags="-z -u")),
     Operation("discard", some_data, lambda c: c.discard((0, 128 << 10), (3 * M, 64 << 10))),
-    Operation("discard-then-write", some_data, discard_then_write),
+    Operation("discard-then-write", some_data, lambda c: c.batch(
+        lambda c: c.discard((0, 256 << 10)),
+        lambda c: c.write((2 * M, 256 << 10, 0x51)))),
+    Operation("discard-flush-write", some_data, lambda c: c.batch(
+        lambda c: c.discard((0, 256 << 10)),
+        lambda c: c.flush(),
+        lambda c: c.write((2 * M, 256 << 10, 0x52)))),
+    Operation("churn", some_data, churn),
+    Operation("churn-after-snapshot", with_snapshot, churn, needs=snapshots_work),
     Operation("write-grows-refcount-table", lambda c: c.write((0, 1 * M, 1)), lambda c: c.write((1 * M, 1500 << 10, 0x24)),
               needs=lambda v: v["name"] == "small-table"),
     Operation("snapshot-create", some_data, lambda c: c.snapshot("-c", "new"), needs=snapshots_work),
