@@ -21,7 +21,10 @@ static inline uint64_t load_word(const uint8_t *p)
  * len >= 128.  Vectors stay inside this function: the clones would pass them between functions
  * in different registers.
  */
+/* The choice between clones is made before the thread sanitizer runs, whose checks would crash in it. */
+#ifndef __SANITIZE_THREAD__
 __attribute__((target_clones("avx2", "default")))
+#endif
 static bool sweep_is_zero(const uint8_t *p, size_t len)
 {
     const uint8_t *last = p + len - 128;

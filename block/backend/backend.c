@@ -95,7 +95,7 @@ BlockBackend *blk_new(uint64_t perm, uint64_t shared)
     blk->write_cache = true;
     blk->stats = block_acct_new();
     blk->ctx = aio_main_context();
-    g_mutex_init(&blk->wait_lock);
+    pthread_mutex_init(&blk->wait_lock, NULL);
     blk->prev = all_last;
     *(all_last ? &all_last->next : &all_first) = blk;
     all_last = blk;
@@ -153,7 +153,7 @@ static void blk_free(BlockBackend *blk)
     *(blk->prev ? &blk->prev->next : &all_first) = blk->next;
     *(blk->next ? &blk->next->prev : &all_last) = blk->prev;
     block_acct_free(blk->stats);
-    g_mutex_clear(&blk->wait_lock);
+    pthread_mutex_destroy(&blk->wait_lock);
     g_free(blk->name);
     g_free(blk);
 }

@@ -8,6 +8,7 @@
 #ifndef BLOCK_BACKEND_BACKEND_H
 #define BLOCK_BACKEND_BACKEND_H
 
+#include <pthread.h>
 #include "block/backend.h"
 
 struct BlockBackend {
@@ -25,7 +26,7 @@ struct BlockBackend {
 
     int in_flight;                     /* atomic; requests that the drain must wait for */
     int quiesced;                      /* atomic, changed under wait_lock; > 0: new requests wait */
-    GMutex wait_lock;
+    pthread_mutex_t wait_lock;
     GSList *waiting;                   /* Coroutines, newest first; under wait_lock */
 };
 

@@ -47,20 +47,20 @@ static void in_flight_end(BlockBackend *blk)
 
 void blk_quiesce(BlockBackend *blk)
 {
-    g_mutex_lock(&blk->wait_lock);
+    pthread_mutex_lock(&blk->wait_lock);
     __atomic_add_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST);
-    g_mutex_unlock(&blk->wait_lock);
+    pthread_mutex_unlock(&blk->wait_lock);
 }
 
 void blk_unquiesce(BlockBackend *blk)
 {
     GSList *woken = NULL;
 
-    g_mutex_lock(&blk->wait_lock);
+    pthread_mutex_lock(&blk->wait_lock);
     if (__atomic_sub_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST) == 0) {
         woken = g_slist_reverse(g_steal_pointer(&blk->waiting));
     }
-    g_mutex_unlock(&blk->wait_lock);
+    pthread_mutex_unlock(&blk->wait_lock);
     for (GSList *l = woken; l; l = l->next) {
         aio_co_wake(l->data);
     }
@@ -73,12 +73,12 @@ static void coroutine_fn wait_while_quiesced(BlockBackend *blk)
     while (__atomic_load_n(&blk->quiesced, __ATOMIC_SEQ_CST) > 0) {
         bool wait;
 
-        g_mutex_lock(&blk->wait_lock);
+        pthread_mutex_lock(&blk->wait_lock);
         wait = blk->quiesced > 0;
         if (wait) {
             blk->waiting = g_slist_prepend(blk->waiting, coroutine_self());
         }
-        g_mutex_unlock(&blk->wait_lock);
+        pthread_mutex_unlock(&blk->wait_lock);
         if (wait) {
             in_flight_end(blk);
             coroutine_yield();

@@ -26,12 +26,12 @@ struct BdrvDirtyBitmap {
 
 void bdrv_dirty_bitmap_lock(BlockDriverState *bs)
 {
-    g_mutex_lock(&io_of(bs)->bitmap_lock);
+    pthread_mutex_lock(&io_of(bs)->bitmap_lock);
 }
 
 void bdrv_dirty_bitmap_unlock(BlockDriverState *bs)
 {
-    g_mutex_unlock(&io_of(bs)->bitmap_lock);
+    pthread_mutex_unlock(&io_of(bs)->bitmap_lock);
 }
 
 typedef struct BitmapGuard { BlockDriverState *bs; } BitmapGuard;

@@ -6,6 +6,7 @@
 #ifndef BLOCK_IO_IO_H
 #define BLOCK_IO_IO_H
 
+#include <pthread.h>
 #include "../graph/core.h"
 
 typedef struct TrackedWaiter TrackedWaiter;
@@ -26,7 +27,7 @@ struct BdrvIoState {
     int quiesced;                      /* atomic; written by the main thread */
     bool driver_drained;               /* drain_begin was called and drain_end is owed; main thread */
 
-    GMutex req_lock;
+    pthread_mutex_t req_lock;
     TrackedRequest *requests;          /* req_lock */
     int serialising;                   /* atomic; how many of them serialise */
 
@@ -35,7 +36,7 @@ struct BdrvIoState {
     uint64_t stable_gen;               /* flush_lock */
     int64_t highest;                   /* atomic; end of the furthest write */
 
-    GMutex bitmap_lock;
+    pthread_mutex_t bitmap_lock;
     BdrvDirtyBitmap *bitmaps;          /* bitmap_lock; the list is changed by the main thread only */
     int nb_bitmaps;                    /* atomic */
 };

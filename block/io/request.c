@@ -16,8 +16,8 @@ void bdrv_io_init(BlockDriverState *bs)
 {
     struct BdrvIoState *io = g_new0(struct BdrvIoState, 1);
 
-    g_mutex_init(&io->req_lock);
-    g_mutex_init(&io->bitmap_lock);
+    pthread_mutex_init(&io->req_lock, NULL);
+    pthread_mutex_init(&io->bitmap_lock, NULL);
     co_mutex_init(&io->flush_lock);
     bs->core->io = io;
     drain_register(bs);
@@ -30,8 +30,8 @@ void bdrv_io_close(BlockDriverState *bs)
     g_assert(LOAD(&io->in_flight) == 0 && !io->requests);
     drain_unregister(bs);
     bitmaps_free(bs);
-    g_mutex_clear(&io->req_lock);
-    g_mutex_clear(&io->bitmap_lock);
+    pthread_mutex_destroy(&io->req_lock);
+    pthread_mutex_destroy(&io->bitmap_lock);
     g_clear_pointer(&bs->core->io, g_free);
 }
 
@@ -53,13 +53,13 @@ void tracked_begin(TrackedRequest *r, BlockDriverState *bs, int64_t offset, int6
     struct BdrvIoState *io = io_of(bs);
 
     *r = (TrackedRequest) { .bs = bs, .lap_offset = offset, .lap_bytes = bytes };
-    g_mutex_lock(&io->req_lock);
+    pthread_mutex_lock(&io->req_lock);
     r->next = io->requests;
     if (r->next) {
         r->next->prev = r;
     }
     io->requests = r;
-    g_mutex_unlock(&io->req_lock);
+    pthread_mutex_unlock(&io->req_lock);
 }
 
 void tracked_end(TrackedRequest *r)
@@ -67,7 +67,7 @@ void tracked_end(TrackedRequest *r)
     struct BdrvIoState *io = io_of(r->bs);
     TrackedWaiter *w, *next;
 
-    g_mutex_lock(&io->req_lock);
+    pthread_mutex_lock(&io->req_lock);
     *(r->prev ? &r->prev->next : &io->requests) = r->next;
     if (r->next) {
         r->next->prev = r->prev;
@@ -76,7 +76,7 @@ void tracked_end(TrackedRequest *r)
         __atomic_sub_fetch(&io->serialising, 1, __ATOMIC_SEQ_CST);
     }
     w = r->waiters;
-    g_mutex_unlock(&io->req_lock);
+    pthread_mutex_unlock(&io->req_lock);
     for (; w; w = next) {
         next = w->next;                /* w lives on the stack of the one it wakes */
         aio_co_wake(w->co);
@@ -89,14 +89,14 @@ void tracked_serialise(TrackedRequest *r, uint64_t align)
     int64_t start = ALIGN_DOWN(r->lap_offset, (int64_t)align);
     int64_t end = ALIGN_UP(r->lap_offset + r->lap_bytes, (int64_t)align);
 
-    g_mutex_lock(&io->req_lock);
+    pthread_mutex_lock(&io->req_lock);
     if (!r->serialising) {
         r->serialising = true;
         __atomic_add_fetch(&io->serialising, 1, __ATOMIC_SEQ_CST);
     }
     r->lap_offset = start;
     r->lap_bytes = end - start;
-    g_mutex_unlock(&io->req_lock);
+    pthread_mutex_unlock(&io->req_lock);
 }
 
 /* req_lock held. */
@@ -118,9 +118,9 @@ bool tracked_conflicts(TrackedRequest *r)
     struct BdrvIoState *io = io_of(r->bs);
     bool found;
 
-    g_mutex_lock(&io->req_lock);
+    pthread_mutex_lock(&io->req_lock);
     found = find_conflict(r) != NULL;
-    g_mutex_unlock(&io->req_lock);
+    pthread_mutex_unlock(&io->req_lock);
     return found;
 }
 
@@ -132,18 +132,18 @@ void coroutine_fn tracked_wait(TrackedRequest *r)
     if (LOAD(&io->serialising) == 0) {
         return;
     }
-    g_mutex_lock(&io->req_lock);
+    pthread_mutex_lock(&io->req_lock);
     while ((other = find_conflict(r))) {
         TrackedWaiter w = { coroutine_self(), other->waiters };
 
         other->waiters = &w;
         r->waiting_for = other;
-        g_mutex_unlock(&io->req_lock);
+        pthread_mutex_unlock(&io->req_lock);
         coroutine_yield();
-        g_mutex_lock(&io->req_lock);
+        pthread_mutex_lock(&io->req_lock);
         r->waiting_for = NULL;
     }
-    g_mutex_unlock(&io->req_lock);
+    pthread_mutex_unlock(&io->req_lock);
 }
 
 int check_range(int64_t offset, int64_t bytes)

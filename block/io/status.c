@@ -33,11 +33,14 @@ static int coroutine_fn ask_driver(BlockDriverState *bs, bool want_zero, int64_t
     if (ret < 0) {
         return ret;
     }
-    n -= offset - start;
-    if (n <= 0) {
-        return -EIO;                   /* a driver that does not know even one block */
+    if (n % align) {                   /* the file ends inside a block, or its extents are finer than we may ask */
+        n = ret & BDRV_BLOCK_DATA ? ALIGN_UP(n, align) : ALIGN_DOWN(n, align);
     }
-    out->bytes = MIN(n, bytes);
+    if (n <= offset - start) {
+        ret = (ret & ~BDRV_BLOCK_ZERO) | BDRV_BLOCK_DATA;   /* a block of both kinds */
+        n = ALIGN_UP(offset - start + 1, align);
+    }
+    out->bytes = MIN(n - (offset - start), bytes);
     out->map += offset - start;
     return ret;
 }
@@ -172,8 +175,8 @@ static int coroutine_fn chain_status(ChainQuery *q)
         if (p == first && (ret & BDRV_BLOCK_EOF)) {
             eof = q->offset + n;
         }
-        if ((ret & BDRV_BLOCK_ALLOCATED) || n == 0) {
-            break;
+        if ((ret & (BDRV_BLOCK_ALLOCATED | BDRV_BLOCK_ZERO)) || n == 0) {
+            break;                     /* zero, though not here: what lies below is too short to show */
         }
         if ((ret & BDRV_BLOCK_EOF) && p != first && n < bytes) {
             ret &= ~BDRV_BLOCK_EOF;
