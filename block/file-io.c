@@ -223,13 +223,15 @@ int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int6
     if (data < 0) {
         return ret | BDRV_BLOCK_DATA;
     }
+    /* Answers are whole blocks of the node: what is partly data is data (the last block of an odd file). */
+    data = ALIGN_DOWN(data, (int64_t)s->align);
     if (data > offset) {
         *pnum = MIN(bytes, data - offset);
         return ret | BDRV_BLOCK_ZERO;
     }
     hole = lseek(s->fd, offset, SEEK_HOLE);
     if (hole > offset) {
-        *pnum = MIN(bytes, hole - offset);
+        *pnum = MIN(bytes, ALIGN_UP(hole, (int64_t)s->align) - offset);
     }
     return ret | BDRV_BLOCK_DATA;
 }

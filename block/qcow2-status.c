@@ -47,7 +47,8 @@ int coroutine_fn qcow2_co_block_status(BlockDriverState *bs, bool want_zero, int
     if (q->broken) {
         return -ENOMEDIUM;
     }
-    bool recurse = qcow2_metadata_preallocated(q);
+    /* A data file of its own may have holes of its own. */
+    bool recurse = qcow2_has_data_file(q) || qcow2_metadata_preallocated(q);
     int ret = qcow2_map(q, offset, &n, &host, &type);
     if (ret < 0) {
         return ret;

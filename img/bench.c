@@ -217,7 +217,6 @@ int img_bench(int argc, char **argv)
         { 0, "flush-interval", IMG_OPT_STR, &a.interval },
         { 0, "image-opts", IMG_OPT_FLAG, &how.image_opts },
         { 0, "no-drain", IMG_OPT_FLAG, &a.no_drain },
-        { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "pattern", IMG_OPT_STR, &a.pattern },
         IMG_OPTS_END,
     };

@@ -217,7 +217,7 @@ int img_bitmap(int argc, char **argv)
     if (granularity && (call.granularity = img_size_arg("granularity", granularity)) < 0) {
         return EXIT_FAILURE;
     }
-    if (img_format_conflict(how.image_opts, how.fmt) ||
+    if ((wanted->len && img_format_conflict(how.image_opts, how.fmt)) ||
         !check_combinations(wanted, granularity, source, source_fmt)) {
         return EXIT_FAILURE;
     }

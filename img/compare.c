@@ -15,7 +15,7 @@ enum { COMPARE_EQUAL = 0, COMPARE_DIFFERENT = 1, COMPARE_OPEN_FAILED = 2, COMPAR
 
 #define COMPARE_CHUNK (1 * MiB)      /* of each side */
 #define COMPARE_WORKERS 8
-#define STATUS_FLAGS (BDRV_BLOCK_DATA | BDRV_BLOCK_ZERO | BDRV_BLOCK_ALLOCATED)
+#define STATUS_FLAGS (BDRV_BLOCK_DATA | BDRV_BLOCK_ZERO | BDRV_BLOCK_ALLOCATED | BDRV_BLOCK_OFFSET_VALID)
 
 /* Sides that need no reading, as bits of ImgJob.kind. */
 #define SIDE_IS_ZERO(side) (1 << (side))

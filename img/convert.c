@@ -123,7 +123,8 @@ static bool parse_command_line(int argc, char **argv, ConvertOptions *o, int *fi
 
     *first = img_parse(argc, argv, opts);
     o->target.quiet = o->source.quiet;
-    return parse_values(&a, o) && check_combinations(o) && parse_caches(&a, o);
+    /* A missing operand is told first. */
+    return parse_values(&a, o) && check_combinations(o) && (argc - *first < 2 || parse_caches(&a, o));
 }
 
 /* ---- sources ---- */
@@ -241,14 +242,14 @@ int img_convert(int argc, char **argv)
 
     if (parse_command_line(argc, argv, &o, &first)) {
         count = argc - first;
-        if (o.source.image_opts && o.source.fmt) {
-            img_format_conflict(true, o.source.fmt);
-        } else if (o.target.image_opts && o.output_fmt) {
-            img_format_conflict(true, o.output_fmt);
-        } else if (o.create_options && img_wants_option_help(o.create_options)) {
+        if (o.create_options && img_wants_option_help(o.create_options)) {
             ret = img_print_create_options(count ? argv[argc - 1] : NULL, o.output_fmt ?: "raw");
         } else if (count < 2) {
             error_report("Must specify image file name");
+        } else if (o.source.image_opts && o.source.fmt) {
+            img_format_conflict(true, o.source.fmt);
+        } else if (o.target.image_opts && o.output_fmt) {
+            img_format_conflict(true, o.output_fmt);
         } else {
             ret = run(&o, count, argv + first);
         }

@@ -178,6 +178,9 @@ static int coroutine_fn chain_status(ChainQuery *q)
         if ((ret & (BDRV_BLOCK_ALLOCATED | BDRV_BLOCK_ZERO)) || n == 0) {
             break;                     /* zero, though not here: what lies below is too short to show */
         }
+        if ((ret & BDRV_BLOCK_ZERO) && bdrv_cow_bs(p) && q->offset >= io_length(bdrv_cow_bs(p))) {
+            break;                     /* zeroes because the layer below ends before: nobody allocated them */
+        }
         if ((ret & BDRV_BLOCK_EOF) && p != first && n < bytes) {
             ret &= ~BDRV_BLOCK_EOF;
         }
