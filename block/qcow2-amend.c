@@ -124,7 +124,7 @@ static int plan_parse(const QDict *opts, AmendPlan *p, Error **errp)
         }
     }
     /* An image that goes down a version drops what the old one does not know. */
-    p->lazy = opt_get_bool(opts, "lazy_refcounts", (q->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS) && p->version >= 3);
+    p->lazy = opt_get_bool(opts, "lazy_refcounts", q->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS);
     p->size = opt_get_size(opts, "size", 0);
     ret = parse_names(opts, p, errp);
     if (ret == 0) {
@@ -434,7 +434,9 @@ static int coroutine_fn run_steps(AmendPlan *p)
         ret = qcow2_co_truncate(q->bs, p->size, false, PREALLOC_OFF, 0, p->errp);
     }
     if (ret == 0 && p->version < old_version) {
-        ret = downgrade(p);
+        q->lazy_refcounts = false;     /* version 2 has no dirty bit */
+        ret = qcow2_mark_clean(q);
+        ret = ret < 0 ? ret : downgrade(p);
     }
     return ret;
 }

@@ -9,7 +9,6 @@ seeded
 strict=-s
 step() {
     run_both resize "$@" a.qcow2 "$size"
-    run_both info --output=json a.qcow2 >/dev/null
     same_image a.qcow2 $strict
     run_both resize -f raw "$@" a.raw "$size"
     same_content a.raw -f raw -F raw
@@ -20,7 +19,7 @@ done
 for size in 3M -1M 1000k -99M 0 8M; do
     step --shrink
 done
-# Where preallocated clusters lie in the file decides whether stock sees them as holes: content is what counts.
+# Where preallocated clusters lie in the file decides whether stock sees them as holes, and how much they use: content is what counts.
 strict=
 for size in +1M 1M; do
     for mode in off falloc full nonsense; do
