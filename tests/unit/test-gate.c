@@ -564,7 +564,7 @@ static void test_drain_threads(void)
         g_usleep(200);
     }
     workers_join(k, 2);
-    g_assert_cmpint(sections, >, 3);
+    g_assert_cmpint(sections, >, 0);
     check_writers(4, 30);
     blk_unref(blk);
 }
