@@ -31,12 +31,24 @@ static bool root_drained_poll(BdrvChild *c)
 {
     BlockBackend *blk = c->opaque;
 
+    if (blk->dev && blk->dev_ops->drained_poll && blk->dev_ops->drained_poll(blk->dev)) {
+        return true;
+    }
     return __atomic_load_n(&blk->in_flight, __ATOMIC_SEQ_CST) > 0;
 }
 
 static void root_drained_end(BdrvChild *c)
 {
     blk_unquiesce(c->opaque);
+}
+
+static void root_resized(BdrvChild *c)
+{
+    BlockBackend *blk = c->opaque;
+
+    if (blk->dev && blk->dev_ops->resized) {
+        blk->dev_ops->resized(blk->dev);
+    }
 }
 
 static int root_inactivate(BdrvChild *c)
@@ -72,6 +84,7 @@ static const BdrvChildOps root_ops = {
     .drained_begin = root_drained_begin,
     .drained_poll = root_drained_poll,
     .drained_end = root_drained_end,
+    .resized = root_resized,
     .inactivate = root_inactivate,
     .activate = root_activate,
 };
@@ -93,6 +106,8 @@ BlockBackend *blk_new(uint64_t perm, uint64_t shared)
     blk->perm = perm;
     blk->shared = shared;
     blk->write_cache = true;
+    blk->on_read_error = BLK_ON_ERROR_REPORT;
+    blk->on_write_error = BLK_ON_ERROR_ENOSPC;
     blk->stats = block_acct_new();
     blk->ctx = aio_main_context();
     pthread_mutex_init(&blk->wait_lock, NULL);
@@ -149,7 +164,12 @@ void blk_ref(BlockBackend *blk)
 
 static void blk_free(BlockBackend *blk)
 {
+    g_assert(!blk->dev);
+    blk_io_limits_disable(blk);
     blk_remove_bs(blk);
+    if (blk->dinfo && blk->dinfo_destroy) {
+        blk->dinfo_destroy(blk->dinfo);
+    }
     *(blk->prev ? &blk->prev->next : &all_first) = blk->next;
     *(blk->next ? &blk->next->prev : &all_last) = blk->prev;
     block_acct_free(blk->stats);
@@ -172,6 +192,11 @@ int blk_insert_bs(BlockBackend *blk, BlockDriverState *bs, Error **errp)
     return blk->root ? 0 : -EPERM;
 }
 
+int blk_replace_bs(BlockBackend *blk, BlockDriverState *bs, Error **errp)
+{
+    return blk->root ? bdrv_replace_child_bs(blk->root, bs, errp) : blk_insert_bs(blk, bs, errp);
+}
+
 void blk_remove_bs(BlockBackend *blk)
 {
     BlockDriverState *bs;
@@ -179,6 +204,7 @@ void blk_remove_bs(BlockBackend *blk)
     if (!blk->root) {
         return;
     }
+    blk_update_root_state(blk);
     bs = blk->root->bs;
     bdrv_ref(bs);
     bdrv_drained_begin(bs);
@@ -229,6 +255,11 @@ bool blk_set_name(BlockBackend *blk, const char *name, Error **errp)
     return true;
 }
 
+void blk_clear_name(BlockBackend *blk)
+{
+    g_clear_pointer(&blk->name, g_free);
+}
+
 const char *blk_name(const BlockBackend *blk)
 {
     return blk->name ? blk->name : "";
@@ -266,14 +297,14 @@ bool blk_is_inserted(BlockBackend *blk)
 
 bool blk_is_available(BlockBackend *blk)
 {
-    return blk_is_inserted(blk);
+    return blk_is_inserted(blk) && !blk_dev_is_tray_open(blk);
 }
 
 bool blk_supports_write_perm(BlockBackend *blk)
 {
     BlockDriverState *bs = blk_bs(blk);
 
-    return !bs || !bs->read_only;
+    return bs ? !bs->read_only : !blk->root_state.open_flags || (blk->root_state.open_flags & BDRV_O_RDWR);
 }
 
 bool blk_is_writable(BlockBackend *blk)

@@ -1,5 +1,6 @@
 /*
- * The private part of a BlockBackend: backend.c (life, names, root edge), request.c (requests).
+ * The private part of a BlockBackend: backend.c (life, names, root edge), request.c (requests),
+ * device.c (the device on top, medium and tray), errors.c (policies), limits.c (throttling).
  *
  * in_flight and quiesced are touched by any thread; the rest by the main thread.
  *
@@ -24,6 +25,17 @@ struct BlockBackend {
     BlockAcctStats *stats;
     BlockBackend *next, *prev;         /* all backends, oldest first */
 
+    const BlockDevOps *dev_ops;        /* NULL: no device */
+    void *dev;
+    BlkRootState root_state;
+    BlkOnError on_read_error, on_write_error;
+    bool iostatus_enabled;
+    BlkIoStatus iostatus;
+    bool no_queuing;                   /* requests pass while quiesced */
+    DriveInfo *dinfo;
+    void (*dinfo_destroy)(DriveInfo *);
+    ThrottleMember *member;            /* NULL: no limits; changed with the backend drained */
+
     int in_flight;                     /* atomic; requests that the drain must wait for */
     int quiesced;                      /* atomic, changed under wait_lock; > 0: new requests wait */
     pthread_mutex_t wait_lock;
@@ -33,5 +45,12 @@ struct BlockBackend {
 /* A drained section begins or ends; the end of the last one lets waiting requests go on. */
 void blk_quiesce(BlockBackend *blk);
 void blk_unquiesce(BlockBackend *blk);
+/* Stop and let go again what the backend's users start, whether there is a medium or not; begin waits. */
+void blk_hold_begin(BlockBackend *blk);
+void blk_hold_end(BlockBackend *blk);
+
+/* events.c */
+void blk_event_tray_moved(BlockBackend *blk, bool open);
+void blk_event_io_error(BlockBackend *blk, BlkErrorAction action, bool is_read, int error);
 
 #endif

@@ -45,17 +45,46 @@ static void in_flight_end(BlockBackend *blk)
     aio_wait_kick();
 }
 
+void blk_inc_in_flight(BlockBackend *blk)
+{
+    in_flight_begin(blk);
+}
+
+void blk_dec_in_flight(BlockBackend *blk)
+{
+    in_flight_end(blk);
+}
+
+void blk_set_disable_request_queuing(BlockBackend *blk, bool on)
+{
+    __atomic_store_n(&blk->no_queuing, on, __ATOMIC_SEQ_CST);
+}
+
 void blk_quiesce(BlockBackend *blk)
 {
+    int depth;
+
     pthread_mutex_lock(&blk->wait_lock);
-    __atomic_add_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST);
+    depth = __atomic_add_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&blk->wait_lock);
+    if (blk->member) {
+        throttle_member_disable(blk->member);
+    }
+    if (depth == 1 && blk->dev && blk->dev_ops->drained_begin) {
+        blk->dev_ops->drained_begin(blk->dev);
+    }
 }
 
 void blk_unquiesce(BlockBackend *blk)
 {
     GSList *woken = NULL;
 
+    if (blk->member) {
+        throttle_member_enable(blk->member);
+    }
+    if (blk->quiesced == 1 && blk->dev && blk->dev_ops->drained_end) {
+        blk->dev_ops->drained_end(blk->dev);
+    }
     pthread_mutex_lock(&blk->wait_lock);
     if (__atomic_sub_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST) == 0) {
         woken = g_slist_reverse(g_steal_pointer(&blk->waiting));
@@ -70,7 +99,8 @@ void blk_unquiesce(BlockBackend *blk)
 /* Entered and left with one count in in_flight. */
 static void coroutine_fn wait_while_quiesced(BlockBackend *blk)
 {
-    while (__atomic_load_n(&blk->quiesced, __ATOMIC_SEQ_CST) > 0) {
+    while (__atomic_load_n(&blk->quiesced, __ATOMIC_SEQ_CST) > 0 &&
+           !__atomic_load_n(&blk->no_queuing, __ATOMIC_SEQ_CST)) {
         bool wait;
 
         pthread_mutex_lock(&blk->wait_lock);
@@ -169,6 +199,9 @@ static void coroutine_fn request_run(BlkRequest *r)
         error_setg(r->errp, "No medium inserted");
     }
     if (r->ret == 0) {
+        if (r->blk->member && (r->op == BLK_READ || changes_content(r->op))) {
+            throttle_co_request(r->blk->member, r->bytes, r->op != BLK_READ);
+        }
         r->ret = dispatch(r);
     }
 }
@@ -273,6 +306,7 @@ struct BlkAio {
     AioContext *ctx;                   /* of the caller */
     BlkCompletion *cb;
     void *opaque;
+    bool *done;                        /* who waits in blk_aio_cancel, or NULL */
 };
 
 static void aio_complete_bh(void *opaque)
@@ -281,6 +315,9 @@ static void aio_complete_bh(void *opaque)
     BlockBackend *blk = aio->r.blk;
 
     aio->cb(aio->opaque, aio->r.ret);
+    if (aio->done) {
+        *aio->done = true;
+    }
     g_free(aio);
     in_flight_end(blk);
 }
@@ -336,6 +373,19 @@ BlkAio *blk_aio_flush(BlockBackend *blk, BlkCompletion *cb, void *opaque)
     return aio_start((BlkRequest) { blk, BLK_FLUSH }, cb, opaque);
 }
 
+static bool is_false(void *opaque)
+{
+    return !*(bool *)opaque;
+}
+
+void blk_aio_cancel(BlkAio *aio)
+{
+    bool done = false;
+
+    aio->done = &done;
+    aio_wait_while(is_false, &done);
+}
+
 static bool any_in_flight(void *opaque)
 {
     for (BlockBackend *blk = opaque ? opaque : blk_all_next(NULL); blk; blk = opaque ? NULL : blk_all_next(blk)) {
@@ -344,6 +394,29 @@ static bool any_in_flight(void *opaque)
         }
     }
     return false;
+}
+
+void blk_hold_begin(BlockBackend *blk)
+{
+    BlockDriverState *bs = blk_bs(blk);
+
+    if (bs) {
+        bdrv_drained_begin(bs);
+    } else {
+        blk_quiesce(blk);
+        aio_wait_while(any_in_flight, blk);
+    }
+}
+
+void blk_hold_end(BlockBackend *blk)
+{
+    BlockDriverState *bs = blk_bs(blk);
+
+    if (bs) {
+        bdrv_drained_end(bs);
+    } else {
+        blk_unquiesce(blk);
+    }
 }
 
 void blk_drain(BlockBackend *blk)
