@@ -270,3 +270,29 @@ int qcow2_validate_table(Qcow2 *q, uint64_t offset, uint64_t entries, size_t ent
     }
     return 0;
 }
+
+int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
+{
+    Qcow2 *q = qcow2_of(bs);
+    *out = NULL;
+    if (qcow2_has_data_file(q)) {
+        return -ENOTSUP;
+    }
+    if (!q->nb_snapshots) {
+        return 0;
+    }
+    *out = g_new0(QEMUSnapshotInfo, q->nb_snapshots);
+    for (unsigned i = 0; i < q->nb_snapshots; i++) {
+        const Qcow2Snapshot *sn = &q->snapshots[i];
+        QEMUSnapshotInfo *info = &(*out)[i];
+        pstrcpy(info->id_str, sizeof(info->id_str), sn->id_str);
+        pstrcpy(info->name, sizeof(info->name), sn->name);
+        info->vm_state_size = sn->vm_state_size;
+        info->date_sec = sn->date_sec;
+        info->date_nsec = sn->date_nsec;
+        info->vm_clock_nsec = sn->vm_clock_nsec;
+        info->icount = sn->icount;
+        info->disk_size = sn->disk_size;
+    }
+    return q->nb_snapshots;
+}

@@ -1,5 +1,5 @@
 /*
- * qcow2: internal snapshots: create, apply, delete, list, open at one.
+ * qcow2: internal snapshots: create, apply, delete, open at one.
  *
  * Each verb that changes the image collects its changes in a shadow and becomes true with one
  * sector write (qcow2-shadow.c).  After it:
@@ -233,6 +233,115 @@ static int coroutine_fn finish(Qcow2Shadow *s, Qcow2Roots *roots, int ret)
     return qcow2_shadow_switch(s, roots);
 }
 
+/* --- verbs in two steps ------------------------------------------------------------------------- */
+
+/* One create or apply, from the first look to the switch.  In a group it sleeps between prepare and switch. */
+typedef struct Verb {
+    Qcow2 *q;
+    int coroutine_fn (*prepare)(struct Verb *v);     /* 0: everything but the switch is on disk */
+    int coroutine_fn (*commit)(struct Verb *v);      /* the switch, and memory follows */
+    Qcow2Shadow *shadow;
+    Qcow2Roots roots;
+    L1Copy l1;                       /* the active one to be */
+    bool l1_changed;
+    NewTable table;
+    QEMUSnapshotInfo *info;          /* create */
+    Qcow2Snapshot sn;                /* create: the new entry */
+    const char *word;                /* apply: id or name */
+    unsigned index;
+    Qcow2Snapshot changed;           /* apply: the entry, maybe moved; its strings belong to the list */
+    Coroutine *co;                   /* group: sleeps with q->lock held */
+    bool asleep, wanted, done;
+    int ret;
+} Verb;
+
+static void coroutine_fn verb_drop_shadow(Verb *v)
+{
+    qcow2_shadow_abort(g_steal_pointer(&v->shadow));
+}
+
+/* ret: how collecting went. */
+static int coroutine_fn verb_prepared(Verb *v, int ret)
+{
+    if (ret == 0) {
+        ret = qcow2_shadow_prepare(v->shadow);
+    }
+    if (ret < 0) {
+        verb_drop_shadow(v);
+    }
+    return ret;
+}
+
+static void verb_clear(Verb *v)
+{
+    qcow2_snapshot_clear(&v->sn);
+    g_free(v->l1.l1);
+}
+
+static void coroutine_fn verb_entry(void *opaque)
+{
+    Verb *v = opaque;
+    CO_SCOPED_LOCK(&v->q->lock);
+    v->ret = v->prepare(v);
+    if (v->ret == 0) {
+        v->ret = v->commit(v);
+    }
+    verb_clear(v);
+}
+
+static void coroutine_fn group_entry(void *opaque)
+{
+    Verb *v = opaque;
+    co_mutex_lock(&v->q->lock);
+    v->ret = v->prepare(v);
+    if (v->ret == 0) {
+        v->asleep = true;
+        aio_wait_kick();
+        coroutine_yield();
+        if (v->wanted) {
+            v->ret = v->commit(v);
+        } else {
+            verb_drop_shadow(v);
+        }
+    }
+    verb_clear(v);
+    co_mutex_unlock(&v->q->lock);
+    v->done = true;
+    aio_wait_kick();
+}
+
+static bool group_works(void *opaque)
+{
+    Verb *v = opaque;
+    return !v->asleep && !v->done;
+}
+
+static int group_prepare(Verb start, void **prepared)
+{
+    Verb *v = g_memdup2(&start, sizeof(start));
+    v->co = coroutine_create(group_entry, v);
+    coroutine_enter(v->co);
+    aio_wait_while(group_works, v);
+    int ret = v->ret;
+    if (ret < 0) {
+        g_clear_pointer(&v, g_free);
+    }
+    *prepared = v;
+    return ret;
+}
+
+int qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit, Error **errp)
+{
+    Verb *v = prepared;
+    v->wanted = commit;
+    v->asleep = false;
+    coroutine_enter(v->co);
+    aio_wait_while(group_works, v);
+    int ret = v->ret;
+    g_free(v);
+    return ret;
+}
+
 /* --- create --------------------------------------------------------------------------------------- */
 
 static int fill_entry(Qcow2 *q, QEMUSnapshotInfo *info, Qcow2Snapshot *sn)
@@ -308,52 +417,53 @@ static void add_to_list(Qcow2 *q, Qcow2Snapshot *sn, const NewTable *table)
     q->snapshots_bytes = table->bytes;
 }
 
-static int coroutine_fn create_locked(Qcow2 *q, QEMUSnapshotInfo *info)
+static int coroutine_fn create_prepare(Verb *v)
 {
-    Qcow2Snapshot sn = { 0 };
-    Qcow2Shadow *s;
-    L1Copy active = { 0 };
-    NewTable table = { 0 };
-    bool changed = false;
-    int ret = fill_entry(q, info, &sn);
+    Qcow2 *q = v->q;
+    int ret = fill_entry(q, v->info, &v->sn);
+    if (ret == 0) {
+        ret = qcow2_shadow_begin(q, &v->shadow);
+    }
     if (ret < 0) {
         return ret;
     }
-    ret = qcow2_shadow_begin(q, &s);
-    if (ret == 0) {
-        Qcow2Roots roots = present_roots(q);
-        ret = create_in_shadow(s, q, &sn, &active, &changed, &table);
-        roots.nb_snapshots++;
-        roots.snapshots_offset = table.offset;
-        if (changed) {
-            roots.l1_offset = active.offset;
-        }
-        ret = finish(s, &roots, ret);
+    v->roots = present_roots(q);
+    ret = create_in_shadow(v->shadow, q, &v->sn, &v->l1, &v->l1_changed, &v->table);
+    v->roots.nb_snapshots++;
+    v->roots.snapshots_offset = v->table.offset;
+    if (v->l1_changed) {
+        v->roots.l1_offset = v->l1.offset;
     }
+    return verb_prepared(v, ret);
+}
+
+static int coroutine_fn create_commit(Verb *v)
+{
+    int ret = qcow2_shadow_switch(g_steal_pointer(&v->shadow), &v->roots);
     if (ret == 0) {
-        add_to_list(q, &sn, &table);
-        if (changed) {
-            adopt_l1(q, &active);
+        add_to_list(v->q, &v->sn, &v->table);
+        if (v->l1_changed) {
+            adopt_l1(v->q, &v->l1);
         }
     }
-    qcow2_snapshot_clear(&sn);
-    g_free(active.l1);
     return ret;
 }
 
-static void coroutine_fn create_entry(void *opaque)
+static Verb create_verb(BlockDriverState *bs, QEMUSnapshotInfo *sn)
 {
-    SnapJob *j = opaque;
-    Qcow2 *q = qcow2_of(j->bs);
-    CO_SCOPED_LOCK(&q->lock);
-    j->ret = create_locked(q, j->info);
+    return (Verb){ .q = qcow2_of(bs), .prepare = create_prepare, .commit = create_commit, .info = sn };
 }
 
 int qcow2_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp)
 {
-    SnapJob job = { .bs = bs, .info = sn };
-    co_run_sync(create_entry, &job);
-    return job.ret;
+    Verb v = create_verb(bs, sn);
+    co_run_sync(verb_entry, &v);
+    return v.ret;
+}
+
+int qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn, void **prepared, Error **errp)
+{
+    return group_prepare(create_verb(bs, sn), prepared);
 }
 
 /* --- apply ---------------------------------------------------------------------------------------- */
@@ -402,83 +512,89 @@ static int coroutine_fn move_snapshot(Qcow2Shadow *s, Qcow2 *q, unsigned index, 
     return put_table(s, q, all, q->nb_snapshots, table);
 }
 
-static int coroutine_fn apply_in_shadow(Qcow2 *q, unsigned index, L1Copy *c, Qcow2Roots *roots)
+static int coroutine_fn apply_in_shadow(Verb *v)
 {
-    Qcow2Shadow *s;
-    Qcow2Snapshot changed = q->snapshots[index];
-    NewTable table = { q->snapshots_offset, q->snapshots_bytes };
+    Qcow2 *q = v->q;
     bool moved = false;
-    int ret = qcow2_shadow_begin(q, &s);
+    int ret = qcow2_shadow_begin(q, &v->shadow);
     if (ret < 0) {
         return ret;
     }
-    qcow2_shadow_note_freed(s, QCOW2_DISCARD_OTHER);
-    ret = apply_difference(s, q, c, &moved);
+    v->changed = q->snapshots[v->index];
+    v->table = (NewTable){ q->snapshots_offset, q->snapshots_bytes };
+    qcow2_shadow_note_freed(v->shadow, QCOW2_DISCARD_OTHER);
+    ret = apply_difference(v->shadow, q, &v->l1, &moved);
     if (ret == 0 && moved) {
-        ret = move_snapshot(s, q, index, c, &changed, &table);
+        ret = move_snapshot(v->shadow, q, v->index, &v->l1, &v->changed, &v->table);
     }
     if (ret == 0) {
-        ret = replace_active(s, q, c);
+        ret = replace_active(v->shadow, q, &v->l1);
     }
-    roots->l1_offset = c->offset;
-    roots->l1_size = c->size;
-    roots->snapshots_offset = table.offset;
-    ret = finish(s, roots, ret);
-    if (ret == 0) {
-        q->snapshots[index] = changed;
-        q->snapshots_offset = table.offset;
-        q->snapshots_bytes = table.bytes;
-        adopt_l1(q, c);
-    }
-    return ret;
+    v->roots.l1_offset = v->l1.offset;
+    v->roots.l1_size = v->l1.size;
+    v->roots.snapshots_offset = v->table.offset;
+    return verb_prepared(v, ret);
 }
 
-static int coroutine_fn apply_locked(Qcow2 *q, const char *word)
+static int coroutine_fn apply_prepare(Verb *v)
 {
-    int index = find_either(q, word);
+    Qcow2 *q = v->q;
+    int index = find_either(q, v->word);
     Error *err = NULL;
-    L1Copy c = { 0 };
     if (qcow2_has_data_file(q)) {
         return -ENOTSUP;
     }
     if (index < 0) {
         return -ENOENT;
     }
+    v->index = index;
     uint64_t size = q->snapshots[index].disk_size, entries = qcow2_l1_entries_for(q, size);
     if (entries > QCOW2_MAX_L1_BYTES / sizeof(uint64_t) || size > BDRV_MAX_LENGTH) {
         return -EFBIG;
     }
-    int ret = read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &c, &err);
+    int ret = read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &v->l1, &err);
     if (ret < 0) {
         if (err) {
             error_report_err(err);
         }
         return ret;
     }
-    Qcow2Roots roots = present_roots(q);
-    roots.disk_size = size;
-    ret = apply_in_shadow(q, index, &c, &roots);
+    v->roots = present_roots(q);
+    v->roots.disk_size = size;
+    return apply_in_shadow(v);
+}
+
+static int coroutine_fn apply_commit(Verb *v)
+{
+    Qcow2 *q = v->q;
+    uint64_t size = v->roots.disk_size;
+    int ret = qcow2_shadow_switch(g_steal_pointer(&v->shadow), &v->roots);
     if (ret == 0) {
-        q->l1_vm_state_index = entries;
+        q->snapshots[v->index] = v->changed;
+        q->snapshots_offset = v->table.offset;
+        q->snapshots_bytes = v->table.bytes;
+        adopt_l1(q, &v->l1);
+        q->l1_vm_state_index = qcow2_l1_entries_for(q, size);
         bdrv_set_length(q->bs, ALIGN_DOWN(size, BDRV_SECTOR_SIZE));
     }
-    g_free(c.l1);
     return ret;
 }
 
-static void coroutine_fn goto_entry(void *opaque)
+static Verb apply_verb(BlockDriverState *bs, const char *word)
 {
-    SnapJob *j = opaque;
-    Qcow2 *q = qcow2_of(j->bs);
-    CO_SCOPED_LOCK(&q->lock);
-    j->ret = apply_locked(q, j->id);
+    return (Verb){ .q = qcow2_of(bs), .prepare = apply_prepare, .commit = apply_commit, .word = word };
 }
 
 int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp)
 {
-    SnapJob job = { .bs = bs, .id = id };
-    co_run_sync(goto_entry, &job);
-    return job.ret;
+    Verb v = apply_verb(bs, id);
+    co_run_sync(verb_entry, &v);
+    return v.ret;
+}
+
+int qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id, void **prepared, Error **errp)
+{
+    return group_prepare(apply_verb(bs, id), prepared);
 }
 
 /* --- delete ---------------------------------------------------------------------------------------- */
@@ -635,33 +751,7 @@ int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name
     return job.ret;
 }
 
-/* --- list, open at a snapshot ----------------------------------------------------------------------- */
-
-int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
-{
-    Qcow2 *q = qcow2_of(bs);
-    *out = NULL;
-    if (qcow2_has_data_file(q)) {
-        return -ENOTSUP;
-    }
-    if (!q->nb_snapshots) {
-        return 0;
-    }
-    *out = g_new0(QEMUSnapshotInfo, q->nb_snapshots);
-    for (unsigned i = 0; i < q->nb_snapshots; i++) {
-        const Qcow2Snapshot *sn = &q->snapshots[i];
-        QEMUSnapshotInfo *info = &(*out)[i];
-        pstrcpy(info->id_str, sizeof(info->id_str), sn->id_str);
-        pstrcpy(info->name, sizeof(info->name), sn->name);
-        info->vm_state_size = sn->vm_state_size;
-        info->date_sec = sn->date_sec;
-        info->date_nsec = sn->date_nsec;
-        info->vm_clock_nsec = sn->vm_clock_nsec;
-        info->icount = sn->icount;
-        info->disk_size = sn->disk_size;
-    }
-    return q->nb_snapshots;
-}
+/* --- open at a snapshot ----------------------------------------------------------------------- */
 
 static void coroutine_fn load_entry(void *opaque)
 {

@@ -167,23 +167,34 @@ static bool any_has_bitmaps(BlockDriverState *bs, BlockDriverState *actor)
     return false;
 }
 
-int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **errp)
+/* The node that reverts, or NULL with the reason why none may. */
+static BlockDriverState *goto_node(BlockDriverState *bs, int *ret, Error **errp)
 {
-    ERRP_GUARD();
     BlockDriverState *actor = acting_node(bs);
-    int ret;
 
     if (!bs->drv) {
         error_setg(errp, "Block driver is closed");
-        return -ENOMEDIUM;
-    }
-    if (!actor || !actor->drv->snapshot_goto) {
+        *ret = -ENOMEDIUM;
+    } else if (!actor || !actor->drv->snapshot_goto) {
         error_setg(errp, "Block driver does not support snapshots");
-        return -ENOTSUP;
-    }
-    if (any_has_bitmaps(bs, actor)) {
+        *ret = -ENOTSUP;
+    } else if (any_has_bitmaps(bs, actor)) {
         error_setg(errp, "Device has active dirty bitmaps");
-        return -EBUSY;
+        *ret = -EBUSY;
+    } else {
+        return actor;
+    }
+    return NULL;
+}
+
+int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = 0;
+    BlockDriverState *actor = goto_node(bs, &ret, errp);
+
+    if (!actor) {
+        return ret;
     }
     bdrv_drained_begin(bs);
     ret = actor->drv->snapshot_goto(actor, id_or_name, errp);
@@ -194,6 +205,121 @@ int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **err
     }
     bdrv_drained_end(bs);
     return ret;
+}
+
+/* --- in two steps ---------------------------------------------------------------------------- */
+
+struct BdrvSnapshotPrepared {
+    BlockDriverState *bs, *actor;      /* both referenced, bs drained */
+    QEMUSnapshotInfo sn;               /* create */
+    char *word;                        /* goto; NULL: create */
+    void *prepared;                    /* the driver's; NULL: it has one step only, which was done */
+};
+
+BlockDriverState *bdrv_snapshot_node(BlockDriverState *bs)
+{
+    return acting_node(bs);
+}
+
+static int prepare_or_do(BdrvSnapshotPrepared *p, Error **errp)
+{
+    const BlockDriver *drv = p->actor->drv;
+
+    if (p->word) {
+        return drv->snapshot_goto_prepare ? drv->snapshot_goto_prepare(p->actor, p->word, &p->prepared, errp)
+                                          : drv->snapshot_goto(p->actor, p->word, errp);
+    }
+    return drv->snapshot_prepare ? drv->snapshot_prepare(p->actor, &p->sn, &p->prepared, errp)
+                                 : drv->snapshot_create(p->actor, &p->sn, errp);
+}
+
+static void prepared_free(BdrvSnapshotPrepared *p)
+{
+    bdrv_drained_end(p->bs);
+    bdrv_unref(p->actor);
+    bdrv_unref(p->bs);
+    g_free(p->word);
+    g_free(p);
+}
+
+static void default_error(const BdrvSnapshotPrepared *p, int ret, Error **errp)
+{
+    if (!*errp) {
+        error_setg_errno(errp, -ret, p->word ? "Failed to load snapshot" : "Could not create snapshot");
+    }
+}
+
+static BdrvSnapshotPrepared *prepare(BlockDriverState *bs, BlockDriverState *actor, const QEMUSnapshotInfo *sn,
+                                     const char *word, Error **errp)
+{
+    BdrvSnapshotPrepared *p = g_new0(BdrvSnapshotPrepared, 1);
+    int ret;
+
+    p->bs = bs;
+    p->actor = actor;
+    p->word = g_strdup(word);
+    if (sn) {
+        p->sn = *sn;
+    }
+    bdrv_ref(bs);
+    bdrv_ref(actor);
+    bdrv_drained_begin(bs);
+    ret = prepare_or_do(p, errp);
+    if (ret < 0) {
+        default_error(p, ret, errp);
+        g_clear_pointer(&p, prepared_free);
+    }
+    return p;
+}
+
+BdrvSnapshotPrepared *bdrv_snapshot_prepare(BlockDriverState *bs, const QEMUSnapshotInfo *sn, Error **errp)
+{
+    ERRP_GUARD();
+    BlockDriverState *actor = acting_node(bs);
+
+    if (!bs->drv || !actor) {
+        error_setg_errno(errp, bs->drv ? ENOTSUP : ENOMEDIUM, "Could not create snapshot");
+        return NULL;
+    }
+    return prepare(bs, actor, sn, NULL, errp);
+}
+
+BdrvSnapshotPrepared *bdrv_snapshot_goto_prepare(BlockDriverState *bs, const char *id_or_name, Error **errp)
+{
+    ERRP_GUARD();
+    int ret;
+    BlockDriverState *actor = goto_node(bs, &ret, errp);
+
+    return actor ? prepare(bs, actor, NULL, id_or_name, errp) : NULL;
+}
+
+int bdrv_snapshot_commit(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = p->prepared ? p->actor->drv->snapshot_finish(p->actor, p->prepared, true, errp) : 0;
+
+    if (ret < 0) {
+        default_error(p, ret, errp);
+    } else if (p->word) {
+        refresh_lengths(p->bs, p->actor);
+    } else if (sn) {
+        *sn = p->sn;
+    }
+    prepared_free(p);
+    return ret;
+}
+
+void bdrv_snapshot_abort(BdrvSnapshotPrepared *p)
+{
+    Error *err = NULL;
+
+    if (p->prepared) {
+        p->actor->drv->snapshot_finish(p->actor, p->prepared, false, NULL);
+    } else if (!p->word && p->actor->drv->snapshot_delete(p->actor, p->sn.id_str, p->sn.name, &err) < 0) {
+        error_reportf_err(err, "Failed to delete snapshot with id '%s' and name '%s' on device '%s' in abort: ",
+                          p->sn.id_str, p->sn.name, bdrv_get_device_name(p->bs));
+    }
+    prepared_free(p);
 }
 
 int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp)

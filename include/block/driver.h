@@ -139,6 +139,14 @@ struct BlockDriver {
 
     /* Internal snapshots; all but list change the image and are durable on return.  Coroutine context not required. */
     int (*snapshot_create)(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
+    /*
+     * The same in two steps, for groups of disks; may be NULL.  After prepare all is written but what makes it true:
+     * the image is as before.  finish does that one step, or (commit false) forgets it.  Between the two the node
+     * is drained and nothing is asked of it.  sn and id stay the caller's and valid until finish.
+     */
+    int (*snapshot_prepare)(BlockDriverState *bs, QEMUSnapshotInfo *sn, void **prepared, Error **errp);
+    int (*snapshot_goto_prepare)(BlockDriverState *bs, const char *id, void **prepared, Error **errp);
+    int (*snapshot_finish)(BlockDriverState *bs, void *prepared, bool commit, Error **errp);
     int (*snapshot_goto)(BlockDriverState *bs, const char *id, Error **errp);
     int (*snapshot_delete)(BlockDriverState *bs, const char *id, const char *name, Error **errp);
     int (*snapshot_list)(BlockDriverState *bs, QEMUSnapshotInfo **out);     /* count or -errno */

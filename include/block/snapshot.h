@@ -25,6 +25,18 @@ bool bdrv_snapshot_find_by_id_and_name(BlockDriverState *bs, const char *id, con
                                        QEMUSnapshotInfo *sn, Error **errp);
 /* sn->name, date, clock, vm_state_size given; id_str is generated when "". */
 int bdrv_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
+/*
+ * The same for groups: prepare all, then commit all or abort all.  The node is drained from prepare on, and must be left
+ * alone until commit or abort, which both free p.  A commit that fails leaves no snapshot (as far as the disk tells).
+ */
+typedef struct BdrvSnapshotPrepared BdrvSnapshotPrepared;
+BdrvSnapshotPrepared *bdrv_snapshot_prepare(BlockDriverState *bs, const QEMUSnapshotInfo *sn, Error **errp);
+/* A revert in two steps (drivers with one step do it in prepare, and there is no way back). */
+BdrvSnapshotPrepared *bdrv_snapshot_goto_prepare(BlockDriverState *bs, const char *id_or_name, Error **errp);
+int bdrv_snapshot_commit(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **errp);   /* sn (may be NULL): as created */
+void bdrv_snapshot_abort(BdrvSnapshotPrepared *p);
+/* The node that has bs's snapshots (bs itself, or below filters), NULL: none. */
+BlockDriverState *bdrv_snapshot_node(BlockDriverState *bs);
 /* id_or_name in the old order: name or id as find does. */
 int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **errp);
 /* By id, name or both (see find_by_id_and_name); at least one. 0 or -errno with *errp set. */
