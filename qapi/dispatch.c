@@ -1,0 +1,224 @@
+/*
+ * One request in, one reply out.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qapi/dispatch.h"
+
+static bool (*guard)(const QmpCommand *cmd, Error **errp);
+
+void qmp_set_guard(bool (*allow)(const QmpCommand *cmd, Error **errp))
+{
+    guard = allow;
+}
+
+const QmpCommand *qmp_find_command(const char *name)
+{
+    for (size_t t = 0; qapi_command_tables[t]; t++) {
+        for (const QmpCommand *cmd = qapi_command_tables[t]; cmd->name; cmd++) {
+            if (strcmp(cmd->name, name) == 0) {
+                return cmd->body ? cmd : NULL;
+            }
+        }
+    }
+    return NULL;
+}
+
+void qmp_for_each_command(void (*fn)(const QmpCommand *cmd, void *opaque), void *opaque)
+{
+    for (size_t t = 0; qapi_command_tables[t]; t++) {
+        for (const QmpCommand *cmd = qapi_command_tables[t]; cmd->name; cmd++) {
+            if (cmd->body) {
+                fn(cmd, opaque);
+            }
+        }
+    }
+}
+
+QObject *qapi_result(const QapiType *type, void *value, Error *err, Error **errp)
+{
+    QObject *o;
+
+    if (err) {
+        error_propagate(errp, err);
+        if (type->kind == QAPI_STR) {
+            g_free(value);
+        } else if (type->kind == QAPI_ANY) {
+            qobject_unref(value);
+        } else {
+            qapi_free(type, value);
+        }
+        return NULL;
+    }
+    if (type->kind == QAPI_ANY) {
+        return value ? value : qnull_new();
+    }
+    if (type->kind == QAPI_STR) {
+        return qstring_new_take(value ? value : g_strdup(""));
+    }
+    o = qapi_slot_to_qobject(type, &value);
+    qapi_free(type, value);
+    return o;
+}
+
+/* What a request says, checked for its form. */
+typedef struct Request {
+    const char *name;
+    const QDict *arguments;         /* NULL: none */
+    bool oob;
+} Request;
+
+static bool request_name(Request *r, const char *key, const QObject *value, Error **errp)
+{
+    if (r->name) {
+        error_setg(errp, "QMP input member '%s' clashes with '%s'", r->oob ? "exec-oob" : "execute", key);
+        return false;
+    }
+    r->name = qobject_get_str(value);
+    if (!r->name) {
+        error_setg(errp, "QMP input member '%s' must be a string", key);
+        return false;
+    }
+    r->oob = strcmp(key, "exec-oob") == 0;
+    return true;
+}
+
+static bool request_member(Request *r, const char *key, const QObject *value, bool oob, Error **errp)
+{
+    if (strcmp(key, "execute") == 0 || (oob && strcmp(key, "exec-oob") == 0)) {
+        return request_name(r, key, value, errp);
+    }
+    if (strcmp(key, "arguments") == 0) {
+        if (qobject_type(value) != QTYPE_DICT) {
+            error_setg(errp, "QMP input member '%s' must be an object", key);
+            return false;
+        }
+        r->arguments = value;
+        return true;
+    }
+    if (strcmp(key, "id") == 0) {
+        return true;
+    }
+    error_setg(errp, "QMP input member '%s' is unexpected", key);
+    return false;
+}
+
+static bool parse_request(Request *r, const QObject *o, bool oob, Error **errp)
+{
+    if (qobject_type(o) != QTYPE_DICT) {
+        error_setg(errp, "QMP input must be a JSON object");
+        return false;
+    }
+    for (size_t i = 0; i < qdict_size(o); i++) {
+        if (!request_member(r, qdict_key_at(o, i), qdict_value_at(o, i), oob, errp)) {
+            return false;
+        }
+    }
+    if (!r->name) {
+        error_setg(errp, "QMP input lacks member 'execute'");
+        return false;
+    }
+    return true;
+}
+
+static const QmpCommand *choose_command(const Request *r, QmpPhase phase, Error **errp)
+{
+    const QmpCommand *cmd = qmp_find_command(r->name);
+    bool negotiates = strcmp(r->name, "qmp_capabilities") == 0;
+
+    if (phase == QMP_PHASE_NEGOTIATION && !negotiates) {
+        error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
+                  "Expecting capabilities negotiation with 'qmp_capabilities'");
+        return NULL;
+    }
+    if (phase == QMP_PHASE_COMMANDS && negotiates) {
+        error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
+                  "Capabilities negotiation is already complete, command ignored");
+        return NULL;
+    }
+    if (!cmd) {
+        error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND, "The command %s has not been found", r->name);
+        return NULL;
+    }
+    if (r->oob && !cmd->oob) {
+        error_setg(errp, "The command %s does not support OOB", r->name);
+        return NULL;
+    }
+    return guard && !guard(cmd, errp) ? NULL : cmd;
+}
+
+static QObject *run_raw(const QmpCommand *cmd, const QDict *arguments, Error **errp)
+{
+    if (!cmd->unchecked && cmd->arguments && !qapi_check(cmd->arguments, arguments, errp)) {
+        return NULL;
+    }
+    return cmd->call(arguments, errp);
+}
+
+static QObject *run_command(const QmpCommand *cmd, const QDict *arguments, Error **errp)
+{
+    static const QapiType no_arguments = { .kind = QAPI_OBJECT, .name = "no arguments", .size = 1 };
+    const QapiType *type = cmd->arguments ? cmd->arguments : &no_arguments;
+    QObject *result;
+    void *value;
+
+    if (cmd->raw) {
+        return run_raw(cmd, arguments, errp);
+    }
+    value = qapi_from_qobject(type, arguments, errp);
+    if (!value) {
+        return NULL;
+    }
+    result = cmd->call(value, errp);
+    qapi_free(type, value);
+    return result;
+}
+
+static QObject *execute(const QObject *request, QmpPhase phase, bool oob, Error **errp)
+{
+    g_autoptr(QObject) none = qdict_new();
+    Request r = { 0 };
+    const QmpCommand *cmd;
+
+    if (!parse_request(&r, request, oob, errp)) {
+        return NULL;
+    }
+    cmd = choose_command(&r, phase, errp);
+    return cmd ? run_command(cmd, r.arguments ? r.arguments : none, errp) : NULL;
+}
+
+bool qmp_is_oob(const QObject *request)
+{
+    return qobject_type(request) == QTYPE_DICT && qdict_has(request, "exec-oob") && !qdict_has(request, "execute");
+}
+
+QDict *qmp_error_reply(Error *err)
+{
+    QDict *reply = qdict_new(), *error = qdict_new();
+
+    qdict_put_str(error, "class", error_class_name(error_get_class(err)));
+    qdict_put_str(error, "desc", error_get_pretty(err));
+    qdict_put(reply, "error", error);
+    error_free(err);
+    return reply;
+}
+
+QDict *qmp_dispatch(const QObject *request, QmpPhase phase, bool oob)
+{
+    Error *err = NULL;
+    QObject *result = execute(request, phase, oob, &err);
+    const QObject *id = qobject_type(request) == QTYPE_DICT ? qdict_get(request, "id") : NULL;
+    QDict *reply;
+
+    if (err) {
+        qobject_unref(result);
+        reply = qmp_error_reply(err);
+    } else {
+        reply = qdict_new();
+        qdict_put(reply, "return", result ? result : qdict_new());
+    }
+    if (id) {
+        qdict_put(reply, "id", qobject_clone(id));
+    }
+    return reply;
+}
