@@ -40,7 +40,7 @@ const ImgCommand img_commands[] = {
     { "dd", img_dd,
       "[--image-opts] [-U] [-f fmt] [-O output_fmt] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output" },
     { "info", img_info,
-      "[--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename" },
+      "[--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [--snapshots] [-U] filename" },
     { "map", img_map,
       "[--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] "
       "filename" },
@@ -48,7 +48,9 @@ const ImgCommand img_commands[] = {
       "[--output=ofmt] [-O output_fmt] [-o options] [--size N | [--object objectdef] [--image-opts] [-f fmt] "
       "[-l snapshot_param] filename]" },
     { "snapshot", img_snapshot,
-      "[--object objectdef] [--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename" },
+      "[--object objectdef] [--image-opts] [-U] [-q] [--output=ofmt] [-l | -a snapshot | -c snapshot | "
+      "-d snapshot [snapshot...] | -d --all | --diff snapshot [snapshot] | "
+      "--export snapshot [-O output_fmt] [-o options] [-p] output_filename] filename" },
     { "rebase", img_rebase,
       "[--object objectdef] [--image-opts] [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] -b backing_file "
       "[-F backing_fmt] filename" },

@@ -47,6 +47,7 @@ struct Qcow2Shadow {
     uint64_t rt_place;
     uint64_t unflushed;              /* bytes written since the last early flush began */
     Qcow2Tasks early;                /* at most one flush; the system tells of a failure once, so its result counts */
+    int64_t growth;                  /* clusters in use more than in the image */
     GArray *freed;                   /* FreedRange, NULL: not wanted */
     Qcow2DiscardType freed_type;
 };
@@ -270,14 +271,20 @@ static void note_freed(Qcow2Shadow *s, uint64_t cluster)
     }
 }
 
-/* 16-bit counts, no freed ones wanted: one pass that also tells whether any is at its bound. */
-static bool add_16(uint8_t *p, uint32_t n, int delta)
+/*
+ * 16-bit counts, no freed ones wanted: one pass that also tells whether any is at its bound, and how many come into use
+ * or fall out of it.
+ */
+static bool add_16(uint8_t *p, uint32_t n, int delta, int64_t *growth)
 {
-    uint16_t *c = (uint16_t *)(void *)p, bound = delta > 0 ? 0xffff : 0;
+    uint16_t *c = (uint16_t *)(void *)p, bound = delta > 0 ? 0xffff : 0, edge = __builtin_bswap16(delta > 0 ? 0 : 1);
+    uint32_t turns = 0;
     bool bad = false;
     for (uint32_t i = 0; i < n; i++) {
         bad |= c[i] == bound;
+        turns += c[i] == edge;
     }
+    *growth += delta > 0 ? (int64_t)turns : -(int64_t)turns;
     for (uint32_t i = 0; !bad && i < n; i++) {
         c[i] = __builtin_bswap16(__builtin_bswap16(c[i]) + delta);
     }
@@ -289,7 +296,7 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
     Qcow2 *q = s->q;
     b->dirty = true;
     if (q->refcount_order == 4 && !(s->freed && delta < 0)) {
-        return add_16(b->data + (size_t)i * 2, n, delta) ? 0 : -EINVAL;
+        return add_16(b->data + (size_t)i * 2, n, delta, &s->growth) ? 0 : -EINVAL;
     }
     for (uint32_t k = 0; k < n; k++) {
         uint64_t count = qcow2_rb_get(q, b->data, i + k);
@@ -297,6 +304,7 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
             return -EINVAL;
         }
         qcow2_rb_set(q, b->data, i + k, count + delta);
+        s->growth += (delta > 0 && count == 0) - (delta < 0 && count == 1);
         if (s->freed && delta < 0 && count == 1) {
             note_freed(s, cluster + k);
         }
@@ -332,6 +340,11 @@ int coroutine_fn qcow2_shadow_add(Qcow2Shadow *s, uint64_t offset, uint64_t byte
         ret = qcow2_shadow_add_clusters(s, first, n, delta < 0 ? -1 : 1);
     }
     return ret;
+}
+
+int64_t qcow2_shadow_growth(const Qcow2Shadow *s)
+{
+    return s->growth;
 }
 
 int coroutine_fn qcow2_shadow_get(Qcow2Shadow *s, uint64_t cluster, uint64_t *count)

@@ -16,6 +16,8 @@ int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t block_index, const 
 int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes);
 /* Remember what becomes free, so that holes are passed down after the switch if options say so. */
 void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type);
+/* How many clusters more (less: negative) are in use with the changes so far. */
+int64_t qcow2_shadow_growth(const Qcow2Shadow *s);
 
 /* --- qcow2-snapshot-walk.c: the L2 tables of an L1 --------------------------------- */
 typedef enum Qcow2WalkFlags {
@@ -30,6 +32,10 @@ typedef enum Qcow2WalkFlags {
  */
 typedef struct Qcow2WalkItem { uint32_t index; uint64_t place; } Qcow2WalkItem;
 int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags);
+/* Read n tables from the file, sorted by place, to buf, neighbours together. */
+int coroutine_fn qcow2_read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf);
+/* The L1 of a snapshot in host order, g_free it; -errno when it is out of bounds (errp set) or cannot be read. */
+int coroutine_fn qcow2_snapshot_l1(Qcow2 *q, unsigned index, uint64_t **l1, uint32_t *size, Error **errp);
 
 /* --- qcow2-snapshot-table.c: entries to bytes and back ------------------------------ */
 uint64_t qcow2_snapshot_entry_bytes(const Qcow2Snapshot *sn);

@@ -36,8 +36,7 @@ static int by_place(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* Read n tables, sorted by place, to buf, neighbours together. */
-static int coroutine_fn read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf)
+int coroutine_fn qcow2_read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf)
 {
     Qcow2Tasks tasks = { 0 };
     uint64_t max = MAX(READ_BYTES >> q->cluster_bits, 1);
@@ -184,7 +183,7 @@ static int coroutine_fn walk_batch(Walk *w, Qcow2WalkItem *items, uint64_t n, ui
 {
     Qcow2 *q = w->q;
     uint64_t nb_moved = 0;
-    int ret = read_tables(q, items, n, buf);
+    int ret = qcow2_read_tables(q, items, n, buf);
     for (uint64_t i = 0; i < n && ret == 0; i++) {
         uint8_t *table = buf + (i << q->cluster_bits);
         bool changed;

@@ -21,6 +21,7 @@ typedef struct SnapJob {
     BlockDriverState *bs;
     QEMUSnapshotInfo *info;
     const char *id, *name;
+    int64_t *freed;
     Error **errp;
     int ret;
 } SnapJob;
@@ -98,6 +99,15 @@ static int coroutine_fn read_l1(Qcow2 *q, const Qcow2Snapshot *sn, uint32_t room
     if (ret < 0) {
         g_clear_pointer(&out->l1, g_free);
     }
+    return ret;
+}
+
+int coroutine_fn qcow2_snapshot_l1(Qcow2 *q, unsigned index, uint64_t **l1, uint32_t *size, Error **errp)
+{
+    L1Copy c = { 0 };
+    int ret = read_l1(q, &q->snapshots[index], 0, &c, errp);
+    *l1 = c.l1;
+    *size = c.size;
     return ret;
 }
 
@@ -221,10 +231,14 @@ static void adopt_l1(Qcow2 *q, L1Copy *fresh)
     q->l1_offset = fresh->offset;
 }
 
-static int coroutine_fn finish(Qcow2Shadow *s, Qcow2Roots *roots, int ret)
+/* freed: bytes less in use, may be NULL. */
+static int coroutine_fn finish(Qcow2Shadow *s, Qcow2 *q, Qcow2Roots *roots, int ret, int64_t *freed)
 {
     if (ret == 0) {
         ret = qcow2_shadow_prepare(s);
+    }
+    if (freed) {
+        *freed = -qcow2_shadow_growth(s) * (int64_t)q->cluster_size;
     }
     if (ret < 0) {
         qcow2_shadow_abort(s);
@@ -695,7 +709,7 @@ static void remove_from_list(Qcow2 *q, unsigned index, const NewTable *table)
     q->snapshots_bytes = table->bytes;
 }
 
-static int coroutine_fn delete_locked(Qcow2 *q, const char *id, const char *name, Error **errp)
+static int coroutine_fn delete_locked(Qcow2 *q, const char *id, const char *name, int64_t *freed, Error **errp)
 {
     ERRP_GUARD();
     int index = find_snapshot(q, id, name);
@@ -721,7 +735,7 @@ static int coroutine_fn delete_locked(Qcow2 *q, const char *id, const char *name
         roots.l1_offset = active.offset;
         roots.nb_snapshots--;
         roots.snapshots_offset = table.offset;
-        ret = finish(s, &roots, ret);
+        ret = finish(s, q, &roots, ret, freed);
     }
     if (ret == 0) {
         remove_from_list(q, index, &table);
@@ -741,12 +755,12 @@ static void coroutine_fn delete_entry(void *opaque)
     SnapJob *j = opaque;
     Qcow2 *q = qcow2_of(j->bs);
     CO_SCOPED_LOCK(&q->lock);
-    j->ret = delete_locked(q, j->id, j->name, j->errp);
+    j->ret = delete_locked(q, j->id, j->name, j->freed, j->errp);
 }
 
-int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp)
+int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp)
 {
-    SnapJob job = { .bs = bs, .id = id, .name = name, .errp = errp };
+    SnapJob job = { .bs = bs, .id = id, .name = name, .freed = freed, .errp = errp };
     co_run_sync(delete_entry, &job);
     return job.ret;
 }

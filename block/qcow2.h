@@ -279,9 +279,12 @@ int qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn, void **pr
 int qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit, Error **errp);
 int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp);
 int qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id, void **prepared, Error **errp);
-int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp);
+int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
 int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out);
 int qcow2_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp);
+int coroutine_fn qcow2_co_snapshot_usage(BlockDriverState *bs, BdrvSnapshotUsage **out, Error **errp);
+int coroutine_fn qcow2_co_snapshot_diff(BlockDriverState *bs, int from, int to, BdrvSnapshotDiffFn *fn, void *opaque,
+                                        Error **errp);
 /* Rewrite the snapshot table as it is in memory (amend, repair). */
 int coroutine_fn qcow2_write_snapshots(Qcow2 *q);
 /* Where is L1 of a snapshot valid?  "Snapshot L1 table offset invalid" etc. */

@@ -315,7 +315,7 @@ void bdrv_snapshot_abort(BdrvSnapshotPrepared *p)
 
     if (p->prepared) {
         p->actor->drv->snapshot_finish(p->actor, p->prepared, false, NULL);
-    } else if (!p->word && p->actor->drv->snapshot_delete(p->actor, p->sn.id_str, p->sn.name, &err) < 0) {
+    } else if (!p->word && p->actor->drv->snapshot_delete(p->actor, p->sn.id_str, p->sn.name, NULL, &err) < 0) {
         error_reportf_err(err, "Failed to delete snapshot with id '%s' and name '%s' on device '%s' in abort: ",
                           p->sn.id_str, p->sn.name, bdrv_get_device_name(p->bs));
     }
@@ -323,6 +323,11 @@ void bdrv_snapshot_abort(BdrvSnapshotPrepared *p)
 }
 
 int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp)
+{
+    return bdrv_snapshot_delete_counting(bs, id, name, NULL, errp);
+}
+
+int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp)
 {
     ERRP_GUARD();
     BlockDriverState *actor = acting_node(bs);
@@ -342,7 +347,7 @@ int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name,
         return -ENOTSUP;
     }
     bdrv_drained_begin(bs);
-    ret = actor->drv->snapshot_delete(actor, id, name, errp);
+    ret = actor->drv->snapshot_delete(actor, id, name, freed, errp);
     bdrv_drained_end(bs);
     if (ret < 0 && !*errp) {
         error_setg_errno(errp, -ret, "Could not delete snapshot");
@@ -365,6 +370,11 @@ static bool find_id_first(BlockDriverState *bs, const char *id_or_name, QEMUSnap
         error_setg(errp, "Can't find the snapshot");
     }
     return false;
+}
+
+int bdrv_snapshot_find_by_id_or_name(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp)
+{
+    return find_id_first(bs, id_or_name, sn, errp) ? 0 : -ENOENT;
 }
 
 int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp)

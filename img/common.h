@@ -95,6 +95,8 @@ bool img_cache_mode(const char *word, ImgOpen *how);
 typedef struct ImgSnapshotParam { char *id, *name, *either; } ImgSnapshotParam;
 bool img_snapshot_param(const char *text, ImgSnapshotParam *out);
 void img_snapshot_param_clear(ImgSnapshotParam *p);
+/* After an error about a snapshot that is not there: the name that may have been meant, if one is near. */
+void img_snapshot_hint(BlockDriverState *bs, const char *wanted);
 /* Make bs show that snapshot; true at once when none was named. */
 bool img_snapshot_load(BlockDriverState *bs, const ImgSnapshotParam *p, Error **errp);
 

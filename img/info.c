@@ -4,14 +4,14 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/info-text.h"
-#include "img/common.h"
+#include "img/snapshot.h"
 
-/* One image without its backing file; NULL after reporting. */
-static QDict *query_image(const char *filename, const ImgOpen *how)
+/* One image without its backing file; usage: with the sizes of its snapshots.  NULL after reporting. */
+static QDict *query_image(const char *filename, const ImgOpen *how, bool usage)
 {
     AUTO_BLK blk = img_open(filename, how);
+    g_autoptr(QObject) info = NULL;
     Error *err = NULL;
-    QDict *info;
 
     if (!blk) {
         return NULL;
@@ -19,8 +19,9 @@ static QDict *query_image(const char *filename, const ImgOpen *how)
     info = bdrv_query_image_info(blk_bs(blk), &err);
     if (!info) {
         error_report_err(err);
+        return NULL;
     }
-    return info;
+    return usage && img_snapshot_add_usage(blk_bs(blk), info) < 0 ? NULL : g_steal_pointer(&info);
 }
 
 /*
@@ -45,7 +46,7 @@ static const char *next_image(const QDict *info, ImgOpen *how, bool *ok)
 }
 
 /* All images of the chain, or the first alone; NULL after reporting. */
-static QList *query_chain(const char *filename, ImgOpen how, bool chain)
+static QList *query_chain(const char *filename, ImgOpen how, bool chain, bool usage)
 {
     g_autoptr(QObject) list = qlist_new();
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -58,7 +59,7 @@ static QList *query_chain(const char *filename, ImgOpen how, bool chain)
             error_report("Backing file '%s' creates an infinite loop.", filename);
             return NULL;
         }
-        info = query_image(filename, &how);
+        info = query_image(filename, &how, usage);
         if (!info) {
             return NULL;
         }
@@ -68,24 +69,28 @@ static QList *query_chain(const char *filename, ImgOpen how, bool chain)
     return ok ? g_steal_pointer(&list) : NULL;
 }
 
-static void print_chain(const QList *list)
+static void print_chain(const QList *list, bool usage)
 {
     for (size_t i = 0; i < qlist_size(list); i++) {
         g_autofree char *text = bdrv_image_info_text(qlist_get(list, i));
 
         printf("%s%s", i ? "\n" : "", text);
+        if (usage) {
+            img_snapshot_print_usage(qlist_get(list, i));
+        }
     }
 }
 
 int img_info(int argc, char **argv)
 {
     const char *output = NULL, *filename;
-    bool chain = false, json;
+    bool chain = false, usage = false, json;
     ImgOpen how = { .flags = BDRV_O_NO_BACKING | BDRV_O_NO_IO };
     const ImgOpt opts[] = {
         { 'f', "format", IMG_OPT_STR, &how.fmt },
         { 0, "output", IMG_OPT_STR, &output },
         { 0, "backing-chain", IMG_OPT_FLAG, &chain },
+        { 0, "snapshots", IMG_OPT_FLAG, &usage },
         { 'U', "force-share", IMG_OPT_FLAG, &how.force_share },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &how.image_opts },
@@ -99,12 +104,12 @@ int img_info(int argc, char **argv)
     if (img_format_conflict(how.image_opts, how.fmt)) {
         return EXIT_FAILURE;
     }
-    list = query_chain(filename, how, chain);
+    list = query_chain(filename, how, chain, usage);
     if (!list) {
         return EXIT_FAILURE;
     }
     if (!json) {
-        print_chain(list);
+        print_chain(list, usage);
     } else {
         img_print_json(chain ? list : qlist_get(list, 0));
     }

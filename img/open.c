@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include "img/common.h"
 
 static QDict *options_from_string(const char *text, const ImgOpen *how, Error **errp)
@@ -104,13 +105,33 @@ void img_snapshot_param_clear(ImgSnapshotParam *p)
     *p = (ImgSnapshotParam){ NULL };
 }
 
+void img_snapshot_hint(BlockDriverState *bs, const char *wanted)
+{
+    g_autofree char *name = wanted ? bdrv_snapshot_nearest_name(bs, wanted) : NULL;
+
+    if (name) {
+        fprintf(stderr, "Did you mean '%s'?\n", name);
+    }
+}
+
 bool img_snapshot_load(BlockDriverState *bs, const ImgSnapshotParam *p, Error **errp)
 {
+    ERRP_GUARD();
+    const char *wanted = p->either ?: p->name;
+    g_autofree char *nearest = NULL;
+    QEMUSnapshotInfo sn;
+    int ret = 0;
+
     if (p->either) {
-        return bdrv_snapshot_load_tmp_by_id_or_name(bs, p->either, errp) >= 0;
+        ret = bdrv_snapshot_load_tmp_by_id_or_name(bs, p->either, errp);
+    } else if (p->id || p->name) {
+        ret = bdrv_snapshot_load_tmp(bs, p->id, p->name, errp);
     }
-    if (p->id || p->name) {
-        return bdrv_snapshot_load_tmp(bs, p->id, p->name, errp) >= 0;
+    if (ret < 0 && wanted && bdrv_snapshot_find_by_id_or_name(bs, wanted, &sn, NULL) == -ENOENT) {
+        nearest = bdrv_snapshot_nearest_name(bs, wanted);
     }
-    return true;
+    if (nearest) {
+        error_append_hint(errp, "Did you mean '%s'?\n", nearest);
+    }
+    return ret >= 0;
 }

@@ -70,7 +70,7 @@ int bdrv_make_empty(BdrvChild *c, Error **errp)
     return ret;
 }
 
-static QObject *snapshot_to_dict(const QEMUSnapshotInfo *sn)
+QDict *bdrv_snapshot_info_dict(const QEMUSnapshotInfo *sn)
 {
     QDict *d = qdict_new();
 
@@ -102,7 +102,7 @@ static int add_snapshots(BlockDriverState *bs, QDict *info, Error **errp)
     }
     out = qlist_new();
     for (int i = 0; i < n; i++) {
-        qlist_append(out, snapshot_to_dict(&list[i]));
+        qlist_append(out, bdrv_snapshot_info_dict(&list[i]));
     }
     qdict_put(info, "snapshots", out);
     return 0;

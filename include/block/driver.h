@@ -148,9 +148,14 @@ struct BlockDriver {
     int (*snapshot_goto_prepare)(BlockDriverState *bs, const char *id, void **prepared, Error **errp);
     int (*snapshot_finish)(BlockDriverState *bs, void *prepared, bool commit, Error **errp);
     int (*snapshot_goto)(BlockDriverState *bs, const char *id, Error **errp);
-    int (*snapshot_delete)(BlockDriverState *bs, const char *id, const char *name, Error **errp);
+    /* freed: bytes that the image uses less afterwards; may be NULL. */
+    int (*snapshot_delete)(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
     int (*snapshot_list)(BlockDriverState *bs, QEMUSnapshotInfo **out);     /* count or -errno */
     int (*snapshot_load_tmp)(BlockDriverState *bs, const char *id, const char *name, Error **errp);
+    /* As bdrv_snapshot_usage and bdrv_snapshot_diff; states by their index in the list, -1: the present one. */
+    int coroutine_fn (*co_snapshot_usage)(BlockDriverState *bs, BdrvSnapshotUsage **out, Error **errp);
+    int coroutine_fn (*co_snapshot_diff)(BlockDriverState *bs, int from, int to, BdrvSnapshotDiffFn *fn, void *opaque,
+                                         Error **errp);
     int coroutine_fn (*co_save_vmstate)(BlockDriverState *bs, IoVec *qiov, int64_t pos);
     int coroutine_fn (*co_load_vmstate)(BlockDriverState *bs, IoVec *qiov, int64_t pos);
 

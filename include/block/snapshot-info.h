@@ -19,4 +19,13 @@ typedef struct QEMUSnapshotInfo {
     uint64_t disk_size;        /* virtual size at the snapshot, bytes; 0: unknown */
 } QEMUSnapshotInfo;
 
+/* What a state (a snapshot, or the present one) occupies in the image, bytes of whole clusters. */
+typedef struct BdrvSnapshotUsage {
+    uint64_t own;              /* nothing else refers to it: deleting the state frees it */
+    uint64_t shared;           /* the rest; a cluster of compressed data counts once for each table that names it */
+} BdrvSnapshotUsage;
+
+/* A range in which two states differ; called in rising order, neighbours joined. */
+typedef void BdrvSnapshotDiffFn(void *opaque, int64_t offset, int64_t bytes);
+
 #endif

@@ -41,11 +41,34 @@ BlockDriverState *bdrv_snapshot_node(BlockDriverState *bs);
 int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **errp);
 /* By id, name or both (see find_by_id_and_name); at least one. 0 or -errno with *errp set. */
 int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp);
+/* The same; *freed: bytes that the image uses less afterwards (negative: more). */
+int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
 /* The old order for tools and HMP: id first, then name. */
 int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp);
 /* Make a read-only node show the snapshot's content. */
 int bdrv_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp);
 int bdrv_snapshot_load_tmp_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp);
+/* ---- snapshot-query.c: what snapshots are, from metadata alone; nothing is changed ---- */
+/*
+ * The list and what each snapshot occupies, in one pass over the metadata.  Returns the count (>= 0) or -errno;
+ * *list has as many members, *usage one more: the present state.  g_free both.  Guests may go on writing: what they
+ * change meanwhile may or may not be in the result.
+ */
+int bdrv_snapshot_usage(BlockDriverState *bs, QEMUSnapshotInfo **list, BdrvSnapshotUsage **usage, Error **errp);
+/*
+ * The ranges in which snapshot `from` and snapshot `to` (id or name; NULL: the present state) may differ.  Every
+ * byte that differs is in a range (what lies behind the shorter disk's end counts as zeroes); a range may hold equal
+ * bytes, where clusters were written again with the same content or only in part.  Calls fn in rising order.
+ */
+int bdrv_snapshot_diff(BlockDriverState *bs, const char *from, const char *to, BdrvSnapshotDiffFn *fn, void *opaque,
+                       Error **errp);
+/* Id first, then name, as goto does. 0, or -ENOENT / -errno with *errp set ("Can't find the snapshot"). */
+int bdrv_snapshot_find_by_id_or_name(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp);
+/* The name in the list that the user may have meant with `name` (also: its id); NULL: none is near.  g_free it. */
+char *bdrv_snapshot_nearest_name(BlockDriverState *bs, const char *name);
+/* {"id", "name", "vm-state-size", ...} as `info` has it; caller owns. */
+QDict *bdrv_snapshot_info_dict(const QEMUSnapshotInfo *sn);
+
 /* Table rows of `snapshot -l` / `info snapshots`; sn NULL: the header line. g_free it. */
 char *bdrv_snapshot_dump_line(const QEMUSnapshotInfo *sn);
 /* "snapshot.id=1,snapshot.name=x" -> options; the table for -l. */

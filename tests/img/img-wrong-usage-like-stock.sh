@@ -11,8 +11,10 @@ usage_errors() {
     run_both -T
     run_both -T no-such-event info missing
     for c in create info check convert compare map snapshot bench commit rebase amend dd bitmap; do
+        # (--output of snapshot is ours)
+        [ $c = snapshot ] || run_both $c --output=nonsense missing
         for args in '' --nonsense -Z -qZ -f --object --image-opts=3 'missing' 'a b c d e' '-f nonsense missing' \
-                    '--output=nonsense missing' '--image-opts -f raw missing' '--image-opts foo=bar' \
+                    '--image-opts -f raw missing' '--image-opts foo=bar' \
                     '--object nonsense missing' '--object secret,id=a missing' '--object iothread,id=a missing' \
                     '--object help' '-t nonsense missing' '-T nonsense missing'; do
             run_both $c $args
