@@ -22,8 +22,10 @@ void bdrv_init(void)
     bdrv_blklogwrites_register();
     bdrv_blkverify_register();
     bdrv_compress_register();
+    bdrv_copy_before_write_register();
     bdrv_copy_on_read_register();
     bdrv_preallocate_register();
     bdrv_quorum_register();
+    bdrv_snapshot_access_register();
     bdrv_throttle_register();
 }

@@ -14,9 +14,11 @@ void bdrv_qcow2_register(void);
 void bdrv_blklogwrites_register(void);
 void bdrv_blkverify_register(void);
 void bdrv_compress_register(void);
+void bdrv_copy_before_write_register(void);
 void bdrv_copy_on_read_register(void);
 void bdrv_preallocate_register(void);
 void bdrv_quorum_register(void);
+void bdrv_snapshot_access_register(void);
 void bdrv_throttle_register(void);
 
 #endif

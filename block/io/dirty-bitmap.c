@@ -21,6 +21,7 @@ struct BdrvDirtyBitmap {
     int64_t size;
     uint32_t granularity;
     bool enabled, persistent, inconsistent, readonly, busy, skip_store;
+    BdrvDirtyBitmap *successor;        /* records in its place while a job uses it */
     BdrvDirtyBitmap *next;
 };
 
@@ -267,6 +268,79 @@ void bdrv_restore_dirty_bitmap(BdrvDirtyBitmap *bm, HBitmap *backup)
     SCOPED_BITMAPS(bm->bs);
     hbitmap_free(bm->map);
     bm->map = backup;
+}
+
+int bdrv_dirty_bitmap_create_successor(BdrvDirtyBitmap *bm, Error **errp)
+{
+    BdrvDirtyBitmap *child;
+
+    if (bdrv_dirty_bitmap_check(bm, BDRV_BITMAP_BUSY, errp) < 0) {
+        return -EBUSY;
+    }
+    if (bm->successor) {
+        error_setg(errp, "Cannot create a successor for a bitmap that already has one");
+        return -EBUSY;
+    }
+    child = bdrv_create_dirty_bitmap(bm->bs, bm->granularity, NULL, errp);
+    if (!child) {
+        return -ENOMEM;
+    }
+    SCOPED_BITMAPS(bm->bs);
+    child->enabled = bm->enabled;
+    bm->enabled = false;
+    bm->busy = true;
+    bm->successor = child;
+    return 0;
+}
+
+/* The successor ends; bm records again if it did.  merge: what bm had stays in it. */
+static void end_successor(BdrvDirtyBitmap *bm, bool merge)
+{
+    BdrvDirtyBitmap *child = bm->successor;
+    HBitmap *old;
+
+    bdrv_dirty_bitmap_lock(bm->bs);
+    if (merge) {
+        hbitmap_merge(child->map, bm->map);
+    }
+    old = bm->map;
+    bm->map = child->map;
+    bm->size = child->size;
+    child->map = old;
+    bm->enabled = child->enabled;
+    bm->busy = false;
+    bm->successor = NULL;
+    bdrv_dirty_bitmap_unlock(bm->bs);
+    bdrv_release_dirty_bitmap(child);
+}
+
+void bdrv_dirty_bitmap_abdicate(BdrvDirtyBitmap *bm)
+{
+    end_successor(bm, false);
+}
+
+void bdrv_dirty_bitmap_reclaim(BdrvDirtyBitmap *bm)
+{
+    end_successor(bm, true);
+}
+
+bool bdrv_dirty_bitmap_has_successor(const BdrvDirtyBitmap *bm)
+{
+    return bm->successor != NULL;
+}
+
+void bdrv_dirty_bitmap_merge_any(BdrvDirtyBitmap *dst, BdrvDirtyBitmap *src)
+{
+    HBitmap *copy;
+
+    bdrv_dirty_bitmap_lock(src->bs);
+    copy = hbitmap_clone(src->map);
+    bdrv_dirty_bitmap_unlock(src->bs);
+    SCOPED_BITMAPS(dst->bs);
+    if (copy && dst->size == src->size) {
+        hbitmap_merge(dst->map, copy);
+    }
+    hbitmap_free(copy);
 }
 
 bool bdrv_merge_dirty_bitmap(BdrvDirtyBitmap *dst, BdrvDirtyBitmap *src, HBitmap **backup, Error **errp)

@@ -41,6 +41,16 @@ typedef enum BitmapCheck { BDRV_BITMAP_BUSY = 1, BDRV_BITMAP_RO = 2, BDRV_BITMAP
                            BDRV_BITMAP_DEFAULT = 7, BDRV_BITMAP_ALLOW_RO = 5 } BitmapCheck;
 /* 0, or -1 with the peer's text why flags forbid using bm. */
 int bdrv_dirty_bitmap_check(const BdrvDirtyBitmap *bm, unsigned flags, Error **errp);
+/*
+ * A job reads bm as it is now, while writes go on to a successor (anonymous, as enabled as bm was; bm is busy and
+ * disabled).  In the end bm takes the successor's content (abdicate), or both (reclaim).
+ */
+int bdrv_dirty_bitmap_create_successor(BdrvDirtyBitmap *bm, Error **errp);
+void bdrv_dirty_bitmap_abdicate(BdrvDirtyBitmap *bm);
+void bdrv_dirty_bitmap_reclaim(BdrvDirtyBitmap *bm);
+bool bdrv_dirty_bitmap_has_successor(const BdrvDirtyBitmap *bm);
+/* dst |= src, whatever the state of either. */
+void bdrv_dirty_bitmap_merge_any(BdrvDirtyBitmap *dst, BdrvDirtyBitmap *src);
 void bdrv_set_dirty_bitmap(BdrvDirtyBitmap *bm, int64_t offset, int64_t bytes);
 void bdrv_reset_dirty_bitmap(BdrvDirtyBitmap *bm, int64_t offset, int64_t bytes);
 bool bdrv_dirty_bitmap_get(BdrvDirtyBitmap *bm, int64_t offset);

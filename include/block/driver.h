@@ -58,6 +58,7 @@ struct BlockDriver {
     bool is_filter;                  /* shows exactly its filtered child's data */
     bool is_format;                  /* interprets an image in bs->file */
     bool supports_backing;
+    bool never_freeze;               /* its place in a chain may change: links to it cannot be held */
     bool needs_filename;
     bool has_variable_length;
     bool bounds_are_soft;            /* writes past the end grow the node (protocol files) */
@@ -124,6 +125,14 @@ struct BlockDriver {
      */
     int coroutine_fn (*co_block_status)(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
                                         int64_t *pnum, int64_t *map, BlockDriverState **file);
+
+    /* A filter that keeps a point in time besides (copy-before-write): that content, for snapshot-access. */
+    int coroutine_fn (*co_read_snapshot)(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                                         IoVec *qiov, size_t qiov_offset);
+    int coroutine_fn (*co_snapshot_status)(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
+                                           int64_t *pnum, int64_t *map, BlockDriverState **file);
+    /* The range is not needed any more. */
+    int coroutine_fn (*co_discard_snapshot)(BlockDriverState *bs, int64_t offset, int64_t bytes);
 
     int (*get_info)(BlockDriverState *bs, BlockDriverInfo *bdi);
     /* "format-specific" of ImageInfo: {"type": ..., "data": {...}}; caller owns. */
@@ -207,6 +216,7 @@ struct BlockDriverState {
     bool read_only;
     bool encrypted;                   /* driver sets */
     bool probed;                      /* format was guessed */
+    bool implicit;                    /* a filter that a job put there without being told to */
     bool detect_zeroes, detect_zeroes_unmap;
     char node_name[32];
     char *filename;                   /* as opened or reconstructed; never NULL */

@@ -55,6 +55,19 @@ int bdrv_change_backing_file(BlockDriverState *bs, const char *file, const char 
 /* Put top over bs: bs's parents see top, top's backing is bs. */
 int bdrv_append(BlockDriverState *top, BlockDriverState *bs, Error **errp);
 int bdrv_replace_node(BlockDriverState *from, BlockDriverState *to, Error **errp);
+/* Open a filter from options (consumed) that names bs as its child, and put it over bs.  Referenced; NULL + errp. */
+BlockDriverState *bdrv_insert_node(BlockDriverState *bs, QDict *options, int flags, Error **errp);
+/* A node of an unregistered driver, without children or open callback; name NULL: generated.  Referenced. */
+BlockDriverState *bdrv_new_internal_node(const BlockDriver *drv, const char *node_name, int flags, Error **errp);
+/* Not used by another node. */
+bool bdrv_is_root_node(const BlockDriverState *bs);
+/* The node that has bs as its backing or filtered child, from active downwards; active itself has none. */
+BlockDriverState *bdrv_find_overlay(BlockDriverState *active, BlockDriverState *bs);
+/* The backing and filtered edges from bs down to base may not be changed.  -EPERM + errp when one is frozen already. */
+int bdrv_freeze_chain(BlockDriverState *bs, BlockDriverState *base, Error **errp);
+void bdrv_unfreeze_chain(BlockDriverState *bs, BlockDriverState *base);
+/* Filters that jobs put there without being told to: queries look through them. */
+BlockDriverState *bdrv_skip_implicit_filters(BlockDriverState *bs);
 void bdrv_refresh_filename(BlockDriverState *bs);
 int bdrv_refresh_limits(BlockDriverState *bs, Error **errp);
 
