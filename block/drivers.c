@@ -17,6 +17,7 @@ void bdrv_init(void)
     bdrv_file_register();
     bdrv_raw_register();
     bdrv_null_register();
+    bdrv_luks_register();
     bdrv_qcow2_register();
     bdrv_blkdebug_register();
     bdrv_blklogwrites_register();

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "qcow2-crypt.h"
 #include "qcow2-header.h"
 #include "qcow2-rebuild.h"
 
@@ -36,6 +37,7 @@ typedef struct AmendPlan {
     Qcow2 *q;
     unsigned version, refcount_order;
     bool lazy;
+    bool key_slots;                  /* "encrypt.*": LUKS */
     uint64_t size;                   /* 0: as it is */
     const char *data_file;           /* NULL: as it is */
     AmendProgress *progress;
@@ -122,6 +124,7 @@ static int plan_parse(const QDict *opts, AmendPlan *p, Error **errp)
             error_setg(errp, "Only LUKS encryption options can be amended");
             return -ENOTSUP;
         }
+        p->key_slots |= str_has_prefix(qdict_key_at(opts, i), "encrypt.", NULL);
     }
     /* An image that goes down a version drops what the old one does not know. */
     p->lazy = opt_get_bool(opts, "lazy_refcounts", q->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS);
@@ -457,6 +460,9 @@ int qcow2_amend(BlockDriverState *bs, QDict *opts, void (*progress)(void *, int6
 
     if (ret < 0) {
         return ret;
+    }
+    if (plan.key_slots && !qcow2_crypt_amend(plan.q, opts, force, errp)) {
+        return -EINVAL;
     }
     co_run_sync(amend_entry, &plan);
     if (plan.ret == 0 && progress) {

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "block/graph.h"
+#include "crypto/secret.h"
+#include "qcow2-crypt.h"
 #include "qcow2-header.h"
 
 #define DEFAULT_CLUSTER_SIZE 65536
@@ -54,6 +56,8 @@ typedef struct CreatePlan {
     bool lazy, extended_l2, data_file_raw;
     Qcow2Compression compression;
     PreallocMode prealloc;
+    Qcow2Crypt crypt;
+    uint64_t key_area;                   /* LUKS: bytes of header and key material */
     const char *backing_file, *backing_fmt, *data_file;
     const QDict *opts;
 } CreatePlan;
@@ -61,6 +65,7 @@ typedef struct CreatePlan {
 /* Places in the new file, in clusters. */
 typedef struct Layout {
     uint64_t l1_entries, l1_clusters, l1_start;
+    uint64_t key_start, key_clusters;    /* LUKS */
     uint64_t blocks, extra_start;        /* block 0 is cluster 2, the others follow here */
     uint64_t table_start, table_clusters;
     uint64_t end;                        /* clusters counted */
@@ -170,7 +175,8 @@ static int check_combinations(const CreatePlan *p, Error **errp)
     return -EINVAL;
 }
 
-static int check_encryption(const QDict *opts, Error **errp)
+/* The encryption that options ask for, checked as far as that goes without a file. */
+static int parse_encryption(const QDict *opts, CreatePlan *p, Error **errp)
 {
     static const char *const keys[] = { "encrypt.key-secret", "encrypt.cipher-alg", "encrypt.cipher-mode",
         "encrypt.ivgen-alg", "encrypt.ivgen-hash-alg", "encrypt.hash-alg", "encrypt.iter-time" };
@@ -187,21 +193,41 @@ static int check_encryption(const QDict *opts, Error **errp)
         error_setg(errp, "Parameter 'format' does not accept value '%s'", format);
         return -EINVAL;
     }
-    for (size_t i = 0; !format && i < G_N_ELEMENTS(keys); i++) {
-        if (qdict_has(opts, keys[i])) {
-            error_setg(errp, "Parameter 'encrypt.format' is missing");
+    p->crypt = !format ? QCOW2_CRYPT_NONE : !strcmp(format, "luks") ? QCOW2_CRYPT_LUKS : QCOW2_CRYPT_AES;
+    for (size_t i = 0; p->crypt != QCOW2_CRYPT_LUKS && i < G_N_ELEMENTS(keys); i++) {
+        if (qdict_has(opts, keys[i]) && (!format || i > 0)) {
+            error_setg(errp, format ? "Parameter '%s' is unexpected" : "Parameter 'encrypt.format' is missing", keys[i]);
             return -EINVAL;
         }
     }
-    if (!format) {
+    return 0;
+}
+
+/* The secret must be there; what the key area will take. */
+static int plan_encryption(const QDict *opts, CreatePlan *p, Error **errp)
+{
+    const char *secret_id = opt_get_str(opts, "encrypt.key-secret");
+    char *secret;
+
+    if (p->crypt == QCOW2_CRYPT_NONE) {
         return 0;
     }
-    if (!qdict_has(opts, "encrypt.key-secret")) {
+    if (p->crypt == QCOW2_CRYPT_LUKS) {
+        p->key_area = luks_header_bytes(opts, "encrypt.", errp);
+        if (!p->key_area) {
+            return -EINVAL;
+        }
+    }
+    if (!secret_id) {
         error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
         return -EINVAL;
     }
-    error_setg(errp, "No secret with id '%s'", opt_get_str(opts, "encrypt.key-secret"));
-    return -EINVAL;
+    secret = secret_lookup_utf8(secret_id, errp);
+    if (!secret) {
+        return -EINVAL;
+    }
+    secret_wipe(secret, strlen(secret));
+    return 0;
 }
 
 static int plan_parse(const char *filename, const QDict *opts, CreatePlan *p, Error **errp)
@@ -219,7 +245,7 @@ static int plan_parse(const char *filename, const QDict *opts, CreatePlan *p, Er
         error_setg(errp, "Could not resize image: Image size cannot be negative");
         return -EINVAL;
     }
-    ret = check_encryption(opts, errp);
+    ret = parse_encryption(opts, p, errp);
     if (ret == 0) {
         ret = parse_enums(opts, p, errp);
     }
@@ -236,7 +262,10 @@ static int plan_parse(const char *filename, const QDict *opts, CreatePlan *p, Er
     if (ret == 0) {
         ret = qcow2_parse_cluster_size(1ULL << p->cluster_bits, p->extended_l2, &p->cluster_bits, errp);
     }
-    return ret == 0 ? check_combinations(p, errp) : ret;
+    if (ret == 0) {
+        ret = check_combinations(p, errp);
+    }
+    return ret == 0 ? plan_encryption(opts, p, errp) : ret;
 }
 
 /* Preallocated images start empty and grow through the driver. */
@@ -257,7 +286,9 @@ static int layout_compute(const CreatePlan *p, Layout *l, Error **errp)
     }
     l->l1_entries = qcow2_l1_entries(initial_size(p), p->cluster_bits, p->extended_l2);
     l->l1_clusters = DIV_UP(l->l1_entries * 8, cluster);
-    l->extra_start = l->l1_start + l->l1_clusters;
+    l->key_start = l->l1_start + l->l1_clusters;
+    l->key_clusters = DIV_UP(p->key_area, cluster);
+    l->extra_start = l->key_start + l->key_clusters;
     /* Blocks count themselves and the table; a few rounds settle it, since each adds less than one per block. */
     for (;;) {
         uint64_t blocks, table;
@@ -324,7 +355,7 @@ static void fill_header(const CreatePlan *p, const Layout *l, Qcow2Header *h)
         .version = p->version, .cluster_bits = p->cluster_bits, .size = initial_size(p), .refcount_order = p->refcount_order,
         .l1_size = l->l1_entries, .l1_table_offset = l->l1_entries ? l->l1_start << p->cluster_bits : 0,
         .refcount_table_offset = l->table_start << p->cluster_bits, .refcount_table_clusters = l->table_clusters,
-        .compression_type = p->compression,
+        .compression_type = p->compression, .crypt_method = p->crypt,
         .incompatible = (p->data_file ? QCOW2_INCOMPAT_DATA_FILE : 0) | (p->extended_l2 ? QCOW2_INCOMPAT_EXTL2 : 0) |
                         (p->compression != QCOW2_COMPRESSION_ZLIB ? QCOW2_INCOMPAT_COMPRESSION : 0),
         .compatible = p->lazy ? QCOW2_COMPAT_LAZY_REFCOUNTS : 0,
@@ -334,7 +365,9 @@ static void fill_header(const CreatePlan *p, const Layout *l, Qcow2Header *h)
 
 static int write_metadata(BdrvChild *file, const CreatePlan *p, const Layout *l, Error **errp)
 {
-    Qcow2Extensions e = { .backing_format = (char *)p->backing_fmt, .data_file_name = (char *)p->data_file };
+    Qcow2Extensions e = { .backing_format = (char *)p->backing_fmt, .data_file_name = (char *)p->data_file,
+                          .has_crypto = p->key_area, .crypto_offset = l->key_start << p->cluster_bits,
+                          .crypto_len = p->key_area };
     uint64_t cluster = 1ULL << p->cluster_bits;
     g_autofree uint8_t *header = g_malloc0(cluster);
     Qcow2Header h;
@@ -349,6 +382,12 @@ static int write_metadata(BdrvChild *file, const CreatePlan *p, const Layout *l,
     }
     if (ret == 0) {
         ret = write_refcounts(file, p, l);
+    }
+    if (ret == 0 && p->key_area) {
+        ret = qcow2_crypt_create(file, l->key_start << p->cluster_bits, l->key_clusters << p->cluster_bits, p->opts, errp);
+        if (ret < 0) {
+            return ret;
+        }
     }
     if (ret == 0 && l->l1_entries) {
         ret = bdrv_zero(file, l->l1_start << p->cluster_bits, l->l1_entries * 8, 0);
@@ -382,7 +421,7 @@ static int create_protocol_file(const CreatePlan *p, const char *filename, uint6
 }
 
 /* Open filename as driver (NULL: as a protocol) for writing and hold it by an edge of our own. */
-static BdrvChild *open_for_create(const char *filename, const char *driver, Error **errp)
+static BdrvChild *open_for_create(const char *filename, const char *driver, const char *secret_id, Error **errp)
 {
     uint64_t perm = BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE;
     QDict *options = qdict_new();
@@ -391,6 +430,9 @@ static BdrvChild *open_for_create(const char *filename, const char *driver, Erro
     if (driver) {
         qdict_put_str(options, "driver", driver);
     }
+    if (secret_id) {
+        qdict_put_str(options, "encrypt.key-secret", secret_id);
+    }
     bs = bdrv_open(filename, NULL, options,
                    BDRV_O_RDWR | BDRV_O_RESIZE | (driver ? BDRV_O_NO_BACKING : BDRV_O_PROTOCOL), errp);
     return bs ? bdrv_root_attach(bs, "image-create", &create_ops, NULL, perm, BLK_PERM_ALL, errp) : NULL;
@@ -398,7 +440,7 @@ static BdrvChild *open_for_create(const char *filename, const char *driver, Erro
 
 static int preallocate(const CreatePlan *p, Error **errp)
 {
-    BdrvChild *image = open_for_create(p->filename, "qcow2", errp);
+    BdrvChild *image = open_for_create(p->filename, "qcow2", opt_get_str(p->opts, "encrypt.key-secret"), errp);
     int ret;
 
     if (!image) {
@@ -425,7 +467,7 @@ static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
     if (ret < 0) {
         return ret;
     }
-    file = open_for_create(p->filename, NULL, errp);
+    file = open_for_create(p->filename, NULL, NULL, errp);
     if (!file) {
         return -EIO;
     }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include "qcow2.h"
+#include "qcow2-crypt.h"
 #include "qcow2-io.h"
 
 typedef struct Expand {
@@ -20,21 +21,27 @@ typedef struct Expand {
     int64_t seen, total;             /* L1 entries */
 } Expand;
 
-static int coroutine_fn zero_cluster(Qcow2 *q, uint64_t host)
+/* Zeroes as the guest is to read them: enciphered where the image is. */
+static int coroutine_fn zero_cluster(Qcow2 *q, uint64_t guest, uint64_t host)
 {
     int ret = qcow2_check_overlap(q, 0, host, q->cluster_size, qcow2_has_data_file(q));
-    return ret < 0 ? ret : bdrv_zero(q->data_file, host, q->cluster_size, 0);
+    if (ret < 0 || !qcow2_is_encrypted(q)) {
+        return ret < 0 ? ret : bdrv_zero(q->data_file, host, q->cluster_size, 0);
+    }
+    g_autofree void *buf = g_malloc0(q->cluster_size);
+    ret = qcow2_encrypt(q, guest, host, buf, q->cluster_size);
+    return ret < 0 ? ret : bdrv_write_buf(q->data_file, host, q->cluster_size, buf, 0);
 }
 
 /* A zeroed cluster with `refs` references. */
 static int64_t coroutine_fn new_zeroes(Qcow2 *q, uint64_t guest, uint64_t refs)
 {
     if (qcow2_has_data_file(q)) {
-        int ret = zero_cluster(q, guest);
+        int ret = zero_cluster(q, guest, guest);
         return ret < 0 ? ret : (int64_t)guest;
     }
     int64_t host = qcow2_alloc(q, q->cluster_size);
-    int ret = host < 0 ? host : host == 0 ? -EIO : zero_cluster(q, host);
+    int ret = host < 0 ? host : host == 0 ? -EIO : zero_cluster(q, guest, host);
     if (ret == 0 && refs > 1) {
         ret = qcow2_update_refcount(q, host, q->cluster_size, refs - 1, QCOW2_DISCARD_NEVER);
     }
@@ -79,7 +86,7 @@ static int coroutine_fn expand_entry(Qcow2 *q, uint64_t guest, uint64_t refs, ui
         return ret;
     }
     if (exclusive) {
-        ret = zero_cluster(q, host);
+        ret = zero_cluster(q, guest, host);
     } else {
         int64_t fresh = new_zeroes(q, guest, refs);
         ret = MIN(fresh, 0);

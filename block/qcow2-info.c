@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qcow2-bitmap.h"
-#include "qcow2-luks.h"
+#include "qcow2-crypt.h"
 #include "qcow2-open.h"
 
 int qcow2_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
@@ -18,30 +18,12 @@ int qcow2_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
     return 0;
 }
 
-/* NULL: not encrypted, or the header cannot be read. */
-static QDict *encryption_info(const Qcow2 *q)
-{
-    uint8_t buf[QCOW2_LUKS_BYTES];
-    QDict *d;
-
-    if (q->crypt == QCOW2_CRYPT_AES) {
-        d = qdict_new();
-        qdict_put_str(d, "format", "aes");
-        return d;
-    }
-    if (q->crypt != QCOW2_CRYPT_LUKS || bdrv_read_buf(q->bs->file, q->crypto_header_offset, sizeof(buf), buf, 0) < 0 ||
-        qcow2_luks_check(buf, sizeof(buf), NULL) < 0) {
-        return NULL;
-    }
-    return qcow2_luks_describe(buf);
-}
-
 /* Members in the order of the stock tools' output. */
 QObject *qcow2_get_specific_info(BlockDriverState *bs, Error **errp)
 {
     Qcow2 *q = qcow2_of(bs);
     QList *bitmaps = qcow2_bitmap_info(q);
-    QDict *data = qdict_new(), *encryption = encryption_info(q), *info;
+    QDict *data = qdict_new(), *encryption = qcow2_crypt_info(q), *info;
 
     qdict_put_str(data, "compat", q->version >= 3 ? "1.1" : "0.10");
     qdict_put_str(data, "compression-type", q->compression == QCOW2_COMPRESSION_ZSTD ? "zstd" : "zlib");

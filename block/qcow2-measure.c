@@ -8,14 +8,14 @@
 #include <string.h>
 #include "block/dirty-bitmap.h"
 #include "block/graph.h"
+#include "crypto/luks.h"
 #include "qcow2-header.h"
-
-#define LUKS_HEADER_BYTES (2 * MiB)   /* what a LUKS1 header with default key material takes */
 
 typedef struct Measure {
     uint64_t size;                   /* virtual, bytes */
     unsigned version, cluster_bits, refcount_order;
-    bool extended_l2, has_backing, luks;
+    bool extended_l2, has_backing;
+    uint64_t key_area;               /* LUKS: header and key material */
     PreallocMode prealloc;
 } Measure;
 
@@ -26,7 +26,7 @@ static int parse_options(const QDict *opts, BlockDriverState *in_bs, Measure *m,
     int64_t len = in_bs ? bdrv_getlength(in_bs) : 0;
 
     *m = (Measure){ .extended_l2 = opt_get_bool(opts, "extended_l2", false),
-                    .has_backing = opt_get_str(opts, "backing_file") != NULL, .luks = crypt && !strcmp(crypt, "luks") };
+                    .has_backing = opt_get_str(opts, "backing_file") != NULL };
     if (qcow2_parse_cluster_size(opt_get_size(opts, "cluster_size", 65536), m->extended_l2, &m->cluster_bits, errp) < 0) {
         return -EINVAL;
     }
@@ -49,6 +49,12 @@ static int parse_options(const QDict *opts, BlockDriverState *in_bs, Measure *m,
     if (crypt && !opt_get_str(opts, "encrypt.key-secret")) {
         error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
         return -EINVAL;
+    }
+    if (crypt && !strcmp(crypt, "luks")) {
+        m->key_area = luks_header_bytes(opts, "encrypt.", errp);
+        if (!m->key_area) {
+            return -EINVAL;
+        }
     }
     if (len < 0) {
         error_setg_errno(errp, -len, "Unable to get image virtual_size");
@@ -79,7 +85,7 @@ static uint64_t full_size(const Measure *m)
     uint64_t l2_tables = qcow2_l1_entries(m->size, m->cluster_bits, m->extended_l2);
     uint64_t n = 1 + DIV_UP(l2_tables * 8, cluster) + l2_tables + data;
 
-    return ((n + refcount_clusters(m, n)) << m->cluster_bits) + (m->luks ? ALIGN_UP(LUKS_HEADER_BYTES, cluster) : 0);
+    return ((n + refcount_clusters(m, n)) << m->cluster_bits) + ALIGN_UP(m->key_area, cluster);
 }
 
 /* Bytes of target clusters that the source's data touches; without prealloc only they are written. */

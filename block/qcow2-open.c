@@ -14,8 +14,8 @@
 #include <errno.h>
 #include <string.h>
 #include "qcow2-bitmap.h"
+#include "qcow2-crypt.h"
 #include "qcow2-header.h"
-#include "qcow2-luks.h"
 #include "qcow2-open.h"
 #include "qcow2-options.h"
 
@@ -223,35 +223,6 @@ static int open_data_file(BlockDriverState *bs, int flags, Error **errp)
     return q->data_file ? 0 : -EINVAL;
 }
 
-/* Without its key, an encrypted image shows its metadata only. */
-static int check_key(const Qcow2 *q, const QDict *options, int flags, Error **errp)
-{
-    const char *secret = opt_get_str(options, "encrypt.key-secret");
-
-    if (q->crypt == QCOW2_CRYPT_LUKS) {
-        uint8_t buf[QCOW2_LUKS_BYTES];
-        int ret = read_padded(q->bs->file, q->crypto_header_offset, sizeof(buf), buf);
-
-        if (ret < 0) {
-            error_setg_errno(errp, -ret, "Unable to read LUKS header");
-            return ret;
-        }
-        ret = qcow2_luks_check(buf, MIN(sizeof(buf), q->crypto_header_len), errp);
-        if (ret < 0) {
-            return ret;
-        }
-    }
-    if (q->crypt == QCOW2_CRYPT_NONE || (flags & BDRV_O_NO_IO)) {
-        return 0;
-    }
-    if (secret) {
-        error_setg(errp, "No secret with id '%s'", secret);
-    } else {
-        error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
-    }
-    return -EINVAL;
-}
-
 static int read_l1(Qcow2 *q, Error **errp)
 {
     uint64_t bytes = (uint64_t)q->l1_size * sizeof(uint64_t);
@@ -348,6 +319,7 @@ static void coroutine_fn load_bitmaps(void *opaque)
 static void free_state(Qcow2 *q)
 {
     qcow2_bitmaps_free(q);
+    qcow2_crypt_close(q);
     if (q->l2_cache) {
         qcow2_cache_free(q->l2_cache);
         q->l2_cache = NULL;
@@ -385,7 +357,7 @@ static int open_image(BlockDriverState *bs, const QDict *options, int flags, Hea
         ret = open_data_file(bs, flags, errp);
     }
     if (ret == 0) {
-        ret = check_key(q, options, flags, errp);
+        ret = qcow2_crypt_open(q, options, flags, errp);
     }
     if (ret == 0) {
         ret = read_l1(q, errp);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include "qcow2.h"
+#include "qcow2-crypt.h"
 #include "qcow2-io.h"
 
 /* Length of the backing image; 0 without one. */
@@ -63,7 +64,8 @@ static int coroutine_fn read_run(void *arg)
         return qcow2_read_compressed(q, r->host, r->ticket, qcow2_in_cluster(q, r->offset), r->bytes, r->qiov, r->qo);
     case QCOW2_NORMAL:
         bdrv_child_event(q->bs->file, "read_aio");
-        ret = bdrv_read(q->data_file, r->host, r->bytes, r->qiov, r->qo, 0);
+        ret = qcow2_is_encrypted(q) ? qcow2_read_encrypted(q, r->offset, r->host, r->bytes, r->qiov, r->qo)
+                                    : bdrv_read(q->data_file, r->host, r->bytes, r->qiov, r->qo, 0);
         qcow2_io_end(q, r->ticket);
         return ret;
     default:

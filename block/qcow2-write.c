@@ -16,6 +16,8 @@
 #include <inttypes.h>
 #include <string.h>
 #include "qcow2.h"
+#include "crypt-co.h"
+#include "qcow2-crypt.h"
 #include "qcow2-io.h"
 
 /* Copies and zeroes up to this size are merged with the data into one write. */
@@ -470,8 +472,49 @@ static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
     return ret;
 }
 
+/* Bring the plain bytes [at, + n) of the piece together: copies before, the guest's own, copies after. */
+static int coroutine_fn gather(Piece *p, uint64_t at, uint64_t n, IoVec *qiov, size_t qo, uint8_t *buf)
+{
+    uint64_t end = at + n, data_end = p->offset + p->bytes;
+    uint64_t head = at < p->offset ? MIN(end, p->offset) - at : 0;
+    uint64_t tail = end > data_end ? end - MAX(at, data_end) : 0;
+    int ret = fill_part(p, at, head, p->head_zero, buf);
+    if (ret == 0) {
+        ret = fill_part(p, end - tail, tail, p->tail_zero, buf + n - tail);
+    }
+    if (ret == 0 && head + tail < n) {
+        iov_to_buf(qiov, qo + (at + head - p->offset), buf + head, n - head - tail);
+    }
+    return ret;
+}
+
+/* Encrypted: what surrounds the data is never plain zeroes on disk, so all of [from, to) passes the cipher. */
+static int coroutine_fn write_enciphered(Piece *p, IoVec *qiov, size_t qo)
+{
+    Qcow2 *q = p->q;
+    uint64_t chunk = MIN(p->to - p->from, (uint64_t)CRYPT_CO_CHUNK);
+    uint8_t *buf = bdrv_blockalign(q->data_file->bs, chunk);
+    int ret = buf ? 0 : -ENOMEM;
+    for (uint64_t at = p->from; at < p->to && ret == 0; at += chunk) {
+        uint64_t n = MIN(chunk, p->to - at), host = p->host - (p->offset - p->from) + (at - p->from);
+        ret = gather(p, at, n, qiov, qo, buf);
+        if (ret == 0) {
+            ret = qcow2_encrypt(q, at, host, buf, n);
+        }
+        if (ret == 0) {
+            bdrv_child_event(q->bs->file, "write_aio");
+            ret = bdrv_write_buf(q->data_file, host, n, buf, 0);
+        }
+    }
+    bdrv_memfree(buf);
+    return ret;
+}
+
 static int coroutine_fn move(Piece *p, const Qcow2Source *src, uint64_t done)
 {
+    if (qcow2_is_encrypted(p->q)) {
+        return write_enciphered(p, src->qiov, src->qo + done);
+    }
     bool copies = p->to - p->from != p->bytes && !zero_below(p);
     if (src->qiov) {
         if (copies) {

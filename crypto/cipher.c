@@ -111,6 +111,13 @@ bool crypt_cipher_known(const char *name) { return find_cipher(name); }
 bool crypt_mode_known(const char *name) { return find_mode(name) >= 0; }
 bool crypt_hash_known(const char *name) { return find_hash(name); }
 
+bool crypt_cipher_in_luks(const char *name)
+{
+    const CipherName *c = find_cipher(name);
+
+    return c && c->luks;
+}
+
 bool crypt_ivgen_known(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(ivgens); i++) {

@@ -125,6 +125,10 @@ static bool plan_header(const QDict *opts, const char *prefix, LuksHeader *h, Cr
     if (!strcmp(spec->ivgen, "essiv")) {
         pstrcpy(spec->ivhash, sizeof(spec->ivhash), ivhash ? ivhash : "sha256");
     }
+    if (!crypt_cipher_in_luks(spec->cipher)) {
+        error_setg(errp, "Algorithm '%s' not supported", spec->cipher);
+        return false;
+    }
     h->key_bytes = crypt_key_length(spec->cipher, spec->mode);
     if (!h->key_bytes) {
         error_setg(errp, "Algorithm '%s' with %s mode is not supported", spec->cipher, spec->mode);
@@ -182,10 +186,6 @@ Luks *luks_create(const QDict *opts, const char *prefix, const LuksArea *area,
     bool ok;
 
     ok = plan_header(opts, prefix, &l->header, &l->spec, errp);
-    if (ok && iter_time == 0) {
-        error_setg(errp, "Parameter 'iter-time' expects a value greater than 0");
-        ok = false;
-    }
     if (ok && !secret_id) {
         error_setg(errp, "Parameter 'key-secret' is required for cipher");
         ok = false;
@@ -341,7 +341,7 @@ static bool erase_by_number(Luks *l, const LuksArea *area, int64_t slot, const c
             return false;
         }
         if (!ret) {
-            error_setg(errp, "This keyslot %" PRId64 " doesn't contain the expected password", slot);
+            error_setg(errp, "Given keyslot %" PRId64 " doesn't contain the given old password for erase operation", slot);
             return false;
         }
     }
@@ -402,34 +402,44 @@ bool luks_amend(Luks *l, const LuksArea *area, const QDict *opts, const char *pr
     return false;
 }
 
-QDict *luks_info(const Luks *l)
+static QDict *slot_info(const LuksSlot *s)
+{
+    QDict *d = qdict_new();
+    bool active = s->active == LUKS_SLOT_ENABLED;
+
+    qdict_put_bool(d, "active", active);
+    if (active) {
+        qdict_put_int(d, "iters", s->iterations);
+    }
+    qdict_put_int(d, "key-offset", (int64_t)s->key_offset_sector * CRYPT_SECTOR);
+    if (active) {
+        qdict_put_int(d, "stripes", s->stripes);
+    }
+    return d;
+}
+
+/* Members in the order of the stock tools' output. */
+QDict *luks_info(const Luks *l, const char *format)
 {
     QDict *d = qdict_new();
     QList *slots = qlist_new();
 
-    qdict_put_str(d, "cipher-alg", l->spec.cipher);
-    qdict_put_str(d, "cipher-mode", l->spec.mode);
     qdict_put_str(d, "ivgen-alg", l->spec.ivgen);
+    qdict_put_str(d, "hash-alg", l->header.hash);
+    qdict_put_str(d, "cipher-alg", l->spec.cipher);
+    qdict_put_str(d, "uuid", l->header.uuid);
     if (*l->spec.ivhash) {
         qdict_put_str(d, "ivgen-hash-alg", l->spec.ivhash);
     }
-    qdict_put_str(d, "hash-alg", l->header.hash);
-    qdict_put_int(d, "payload-offset", luks_payload_offset(l));
-    qdict_put_int(d, "master-key-iters", l->header.mk_iterations);
-    qdict_put_str(d, "uuid", l->header.uuid);
+    if (format) {
+        qdict_put_str(d, "format", format);
+    }
+    qdict_put_str(d, "cipher-mode", l->spec.mode);
     for (int i = 0; i < LUKS_SLOTS; i++) {
-        const LuksSlot *s = &l->header.slot[i];
-        QDict *slot = qdict_new();
-        bool active = s->active == LUKS_SLOT_ENABLED;
-
-        qdict_put_bool(slot, "active", active);
-        qdict_put_int(slot, "key-offset", (int64_t)s->key_offset_sector * CRYPT_SECTOR);
-        if (active) {
-            qdict_put_int(slot, "iters", s->iterations);
-            qdict_put_int(slot, "stripes", s->stripes);
-        }
-        qlist_append(slots, slot);
+        qlist_append(slots, slot_info(&l->header.slot[i]));
     }
     qdict_put(d, "slots", slots);
+    qdict_put_int(d, "payload-offset", luks_payload_offset(l));
+    qdict_put_int(d, "master-key-iters", l->header.mk_iterations);
     return d;
 }

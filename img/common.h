@@ -86,6 +86,7 @@ typedef struct ImgOpen {
     bool quiet;
     int flags;              /* BDRV_O_* */
     bool writethrough;
+    const QDict *extra;     /* further options of an image opened by name, or NULL */
 } ImgOpen;
 /* NULL after reporting "Could not open 'NAME': ...". */
 BlockBackend *img_open(const char *filename, const ImgOpen *how);

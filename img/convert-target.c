@@ -124,6 +124,17 @@ static bool check_compression(const Convert *c, const BlockDriver *drv, const QD
     return true;
 }
 
+/* What the new image is encrypted with opens it too. */
+static void note_key_secrets(Convert *c, const QDict *opts)
+{
+    c->target_secrets = qdict_new();
+    for (size_t i = 0; i < qdict_size(opts); i++) {
+        if (g_str_has_suffix(qdict_key_at(opts, i), "key-secret")) {
+            qdict_put(c->target_secrets, qdict_key_at(opts, i), qobject_ref(qdict_value_at(opts, i)));
+        }
+    }
+}
+
 static bool create_target(Convert *c, const char *filename)
 {
     const char *fmt = c->opt->output_fmt ?: "raw", *prealloc;
@@ -145,6 +156,7 @@ static bool create_target(Convert *c, const char *filename)
         !check_compression(c, drv, opts)) {
         return false;
     }
+    note_key_secrets(c, opts);
     prealloc = opt_get_str(opts, "preallocation");
     c->preallocated = prealloc && strcmp(prealloc, "off");
     if (bdrv_create(drv, filename, g_steal_pointer(&opts), &err) < 0) {
@@ -234,6 +246,7 @@ static bool open_created(Convert *c, const char *filename)
     ImgOpen how = c->opt->target;
 
     how.flags |= BDRV_O_RESIZE;
+    how.extra = c->target_secrets;
     how.fmt = how.image_opts ? NULL : c->opt->output_fmt ?: "raw";
     c->target = img_open(filename, &how);
     return c->target != NULL;

@@ -181,6 +181,7 @@ static void close_all(Convert *c)
     if (c->target) {
         blk_unref(c->target);
     }
+    qobject_unref(c->target_secrets);
     for (int i = 0; i < c->nsources; i++) {
         if (c->source[i].blk) {
             blk_unref(c->source[i].blk);

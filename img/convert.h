@@ -45,6 +45,7 @@ typedef struct Convert {
     int64_t total;                      /* bytes of all sources */
 
     BlockBackend *target;
+    QDict *target_secrets;              /* "...key-secret" options that it was created with; owned, NULL with -n */
     bool created;                       /* by us, just now */
     bool target_has_backing;            /* -B: what the source has from its own backing is left out */
     int64_t target_backing_length;      /* reads past it are zeroes */

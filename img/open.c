@@ -55,6 +55,9 @@ static BlockBackend *open_by_name(const char *filename, const ImgOpen *how)
     if (how->force_share) {
         qdict_put_bool(options, "force-share", true);
     }
+    if (how->extra) {
+        qdict_join(options, how->extra, true);
+    }
     blk = blk_open(filename, NULL, options, how->flags, &err);
     if (!blk) {
         error_reportf_err(err, "Could not open '%s': ", filename);

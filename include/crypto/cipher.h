@@ -25,6 +25,8 @@ typedef struct CryptCipher CryptCipher;
 
 /* Is the name one that the stock programs know (whether or not we support it)? */
 bool crypt_cipher_known(const char *name);
+/* Has the cipher a name in LUKS headers? */
+bool crypt_cipher_in_luks(const char *name);
 bool crypt_mode_known(const char *name);
 bool crypt_ivgen_known(const char *name);
 bool crypt_hash_known(const char *name);

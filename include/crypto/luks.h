@@ -64,8 +64,8 @@ Luks *luks_create(const QDict *opts, const char *prefix, const LuksArea *area,
 uint64_t luks_header_bytes(const QDict *opts, const char *prefix, Error **errp);
 /* Options "state", "new-secret", "old-secret", "keyslot", "iter-time": add or erase key slots. */
 bool luks_amend(Luks *l, const LuksArea *area, const QDict *opts, const char *prefix, bool force, Error **errp);
-/* Members of ImageInfoSpecificLUKS. */
-QDict *luks_info(const Luks *l);
+/* Members of ImageInfoSpecificLUKS; format (may be NULL) is named among them.  Caller owns. */
+QDict *luks_info(const Luks *l, const char *format);
 static inline uint64_t luks_payload_offset(const Luks *l) { return (uint64_t)l->header.payload_offset_sector * CRYPT_SECTOR; }
 void luks_free(Luks *l);
 

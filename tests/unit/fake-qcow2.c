@@ -9,6 +9,7 @@
 #include <string.h>
 #include "block/graph.h"
 #include "fake-qcow2.h"
+#include "../../block/qcow2-crypt.h"
 #include "../../block/qcow2-commit.h"
 
 typedef struct MemFile {
@@ -551,4 +552,13 @@ Qcow2 *fake_world(const FakeShape *shape)
     q->l1_vm_state_index = q->l1_size;
     mem_grow(&w.file, q->l1_offset + q->l1_size * 8);
     return q;
+}
+
+/* --- images here are never encrypted ------------------------------------------------ */
+
+int coroutine_fn qcow2_encrypt(Qcow2 *q, uint64_t guest, uint64_t host, void *buf, uint64_t len) { return -EIO; }
+
+int coroutine_fn qcow2_read_encrypted(Qcow2 *q, uint64_t guest, uint64_t host, uint64_t bytes, IoVec *qiov, size_t qo)
+{
+    return -EIO;
 }
