@@ -147,14 +147,6 @@ static const QmpCommand *choose_command(const Request *r, QmpPhase phase, Error 
     return guard && !guard(cmd, errp) ? NULL : cmd;
 }
 
-static QObject *run_raw(const QmpCommand *cmd, const QDict *arguments, Error **errp)
-{
-    if (!cmd->unchecked && cmd->arguments && !qapi_check(cmd->arguments, arguments, errp)) {
-        return NULL;
-    }
-    return cmd->call(arguments, errp);
-}
-
 static QObject *run_command(const QmpCommand *cmd, const QDict *arguments, Error **errp)
 {
     static const QapiType no_arguments = { .kind = QAPI_OBJECT, .name = "no arguments", .size = 1 };
@@ -163,7 +155,7 @@ static QObject *run_command(const QmpCommand *cmd, const QDict *arguments, Error
     void *value;
 
     if (cmd->raw) {
-        return run_raw(cmd, arguments, errp);
+        return cmd->unchecked || qapi_check(type, arguments, errp) ? cmd->call(arguments, errp) : NULL;
     }
     value = qapi_from_qobject(type, arguments, errp);
     if (!value) {
