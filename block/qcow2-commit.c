@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <string.h>
 #include "qcow2-commit.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 #define MAX_RUN (2 * MiB)            /* bytes in one write */
@@ -511,12 +512,14 @@ static int coroutine_fn write_lowered(Qcow2 *q)
 int coroutine_fn qcow2_commit(Qcow2 *q, bool durable)
 {
     Qcow2Commit *c = q->commit;
+    int ret = durable ? qcow2_defer_settle_all(q) : 0;
     uint64_t wanted = c->started + 1;
     co_mutex_unlock(&q->lock);
     co_mutex_lock(&c->cycle);
     co_mutex_lock(&q->lock);
-    int ret = 0;
-    if (q->broken) {
+    if (ret < 0) {
+        /* What is pending stays so; nothing else is worse for it. */
+    } else if (q->broken) {
         ret = -EIO;
     } else if ((durable ? c->done_durable : c->done) < wanted) {
         ret = run_cycle(q, durable);

@@ -132,9 +132,13 @@ static int coroutine_fn compressed_plan(Qcow2 *q, Qcow2Claim *claim, uint64_t of
         if (ret < 0) {
             return ret;
         }
-        bool free = qcow2_claim_clip(q, offset, q->cluster_size) != 0;
-        uint64_t entry = free ? qcow2_l2_get(q, table, idx) : 0;
+        uint64_t free = q->cluster_size;
+        ret = qcow2_claim_clip(q, offset, &free);
+        uint64_t entry = ret == 0 && free ? qcow2_l2_get(q, table, idx) : 0;
         qcow2_cache_put(q->l2_cache, &table);
+        if (ret < 0) {
+            return ret;
+        }
         if (!free) {
             continue;
         }

@@ -6,13 +6,17 @@
  */
 #include <errno.h>
 #include "qcow2.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 static int coroutine_fn source_map(Qcow2 *q, uint64_t offset, uint64_t *bytes, uint64_t *host, Qcow2ClusterType *type,
                                    unsigned *ticket)
 {
     CO_SCOPED_LOCK(&q->lock);
-    int ret = qcow2_map(q, offset, bytes, host, type);
+    int ret = qcow2_defer_settle_range(q, offset, *bytes);
+    if (ret == 0) {
+        ret = qcow2_map(q, offset, bytes, host, type);
+    }
     if (ret == 0 && ticket && *type == QCOW2_NORMAL) {
         *ticket = qcow2_io_begin(q);
     }

@@ -11,6 +11,7 @@
  */
 #include <string.h>
 #include "qcow2.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 struct Qcow2InFlight {
@@ -26,11 +27,13 @@ void qcow2_io_init(Qcow2 *q)
 {
     q->in_flight = g_new0(Qcow2InFlight, 1);
     co_queue_init(&q->in_flight->idle);
+    q->defer = qcow2_defer_new();
 }
 
 void qcow2_io_cleanup(Qcow2 *q)
 {
     g_clear_pointer(&q->in_flight, g_free);
+    g_clear_pointer(&q->defer, qcow2_defer_free);
 }
 
 void qcow2_claim_begin(Qcow2 *q, Qcow2Claim *c, uint64_t from, uint64_t to)
@@ -55,19 +58,21 @@ void qcow2_claim_end(Qcow2 *q, Qcow2Claim *c)
     co_queue_wake_all(&c->waiters);
 }
 
-uint64_t coroutine_fn qcow2_claim_clip(Qcow2 *q, uint64_t offset, uint64_t bytes)
+int coroutine_fn qcow2_claim_clip(Qcow2 *q, uint64_t offset, uint64_t *bytes)
 {
     for (Qcow2Claim *c = q->in_flight->claims; c; c = c->next) {
-        if (c->to <= offset || c->from >= offset + bytes) {
+        if (c->to <= offset || c->from >= offset + *bytes) {
             continue;
         }
         if (c->from <= offset) {
             co_queue_wait(&c->waiters, &q->lock);
+            *bytes = 0;
             return 0;
         }
-        bytes = c->from - offset;
+        *bytes = c->from - offset;
     }
-    return bytes;
+    *bytes = qcow2_defer_clip(q, offset, *bytes);
+    return *bytes ? 0 : qcow2_defer_settle(q, offset);
 }
 
 unsigned qcow2_io_begin(Qcow2 *q)
@@ -137,7 +142,7 @@ static void coroutine_fn tasks_wait(Qcow2Tasks *t)
 
 void coroutine_fn qcow2_tasks_start(Qcow2Tasks *t, Qcow2TaskFn *fn, const void *arg, size_t size)
 {
-    while (t->running >= QCOW2_PARALLEL) {
+    while (t->running >= (t->parallel ? t->parallel : QCOW2_PARALLEL)) {
         tasks_wait(t);
     }
     Task *task = g_malloc(sizeof(Task) + size);

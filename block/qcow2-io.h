@@ -22,10 +22,11 @@ typedef struct Qcow2Claim {
 void qcow2_claim_begin(Qcow2 *q, Qcow2Claim *c, uint64_t from, uint64_t to);
 void qcow2_claim_end(Qcow2 *q, Qcow2Claim *c);
 /*
- * How many of the bytes from offset on are free of claims: > 0, or 0 after having waited
- * (lock dropped meanwhile) for a claim that covers offset: look at everything again.
+ * Cut *bytes from offset on to what is free of claims; 0 bytes after having waited (lock dropped
+ * meanwhile) for a claim that covers offset, or having settled a copy put off there: look at
+ * everything again.  0 or -errno.
  */
-uint64_t coroutine_fn qcow2_claim_clip(Qcow2 *q, uint64_t offset, uint64_t bytes);
+int coroutine_fn qcow2_claim_clip(Qcow2 *q, uint64_t offset, uint64_t *bytes);
 
 /*
  * Data I/O to host clusters found in a table runs between begin (q->lock held, so that the
@@ -37,12 +38,12 @@ unsigned qcow2_io_begin(Qcow2 *q);
 void coroutine_fn qcow2_io_end(Qcow2 *q, unsigned ticket);
 
 /*
- * Up to QCOW2_PARALLEL parts of one request side by side, in coroutines of this thread.  finish
+ * Up to QCOW2_PARALLEL (or `parallel`) parts of one request side by side, in coroutines of this thread.  finish
  * waits for all and returns the first error.
  */
 #define QCOW2_PARALLEL 8
 typedef struct Qcow2Tasks {
-    unsigned running;
+    unsigned running, parallel;      /* parallel 0: QCOW2_PARALLEL */
     int ret;
     Coroutine *waiter;
 } Qcow2Tasks;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "qcow2.h"
 #include "qcow2-crypt.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 /* Length of the backing image; 0 without one. */
@@ -77,6 +78,9 @@ static int coroutine_fn next_run(ReadRun *r)
 {
     CO_SCOPED_LOCK(&r->q->lock);
     int ret = qcow2_map(r->q, r->offset, &r->bytes, &r->host, &r->type);
+    if (ret == 0 && r->type == QCOW2_NORMAL) {
+        qcow2_defer_look(r->q, r->offset, &r->bytes, &r->host);
+    }
     if (ret == 0 && (r->type == QCOW2_NORMAL || r->type == QCOW2_COMPRESSED)) {
         r->ticket = qcow2_io_begin(r->q);
     }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include "qcow2.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 /* Put the size into the header; roots otherwise unchanged. */
@@ -398,5 +399,7 @@ int coroutine_fn qcow2_co_flush_to_os(BlockDriverState *bs)
     if (q->broken) {
         return -ENOMEDIUM;
     }
-    return qcow2_commit(q, false);
+    qcow2_defer_flushed(q);
+    int ret = qcow2_defer_settle_all(q);
+    return ret < 0 ? ret : qcow2_commit(q, false);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qcow2.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 /*
@@ -49,7 +50,10 @@ int coroutine_fn qcow2_co_block_status(BlockDriverState *bs, bool want_zero, int
     }
     /* A data file of its own may have holes of its own. */
     bool recurse = qcow2_has_data_file(q) || qcow2_metadata_preallocated(q);
-    int ret = qcow2_map(q, offset, &n, &host, &type);
+    int ret = qcow2_defer_settle_range(q, offset, bytes);
+    if (ret == 0) {
+        ret = qcow2_map(q, offset, &n, &host, &type);
+    }
     if (ret < 0) {
         return ret;
     }

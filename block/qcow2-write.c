@@ -5,6 +5,7 @@
  *           INPLACE   clusters are ours alone and mapped: nothing to change
  *           FILL      ours alone, but (sub)clusters become data: bitmap or flags change
  *           FRESH     new clusters; a claim keeps others off the guest range
+ *           DEFER     a new cluster too, but only the guest's bytes go there now (qcow2-defer.c)
  *   MOVE    lock dropped: guest data, with what must be copied before and after it, in one write
  *   LINK    lock held: L2 entries change in memory (S4: only now), old clusters are freed late
  *
@@ -18,12 +19,13 @@
 #include "qcow2.h"
 #include "crypt-co.h"
 #include "qcow2-crypt.h"
+#include "qcow2-defer.h"
 #include "qcow2-io.h"
 
 /* Copies and zeroes up to this size are merged with the data into one write. */
 #define MERGE_MAX (128 * KiB)
 
-typedef enum PieceKind { INPLACE, FILL, FRESH } PieceKind;
+typedef enum PieceKind { INPLACE, FILL, FRESH, DEFER } PieceKind;
 
 typedef struct OldEntry {
     uint64_t entry, bitmap;
@@ -40,6 +42,8 @@ typedef struct Piece {
     Qcow2Claim claim;                /* FILL, FRESH */
     uint64_t fresh;                  /* FRESH: first new cluster */
     unsigned ticket;                 /* INPLACE: the others are guarded by their claims */
+    bool may_defer;
+    Qcow2Pending *pending;           /* DEFER */
 } Piece;
 
 static uint64_t entry_host(uint64_t entry)
@@ -284,6 +288,73 @@ static int coroutine_fn plan_fresh(Piece *p, void **table, uint64_t l2_offset, u
     return 0;
 }
 
+/* Is the old content of offset's cluster one plain cluster that others share? */
+static bool is_shared_data(const Qcow2 *q, const void *table, uint64_t offset)
+{
+    uint32_t idx = qcow2_l2_index(q, offset);
+    uint64_t entry = qcow2_l2_get(q, table, idx);
+    return qcow2_entry_type(q, entry) == QCOW2_NORMAL && !(entry & QCOW2_OFLAG_COPIED) &&
+           !qcow2_in_cluster(q, entry_host(entry)) &&
+           (q->subclusters == 1 || qcow2_l2_get_bitmap(q, table, idx) == UINT32_MAX);
+}
+
+/*
+ * May the copies around the guest's bytes wait?  Yes: p->bytes ends with the first cluster.  No:
+ * p->bytes may have been cut before a last cluster whose copies may.
+ */
+static bool can_defer(Piece *p, const void *table)
+{
+    Qcow2 *q = p->q;
+    uint64_t in = qcow2_in_cluster(q, p->offset), first = MIN(p->bytes, q->cluster_size - in);
+    if (!p->may_defer || qcow2_has_data_file(q) || q->crypt != QCOW2_CRYPT_NONE) {
+        return false;
+    }
+    if (first < q->cluster_size) {
+        if (is_shared_data(q, table, p->offset) && qcow2_defer_wanted(q, p->offset, first)) {
+            p->bytes = first;
+            return true;
+        }
+        return false;
+    }
+    uint64_t tail = qcow2_in_cluster(q, p->bytes), last = p->offset + p->bytes - tail;
+    if (tail && is_shared_data(q, table, last) && qcow2_defer_wanted(q, last, tail)) {
+        p->bytes -= tail;
+    }
+    return false;
+}
+
+static int coroutine_fn plan_defer(Piece *p, const void *table, uint64_t hint)
+{
+    Qcow2 *q = p->q;
+    uint64_t first = qcow2_cluster_start(q, p->offset);
+    uint64_t old = entry_host(qcow2_l2_get(q, table, qcow2_l2_index(q, p->offset)));
+    qcow2_claim_begin(q, &p->claim, first, first + q->cluster_size);
+    int ret = alloc_fresh(p, hint);
+    if (ret == 0) {
+        ret = qcow2_check_overlap(q, 0, p->fresh, q->cluster_size, false);
+    }
+    if (ret == 0) {
+        p->kind = DEFER;
+        p->pending = qcow2_defer_begin(q, p->offset, old, p->fresh);
+        p->host = p->fresh + qcow2_in_cluster(q, p->offset);
+    }
+    qcow2_claim_end(q, &p->claim);
+    return ret;
+}
+
+/* Into a cluster that is pending already.  True when the piece is planned. */
+static bool plan_join(Piece *p)
+{
+    Qcow2 *q = p->q;
+    uint64_t n = MIN(p->bytes, q->cluster_size - qcow2_in_cluster(q, p->offset));
+    p->pending = qcow2_defer_join(q, p->offset, n, &p->host);
+    if (p->pending) {
+        p->kind = DEFER;
+        p->bytes = n;
+    }
+    return p->pending != NULL;
+}
+
 static int plan_fill(Piece *p, const void *table, uint64_t l2_offset, uint64_t host)
 {
     Qcow2 *q = p->q;
@@ -310,7 +381,7 @@ static int coroutine_fn plan_in_table(Piece *p, void **table, uint64_t l2_offset
     uint64_t entry = qcow2_l2_get(q, *table, qcow2_l2_index(q, p->offset));
     Qcow2ClusterType type = qcow2_entry_type(q, entry);
     if (!is_own(type, entry)) {
-        return plan_fresh(p, table, l2_offset, hint);
+        return can_defer(p, *table) ? plan_defer(p, *table, hint) : plan_fresh(p, table, l2_offset, hint);
     }
     int ret = check_own(q, p->offset, l2_offset, entry, type);
     if (ret < 0) {
@@ -360,8 +431,10 @@ static int coroutine_fn plan_change(Piece *p, uint64_t hint)
     if (ret < 0) {
         return ret;
     }
-    p->bytes = qcow2_claim_clip(q, p->offset, p->bytes);
-    if (p->bytes) {
+    if (!plan_join(p)) {
+        ret = qcow2_claim_clip(q, p->offset, &p->bytes);
+    }
+    if (ret == 0 && p->bytes && !p->pending) {
         ret = plan_in_table(p, &table, q->l1[qcow2_l1_index(q, p->offset)] & QCOW2_L1_OFFSET_MASK, hint);
     }
     qcow2_cache_put(q->l2_cache, &table);
@@ -385,6 +458,11 @@ static int coroutine_fn plan(Piece *p, uint64_t hint)
         }
         if (!p->bytes) {
             continue;
+        }
+        if (p->kind == DEFER) {
+            p->from = p->offset;
+            p->to = p->offset + p->bytes;
+            return 0;
         }
         ret = qcow2_check_overlap(q, 0, p->host - (p->offset - p->from), p->to - p->from, qcow2_has_data_file(q));
         if (ret < 0) {
@@ -580,6 +658,10 @@ static int coroutine_fn finish(Piece *p, int ret)
         return ret;
     }
     CO_SCOPED_LOCK(&q->lock);
+    if (p->kind == DEFER) {
+        int left = qcow2_defer_leave(q, p->pending, p->offset, p->bytes, ret == 0);
+        return ret < 0 ? ret : left;
+    }
     if (ret == 0) {
         ret = link_piece(p);
     } else if (p->kind == FRESH) {
@@ -594,6 +676,7 @@ static int coroutine_fn finish(Piece *p, int ret)
 static int coroutine_fn begin(Piece *p, uint64_t hint)
 {
     CO_SCOPED_LOCK(&p->q->lock);
+    qcow2_defer_make_room(p->q);
     return plan(p, hint);
 }
 
@@ -601,7 +684,8 @@ int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_
 {
     uint64_t hint = 0, done = 0;
     while (done < bytes) {
-        Piece p = { .q = qcow2_of(bs), .offset = offset + done, .bytes = bytes - done };
+        Piece p = { .q = qcow2_of(bs), .offset = offset + done, .bytes = bytes - done,
+                    .may_defer = src->qiov != NULL };
         int ret = begin(&p, hint);
         if (ret < 0) {
             return ret;

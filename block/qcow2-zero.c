@@ -41,7 +41,11 @@ static int coroutine_fn change_table(Qcow2 *q, uint64_t offset, uint64_t *bytes,
     if (ret < 0) {
         return ret;
     }
-    *bytes = qcow2_claim_clip(q, offset, *bytes);
+    ret = qcow2_claim_clip(q, offset, bytes);
+    if (ret < 0) {
+        qcow2_cache_put(q->l2_cache, &table);
+        return ret;
+    }
     uint32_t n = qcow2_clusters_for(q, *bytes), first = UINT32_MAX, last = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t entry = qcow2_l2_get(q, table, idx + i), bitmap = qcow2_l2_get_bitmap(q, table, idx + i);
@@ -113,14 +117,19 @@ static int coroutine_fn zero_subclusters(Qcow2 *q, uint64_t offset, unsigned n)
     uint32_t idx;
     unsigned sc = qcow2_in_cluster(q, offset) >> q->subcluster_bits;
     for (;;) {
+        uint64_t free = 1;
         int ret = qcow2_l2_for_write(q, offset, &table, &idx);
         if (ret < 0) {
             return ret;
         }
-        if (qcow2_claim_clip(q, offset, 1)) {
+        ret = qcow2_claim_clip(q, offset, &free);
+        if (ret == 0 && free) {
             break;
         }
         qcow2_cache_put(q->l2_cache, &table);
+        if (ret < 0) {
+            return ret;
+        }
     }
     uint64_t entry = qcow2_l2_get(q, table, idx), bitmap = qcow2_l2_get_bitmap(q, table, idx);
     int ret = 0;
@@ -189,12 +198,17 @@ static int coroutine_fn widen_partial(BlockDriverState *bs, int64_t *offset, int
 /* After the look at the rest, under the lock: is the subcluster still one whose rest is zero? */
 static int coroutine_fn partial_still_zero(Qcow2 *q, uint64_t offset)
 {
-    uint64_t n = q->subcluster_size, host;
+    uint64_t n = 0, host;
     Qcow2ClusterType type;
-    while (!qcow2_claim_clip(q, offset, n)) {
+    int ret = 0;
+    while (ret == 0 && !n) {
         n = q->subcluster_size;
+        ret = qcow2_claim_clip(q, offset, &n);
     }
-    int ret = qcow2_map(q, offset, &n, &host, &type);
+    if (ret < 0) {
+        return ret;
+    }
+    ret = qcow2_map(q, offset, &n, &host, &type);
     if (ret < 0) {
         return ret;
     }

@@ -105,6 +105,7 @@ typedef enum Qcow2Overlap {
 typedef struct Qcow2Cache Qcow2Cache;      /* qcow2-cache.c: tables in memory, dirty ranges */
 typedef struct Qcow2OverlapSet Qcow2OverlapSet;   /* qcow2-overlap.c: where metadata is */
 typedef struct Qcow2Commit Qcow2Commit;    /* qcow2-commit.c: what waits for the next commit cycle */
+typedef struct Qcow2Defer Qcow2Defer;      /* qcow2-defer.c: copies put off */
 typedef struct Qcow2InFlight Qcow2InFlight;   /* qcow2-write.c: allocating writes under way */
 typedef struct Qcow2CompressState Qcow2CompressState;   /* qcow2-compress.c */
 typedef struct Qcow2BitmapState Qcow2BitmapState;       /* qcow2-bitmap.c */
@@ -147,6 +148,7 @@ typedef struct Qcow2 {
     uint64_t snapshots_offset, snapshots_bytes;
     uint32_t l1_vm_state_index;                    /* first L1 entry past the disk */
     Qcow2InFlight *in_flight;
+    Qcow2Defer *defer;
     bool prealloc_known, prealloc;                 /* more clusters counted than the file holds (qcow2-status.c) */
     Qcow2CompressState *compress;
     Qcow2BitmapState *bitmaps;

@@ -11,6 +11,7 @@
 #include "fake-qcow2.h"
 #include "../../block/qcow2-crypt.h"
 #include "../../block/qcow2-commit.h"
+#include "../../block/qcow2-defer.h"
 
 typedef struct MemFile {
     BlockDriverState bs;
@@ -269,6 +270,9 @@ void qcow2_free_l2_entry_clusters(Qcow2 *q, uint64_t entry, uint64_t bitmap, Qco
 
 int qcow2_commit(Qcow2 *q, bool durable)
 {
+    if (durable) {
+        fake_settle();
+    }
     for (unsigned i = 0; i < w.late->len; i++) {
         LateFree *f = &g_array_index(w.late, LateFree, i);
         lower(f->offset, f->bytes);
@@ -329,6 +333,14 @@ unsigned fake_requests(void) { unsigned n = w.requests; w.requests = 0; return n
 void fake_fail_write(unsigned k) { w.fail_in = k; }
 
 /* --- recounting and snapshots --- */
+
+void fake_settle(void)
+{
+    bool was = w.q.lock.locked;
+    w.q.lock.locked = true;
+    g_assert_cmpint(qcow2_defer_settle_all(&w.q), ==, 0);
+    w.q.lock.locked = was;
+}
 
 static void count_l1(GArray *refs, const uint64_t *l1, uint32_t size)
 {
@@ -435,6 +447,7 @@ void fake_verify(void)
 
 unsigned fake_snapshot_create(void)
 {
+    fake_settle();
     FakeSnapshot s = { g_memdup2(w.q.l1, w.q.l1_size * 8), w.q.l1_size, true };
     g_array_append_val(w.snapshots, s);
     resettle();
@@ -450,6 +463,7 @@ void fake_snapshot_delete(unsigned i)
 void fake_snapshot_apply(unsigned i)
 {
     FakeSnapshot *s = &g_array_index(w.snapshots, FakeSnapshot, i);
+    fake_settle();
     memset(w.q.l1, 0, w.q.l1_size * 8);
     memcpy(w.q.l1, s->l1, MIN(s->l1_size, w.q.l1_size) * 8);
     resettle();
@@ -458,6 +472,7 @@ void fake_snapshot_apply(unsigned i)
 void fake_snapshot_enter(unsigned i)
 {
     FakeSnapshot *s = &g_array_index(w.snapshots, FakeSnapshot, i);
+    fake_settle();
     w.kept_l1 = w.q.l1;
     w.kept_size = w.q.l1_size;
     w.q.l1 = s->l1;

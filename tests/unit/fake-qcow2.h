@@ -22,6 +22,9 @@ BlockDriverState *fake_bs(void);
 /* The backing image's bytes (size of the disk less a bit), filled with a pattern. */
 const uint8_t *fake_backing(uint64_t *len);
 
+/* Copies that were put off are made. */
+void fake_settle(void);
+
 /* Snapshots the slow way: keep the L1, recount everything, set COPIED where the count is one. */
 unsigned fake_snapshot_create(void);               /* its number */
 void fake_snapshot_delete(unsigned i);

@@ -396,8 +396,53 @@ static void test_request_counts(void)
     fake_snapshot_create();
     fake_bytes_written();
     g_assert_cmpint(do_write(8192, buf, 4096), ==, 0);
-    g_assert_cmpuint(fake_requests(), ==, 3);         /* two reads around it, one write */
+    g_assert_cmpuint(fake_requests(), ==, 1);         /* the copies around it wait */
+    fake_settle();
+    g_assert_cmpuint(fake_requests(), ==, 3);         /* one read over it, two writes around it */
     g_assert_cmpuint(fake_bytes_written(), ==, 65536);
+    fake_verify();
+    fake_world_end();
+}
+
+/* Copies put off: what the guest overwrites meanwhile is never copied; both clusters serve reads. */
+static void test_put_off(void)
+{
+    FakeShape s = { .version = 3, .cluster_bits = 16, .size = 8 * MiB };
+    g_autofree uint8_t *buf = g_malloc(8 * MiB), *want = g_malloc(8 * MiB);
+    fake_world(&s);
+    memset(want, 1, 8 * MiB);
+    g_assert_cmpint(do_write(0, want, 8 * MiB), ==, 0);
+    unsigned snap = fake_snapshot_create();
+    fake_bytes_written();
+    memset(buf, 2, 8 * MiB);
+    for (unsigned i = 0; i < 16; i++) {               /* a whole cluster, piece by piece */
+        g_assert_cmpint(do_write(i * 4096, buf, 4096), ==, 0);
+    }
+    fake_settle();
+    g_assert_cmpuint(fake_bytes_written(), ==, 65536);
+    g_assert_cmpint(do_write(100 * KiB, buf, 200 * KiB), ==, 0);      /* a head, whole clusters, a tail */
+    g_assert_cmpuint(fake_bytes_written(), ==, 200 * KiB);
+    memset(want, 2, 64 * KiB);
+    memset(want + 100 * KiB, 2, 200 * KiB);
+    expect(want, 0, 8 * MiB);
+    fake_settle();
+    g_assert_cmpuint(fake_bytes_written(), ==, 36 * KiB + 20 * KiB);
+    expect(want, 0, 8 * MiB);
+    /* A flush after each write: nothing is gained, so nothing is put off. */
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpint(do_write(1 * MiB + i * 64 * KiB, buf, 4096), ==, 0);
+        memset(want + 1 * MiB + i * 64 * KiB, 2, 4096);
+        qcow2_co_flush_to_os(fake_bs());
+    }
+    fake_bytes_written();
+    g_assert_cmpint(do_write(4 * MiB, buf, 4096), ==, 0);
+    g_assert_cmpuint(fake_bytes_written(), ==, 65536);
+    memset(want + 4 * MiB, 2, 4096);
+    expect(want, 0, 8 * MiB);
+    memset(want, 1, 8 * MiB);
+    fake_snapshot_enter(snap);
+    expect(want, 0, 8 * MiB);
+    fake_snapshot_leave();
     fake_verify();
     fake_world_end();
 }
@@ -411,6 +456,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/qcow2/hostile-zstd", "zstd", test_hostile_streams);
     g_test_add_func("/qcow2/corrupt-entries", test_corrupt_entries);
     g_test_add_func("/qcow2/request-counts", test_request_counts);
+    g_test_add_func("/qcow2/put-off", test_put_off);
     for (unsigned i = 0; i < G_N_ELEMENTS(shapes); i++) {
         g_autofree char *name = g_strdup_printf("/qcow2/model/%u", i);
         g_test_add_data_func(name, &shapes[i], test_model);
