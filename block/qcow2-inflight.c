@@ -105,8 +105,7 @@ void coroutine_fn qcow2_io_wait(Qcow2 *q)
 
 bool qcow2_is_virgin(const Qcow2 *q, uint64_t host)
 {
-    int64_t end = q->data_file->bs->total_bytes;
-    return end >= 0 && host >= (uint64_t)end && host >= q->in_flight->soiled;
+    return host >= qcow2_written_end(q) && host >= q->in_flight->soiled;
 }
 
 void qcow2_not_virgin(Qcow2 *q, uint64_t host)

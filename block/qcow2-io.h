@@ -69,6 +69,17 @@ uint64_t qcow2_compressed_entry(const Qcow2 *q, uint64_t offset, uint64_t bytes)
 int coroutine_fn qcow2_discard_clusters(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType type, bool full);
 /* Whole subclusters [offset, + bytes) (end rounded up) read as zeroes from now on; version 3, q->lock held. */
 int coroutine_fn qcow2_zeroize(Qcow2 *q, uint64_t offset, uint64_t bytes, BdrvRequestFlags flags);
+/* --- qcow2-ahead.c: the file extended in runs before direct writes past its end --- */
+void qcow2_ahead_init(Qcow2 *q);
+/* A write up to `end` comes: have the file reach it, and more.  q->lock not held. */
+void coroutine_fn qcow2_ahead_reach(Qcow2 *q, uint64_t end);
+/* Give back what was not used.  q->lock held, all written. */
+void coroutine_fn qcow2_ahead_cut(Qcow2 *q);
+/* Past this file offset nothing was written yet. */
+uint64_t qcow2_written_end(const Qcow2 *q);
+/* File offset after the last cluster that is counted, or -errno.  q->lock held. */
+int64_t coroutine_fn qcow2_used_end(Qcow2 *q, int64_t file_len);
+
 /* Was the data file never written from host on (past its end), so that it reads as zeroes?  q->lock held. */
 bool qcow2_is_virgin(const Qcow2 *q, uint64_t host);
 /* A write up to host may have failed half way. */

@@ -16,6 +16,7 @@
 #include "qcow2-bitmap.h"
 #include "qcow2-crypt.h"
 #include "qcow2-header.h"
+#include "qcow2-io.h"
 #include "qcow2-open.h"
 #include "qcow2-options.h"
 
@@ -398,6 +399,7 @@ static int qcow2_open(BlockDriverState *bs, QDict *options, int flags, Error **e
         free_state(q);
         return ret;
     }
+    qcow2_ahead_init(q);
     bs->supported_zero_flags = q->version >= 3 ? BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK : 0;
     bs->supported_truncate_flags = BDRV_REQ_ZERO_WRITE;
     return 0;
@@ -427,6 +429,10 @@ static void coroutine_fn settle_entry(void *opaque)
                           j->q->bs->node_name[0] ? j->q->bs->node_name : j->q->bs->filename);
     }
     clean_entry(j);
+    if (j->ret == 0) {
+        CO_SCOPED_LOCK(&j->q->lock);
+        qcow2_ahead_cut(j->q);
+    }
 }
 
 int qcow2_settle(Qcow2 *q, bool release_bitmaps)

@@ -41,8 +41,7 @@ static void cut_l1(Qcow2 *q, uint64_t entries)
     }
 }
 
-/* File offset after the last cluster that is counted, or -errno. */
-static int64_t coroutine_fn used_end(Qcow2 *q, int64_t file_len)
+int64_t coroutine_fn qcow2_used_end(Qcow2 *q, int64_t file_len)
 {
     for (uint64_t i = qcow2_clusters_for(q, file_len); i > 0; i--) {
         uint64_t count;
@@ -65,7 +64,7 @@ static int coroutine_fn cut_file(Qcow2 *q, Error **errp)
         error_setg_errno(errp, -len, "Failed to inquire current file length");
         return len;
     }
-    int64_t end = used_end(q, len);
+    int64_t end = qcow2_used_end(q, len);
     if (end < 0) {
         error_setg_errno(errp, -end, "Failed to find the last cluster");
         return end;

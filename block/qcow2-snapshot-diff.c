@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include "qcow2-defer.h"
 #include "qcow2-shadow.h"
 
 typedef struct State {
@@ -159,7 +160,7 @@ static int coroutine_fn open_state(Diff *d, State *s, int index, Error **errp)
         return -ENOMEM;
     }
     if (index < 0) {
-        return 0;
+        return qcow2_defer_settle_all(q);
     }
     if ((unsigned)index >= q->nb_snapshots) {
         return -ENOENT;

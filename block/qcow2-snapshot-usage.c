@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include "qcow2-defer.h"
 #include "qcow2-shadow.h"
 
 #define SEVERAL UINT32_MAX
@@ -127,6 +128,10 @@ static int coroutine_fn add_all_refs(Usage *u, Error **errp)
     Qcow2 *q = u->q;
     uint64_t bytes = 0;
     CO_SCOPED_LOCK(&q->lock);
+    int settled = qcow2_defer_settle_all(q);
+    if (settled < 0) {
+        return settled;
+    }
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
         g_autofree uint64_t *l1 = NULL;
         uint32_t size;

@@ -590,6 +590,9 @@ static int coroutine_fn write_enciphered(Piece *p, IoVec *qiov, size_t qo)
 
 static int coroutine_fn move(Piece *p, const Qcow2Source *src, uint64_t done)
 {
+    if (p->kind == FRESH || p->kind == DEFER) {
+        qcow2_ahead_reach(p->q, p->host + (p->to - p->offset));
+    }
     if (qcow2_is_encrypted(p->q)) {
         return write_enciphered(p, src->qiov, src->qo + done);
     }

@@ -111,6 +111,14 @@ typedef struct Qcow2CompressState Qcow2CompressState;   /* qcow2-compress.c */
 typedef struct Qcow2BitmapState Qcow2BitmapState;       /* qcow2-bitmap.c */
 typedef struct Qcow2CryptState Qcow2CryptState;         /* qcow2-crypt.c */
 
+/* qcow2-ahead.c: how far the file was extended before it is needed. */
+typedef struct Qcow2Ahead {
+    CoMutex lock;                    /* held over an extension */
+    bool on, used;                   /* atomic; used: the file was extended and not cut since */
+    int64_t first_len;               /* of the file before the first extension */
+    uint64_t end;                    /* atomic; the file reaches at least this far, 0: not known */
+} Qcow2Ahead;
+
 /* Per-node state (bs->opaque).  "fixed": written by open, amend and resize only, drained. */
 typedef struct Qcow2 {
     BlockDriverState *bs;
@@ -149,6 +157,7 @@ typedef struct Qcow2 {
     uint32_t l1_vm_state_index;                    /* first L1 entry past the disk */
     Qcow2InFlight *in_flight;
     Qcow2Defer *defer;
+    Qcow2Ahead ahead;
     bool prealloc_known, prealloc;                 /* more clusters counted than the file holds (qcow2-status.c) */
     Qcow2CompressState *compress;
     Qcow2BitmapState *bitmaps;
