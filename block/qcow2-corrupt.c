@@ -9,11 +9,23 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "block/graph.h"
+#include "qapi/events-block-core.h"
 #include "qcow2.h"
 
 static void coroutine_fn mark_entry(void *opaque)
 {
     qcow2_mark_corrupt(opaque);
+}
+
+static void tell(Qcow2 *q, bool fatal, int64_t offset, int64_t size, char *text)
+{
+    BlockImageCorruptedEvent event = {
+        .device = (char *)bdrv_get_device_name(q->bs), .node_name = q->bs->node_name[0] ? q->bs->node_name : NULL,
+        .msg = text, .has_offset = offset >= 0, .offset = offset, .has_size = size >= 0, .size = size, .fatal = fatal,
+    };
+
+    qapi_event_send_BLOCK_IMAGE_CORRUPTED(&event);
 }
 
 int qcow2_corrupt(Qcow2 *q, bool fatal, int64_t offset, int64_t size, const char *fmt, ...)
@@ -29,6 +41,7 @@ int qcow2_corrupt(Qcow2 *q, bool fatal, int64_t offset, int64_t size, const char
     va_start(ap, fmt);
     g_autofree char *text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
+    tell(q, fatal, offset, size, text);
     if (fatal) {
         fprintf(stderr, "qcow2: Marking image as corrupt: %s; further corruption events will be suppressed\n", text);
         q->broken = true;

@@ -242,10 +242,11 @@ static void prepared_free(BdrvSnapshotPrepared *p)
     g_free(p);
 }
 
-static void default_error(const BdrvSnapshotPrepared *p, int ret, Error **errp)
+/* The reason alone: whoever names several disks says which one it was. */
+static void default_error(int ret, Error **errp)
 {
     if (!*errp) {
-        error_setg_errno(errp, -ret, p->word ? "Failed to load snapshot" : "Could not create snapshot");
+        error_setg(errp, "%s", strerror(-ret));
     }
 }
 
@@ -266,7 +267,7 @@ static BdrvSnapshotPrepared *prepare(BlockDriverState *bs, BlockDriverState *act
     bdrv_drained_begin(bs);
     ret = prepare_or_do(p, errp);
     if (ret < 0) {
-        default_error(p, ret, errp);
+        default_error(ret, errp);
         g_clear_pointer(&p, prepared_free);
     }
     return p;
@@ -278,7 +279,7 @@ BdrvSnapshotPrepared *bdrv_snapshot_prepare(BlockDriverState *bs, const QEMUSnap
     BlockDriverState *actor = acting_node(bs);
 
     if (!bs->drv || !actor) {
-        error_setg_errno(errp, bs->drv ? ENOTSUP : ENOMEDIUM, "Could not create snapshot");
+        default_error(bs->drv ? -ENOTSUP : -ENOMEDIUM, errp);
         return NULL;
     }
     return prepare(bs, actor, sn, NULL, errp);
@@ -299,7 +300,7 @@ int bdrv_snapshot_commit(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **
     int ret = p->prepared ? p->actor->drv->snapshot_finish(p->actor, p->prepared, true, errp) : 0;
 
     if (ret < 0) {
-        default_error(p, ret, errp);
+        default_error(ret, errp);
     } else if (p->word) {
         refresh_lengths(p->bs, p->actor);
     } else if (sn) {

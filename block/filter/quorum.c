@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../drivers.h"
+#include "block/graph.h"
+#include "qapi/events-block-core.h"
 #include "pass.h"
 #include "block/graph.h"
 #include "util/cutils.h"
@@ -31,6 +33,7 @@ typedef struct Quorum {
 typedef enum QuorumOp { QUORUM_READ, QUORUM_WRITE, QUORUM_ZERO, QUORUM_DISCARD, QUORUM_FLUSH } QuorumOp;
 
 typedef struct QuorumRequest {
+    BlockDriverState *bs;
     Quorum *q;
     QuorumOp op;
     int64_t offset, bytes;
@@ -156,6 +159,36 @@ static void quorum_close(BlockDriverState *bs)
     g_free(s->children);
 }
 
+static int64_t sectors(const QuorumRequest *r)
+{
+    return DIV_UP(r->offset + r->bytes, BDRV_SECTOR_SIZE) - r->offset / BDRV_SECTOR_SIZE;
+}
+
+/* A child failed (ret < 0) or was outvoted. */
+static void report_bad(const QuorumRequest *r, const BdrvChild *child, int ret)
+{
+    QuorumReportBadEvent event = {
+        .type = r->op == QUORUM_READ ? QUORUM_OP_TYPE_READ : r->op == QUORUM_FLUSH ? QUORUM_OP_TYPE_FLUSH
+                                                           : QUORUM_OP_TYPE_WRITE,
+        .error = ret < 0 ? (char *)strerror(-ret) : NULL, .node_name = child->bs->node_name,
+        .sector_num = r->offset / BDRV_SECTOR_SIZE, .sectors_count = sectors(r),
+    };
+
+    qapi_event_send_QUORUM_REPORT_BAD(&event);
+}
+
+static void report_failure(const QuorumRequest *r)
+{
+    QuorumFailureEvent event = {
+        .reference = (char *)bdrv_get_device_or_node_name(r->bs),
+        .sector_num = r->offset / BDRV_SECTOR_SIZE, .sectors_count = sectors(r),
+    };
+
+    if (r->op != QUORUM_FLUSH) {
+        qapi_event_send_QUORUM_FAILURE(&event);
+    }
+}
+
 static void coroutine_fn quorum_ask(void *opaque)
 {
     QuorumAnswer *a = opaque;
@@ -177,6 +210,9 @@ static void coroutine_fn quorum_ask(void *opaque)
     case QUORUM_FLUSH:
         a->ret = bdrv_flush(a->child->bs);
         break;
+    }
+    if (a->ret < 0) {
+        report_bad(r, a->child, a->ret);
     }
     /* All children of one request and its waiter run in one thread. */
     if (--r->running == 0 && r->waiter) {
@@ -223,7 +259,11 @@ static int quorum_result(const QuorumRequest *r)
             error = r->answers[i].ret;
         }
     }
-    return good >= r->q->threshold ? 0 : error;
+    if (good >= r->q->threshold) {
+        return 0;
+    }
+    report_failure(r);
+    return error;
 }
 
 static int coroutine_fn quorum_change(BlockDriverState *bs, QuorumOp op, int64_t offset, int64_t bytes, IoVec *qiov,
@@ -231,7 +271,7 @@ static int coroutine_fn quorum_change(BlockDriverState *bs, QuorumOp op, int64_t
 {
     Quorum *s = bs->opaque;
     g_autofree QuorumAnswer *answers = g_new0(QuorumAnswer, s->nb_children);
-    QuorumRequest r = { .q = s, .op = op, .offset = offset, .bytes = bytes, .flags = flags, .answers = answers };
+    QuorumRequest r = { .bs = bs, .q = s, .op = op, .offset = offset, .bytes = bytes, .flags = flags, .answers = answers };
 
     for (unsigned i = 0; i < s->nb_children; i++) {
         answers[i].qiov = qiov;
@@ -311,7 +351,13 @@ static int coroutine_fn quorum_decide(QuorumRequest *r, IoVec *qiov, size_t qiov
         quorum_mismatch(r);
     }
     if (votes < s->threshold) {
+        report_failure(r);
         return -EIO;
+    }
+    for (unsigned i = 0; i < s->nb_children; i++) {
+        if (r->answers[i].ret >= 0 && r->answers[i].version != winner) {
+            report_bad(r, r->answers[i].child, 0);
+        }
     }
     if (s->rewrite_corrupted && votes < s->nb_children) {
         rewrite_losers(r, winner);
@@ -350,7 +396,7 @@ static int coroutine_fn quorum_co_read(BlockDriverState *bs, int64_t offset, int
                                        size_t qiov_offset, BdrvRequestFlags flags)
 {
     Quorum *s = bs->opaque;
-    QuorumRequest r = { .q = s, .op = QUORUM_READ, .offset = offset, .bytes = bytes, .flags = flags };
+    QuorumRequest r = { .bs = bs, .q = s, .op = QUORUM_READ, .offset = offset, .bytes = bytes, .flags = flags };
     int ret = -EIO;
 
     if (!s->fifo) {
@@ -361,6 +407,7 @@ static int coroutine_fn quorum_co_read(BlockDriverState *bs, int64_t offset, int
         if (ret >= 0) {
             break;
         }
+        report_bad(&r, s->children[i], ret);
     }
     return ret;
 }

@@ -35,6 +35,7 @@ struct BdrvIoState {
     uint64_t write_gen;                /* atomic; changes completed */
     uint64_t stable_gen;               /* flush_lock */
     int64_t highest;                   /* atomic; end of the furthest write */
+    uint64_t write_threshold;          /* atomic; 0: none */
 
     pthread_mutex_t bitmap_lock;
     BdrvDirtyBitmap *bitmaps;          /* bitmap_lock; the list is changed by the main thread only */
@@ -117,6 +118,9 @@ int coroutine_fn cor_read(BdrvChild *c, int64_t offset, int64_t bytes, IoVec *qi
 int64_t cor_granularity(BlockDriverState *bs);
 /* After a change of [offset, offset + bytes): generation, bitmaps, length. */
 void note_change(BlockDriverState *bs, int64_t offset, int64_t bytes, bool may_grow);
+
+/* threshold.c: a write up to `end` is about to happen and there is a threshold. */
+void threshold_passed(BlockDriverState *bs, uint64_t end);
 
 /* drain.c */
 void drain_register(BlockDriverState *bs);

@@ -58,6 +58,9 @@ static int coroutine_fn write_aligned(BlockDriverState *bs, int64_t offset, int6
             return ret;
         }
     }
+    if (G_UNLIKELY(LOAD(&io_of(bs)->write_threshold))) {
+        threshold_passed(bs, offset + bytes);
+    }
     flags = detect_zeroes(bs, bytes, qiov, qiov_offset, flags);
     supported = bs->supported_write_flags;
     if (flags & BDRV_REQ_ZERO_WRITE) {

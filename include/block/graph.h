@@ -125,6 +125,10 @@ void bdrv_drained_end(BlockDriverState *bs);
 void bdrv_drain_all_begin(void);
 void bdrv_drain_all_end(void);
 
+/* Event BLOCK_WRITE_THRESHOLD when a write ends beyond `bytes`, once; 0: off. */
+void bdrv_set_write_threshold(BlockDriverState *bs, uint64_t bytes);
+uint64_t bdrv_get_write_threshold(const BlockDriverState *bs);
+
 int bdrv_inactivate_all(void);
 void bdrv_activate_all(Error **errp);
 

@@ -27,7 +27,7 @@ bool bdrv_snapshot_find_by_id_and_name(BlockDriverState *bs, const char *id, con
 int bdrv_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
 /*
  * The same for groups: prepare all, then commit all or abort all.  The node is drained from prepare on, and must be left
- * alone until commit or abort, which both free p.  A commit that fails leaves no snapshot (as far as the disk tells).
+ * alone until commit or abort, which both free p.  Errors are the bare reason.  A commit that fails leaves no snapshot (as far as the disk tells).
  */
 typedef struct BdrvSnapshotPrepared BdrvSnapshotPrepared;
 BdrvSnapshotPrepared *bdrv_snapshot_prepare(BlockDriverState *bs, const QEMUSnapshotInfo *sn, Error **errp);

@@ -1,0 +1,65 @@
+/*
+ * What blockdev.c and blockdev/ share: the kinds of transaction actions, and small helpers.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCKDEV_INTERNAL_H
+#define BLOCKDEV_INTERNAL_H
+
+#include "block/blockdev.h"
+#include "qapi/types-transaction.h"
+
+typedef struct JobTxn JobTxn;
+typedef struct Txn Txn;
+typedef struct TxnAction TxnAction;
+
+/*
+ * One kind of action.  For the actions of a transaction, in their order:
+ *   prepare  all checks, and what can be undone by abort; may fail
+ *   ready    slow writes that change nothing yet; may fail
+ *   settle   the first step that is seen from outside, kept short; may fail (only by I/O errors)
+ *   commit   cannot fail
+ * When one fails, abort runs for all that were prepared, newest first; clean runs for all of these in the end.
+ * All nodes named are drained from before the first prepare until after the last clean.
+ */
+typedef struct TxnKind {
+    size_t state_size;
+    bool may_group;                    /* completion-mode grouped means something to it */
+    bool (*prepare)(TxnAction *a, Error **errp);
+    bool (*ready)(TxnAction *a, Error **errp);
+    bool (*settle)(TxnAction *a, Error **errp);
+    void (*commit)(TxnAction *a);
+    void (*abort)(TxnAction *a);
+    void (*clean)(TxnAction *a);
+    /* The names (backend or node; node) that say which node to drain; either may stay NULL. */
+    void (*names)(const TransactionAction *what, const char **device, const char **node);
+} TxnKind;
+
+struct TxnAction {
+    const TxnKind *kind;
+    const TransactionAction *what;
+    Txn *txn;
+    void *state;                       /* state_size bytes, zeroed */
+};
+
+struct Txn {
+    ActionCompletionMode mode;
+    JobTxn *jobs;                      /* for grouped jobs, else NULL */
+    GPtrArray *actions;                /* of TxnAction, prepared or being prepared */
+    GPtrArray *drained;                /* of referenced BlockDriverState */
+};
+
+/* Run one action by itself, as a command of that name does. */
+bool txn_run_one(const TransactionAction *what, Error **errp);
+
+extern const TxnKind txn_abort, txn_internal_snapshot, txn_internal_apply, txn_snapshot, txn_snapshot_sync, txn_bitmap_add,
+    txn_bitmap_remove, txn_bitmap_clear, txn_bitmap_enable, txn_bitmap_disable, txn_bitmap_merge, txn_drive_backup,
+    txn_blockdev_backup;
+
+bool blockdev_machine_runs(void);
+bool blockdev_is_incoming(void);
+AioContext *blockdev_find_iothread(const char *id);
+/* drive.c: the backends of -drive lose their names. */
+void drive_close_all(void);
+
+#endif
