@@ -18,6 +18,8 @@ Error *error_abort;
 Error *error_fatal;
 
 static const char *progname = "";
+static bool with_timestamp;
+static char *guest_name;
 static __thread const char *location;
 static __thread void (*sink)(void *opaque, const char *line);
 static __thread void *sink_opaque;
@@ -198,6 +200,13 @@ void error_set_location(const char *text)
     location = text;
 }
 
+void error_set_prefix(bool timestamp, const char *guest)
+{
+    with_timestamp = timestamp;
+    g_free(guest_name);
+    guest_name = g_strdup(guest);
+}
+
 void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque)
 {
     sink = fn;
@@ -214,7 +223,13 @@ static void report_text(const char *kind, const char *msg)
         sink(sink_opaque, line);
         return;
     }
-    fprintf(stderr, "%s%s%s\n", progname, in_file ? "" : ": ", line);
+    if (with_timestamp) {
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char *text = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
+
+        fprintf(stderr, "%s.%06dZ ", text, g_date_time_get_microsecond(now));
+    }
+    fprintf(stderr, "%s%s%s%s%s\n", guest_name ? guest_name : "", guest_name ? " " : "", progname, in_file ? "" : ": ", line);
 }
 
 static void report_hint(const Error *err)

@@ -57,6 +57,10 @@ typedef enum AioClock { AIO_CLOCK_REALTIME, AIO_CLOCK_HOST, AIO_CLOCK_VIRTUAL } 
 int64_t aio_clock_ns(AioClock clock);
 /* VIRTUAL follows REALTIME unless a machine takes it over (ns source, may be NULL to reset). */
 void aio_clock_set_source(AioClock clock, int64_t (*now_ns)(void));
+/* When the next timer of ctx on this clock expires, -1: none.  Own thread. */
+int64_t aio_clock_next_expiry(AioContext *ctx, AioClock clock);
+/* A clock that was taken over has jumped: timers that are due now run at the next turn. Own thread. */
+void aio_clock_moved(AioContext *ctx, AioClock clock);
 typedef struct AioTimer AioTimer;
 AioTimer *aio_timer_new(AioContext *ctx, AioClock clock, AioBhFn *fn, void *opaque);
 void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns);   /* absolute */

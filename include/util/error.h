@@ -71,6 +71,8 @@ const char *error_progname(void);
  * NULL for nowhere.  Borrowed, per thread.
  */
 void error_set_location(const char *text);
+/* -msg: put the time, and a guest's name (NULL: none), before each line. */
+void error_set_prefix(bool timestamp, const char *guest);
 /* While non-NULL, error_report and friends go to fn (a monitor) instead of stderr. Per thread. */
 void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque);
 

@@ -170,3 +170,31 @@ bool aio_timers_run(AioContext *ctx)
     }
     return progress;
 }
+
+int64_t aio_clock_next_expiry(AioContext *ctx, AioClock clock)
+{
+    int64_t next = -1;
+
+    for (unsigned i = 0; i < ctx->nb_timers; i++) {
+        AioTimer *t = ctx->timers[i];
+
+        if (t->clock == clock && (next < 0 || t->expire_ns < next)) {
+            next = t->expire_ns;
+        }
+    }
+    return next;
+}
+
+void aio_clock_moved(AioContext *ctx, AioClock clock)
+{
+    int64_t now = posix_ns(CLOCK_MONOTONIC), clock_now = aio_clock_ns(clock);
+
+    for (unsigned i = 0; i < ctx->nb_timers; i++) {
+        AioTimer *t = ctx->timers[i];
+
+        if (t->clock == clock && t->expire_ns <= clock_now && t->due_ns > now) {
+            t->due_ns = now;
+            heap_fix(ctx, i);      /* moves it up only: what takes its place was looked at before */
+        }
+    }
+}
