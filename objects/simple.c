@@ -1,0 +1,221 @@
+/*
+ * Objects whose work is done by another room: secrets, throttle groups; and those that only hold settings
+ * which other objects look up (authorisation, random numbers).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "block/throttle.h"
+#include "crypto/secret.h"
+#include "qom/object.h"
+
+/* --- secret ------------------------------------------------------------------------------------- */
+
+typedef struct SecretObject {
+    Object obj;
+    char *data, *file, *keyid, *iv;
+    int format;
+    bool added;
+} SecretObject;
+
+static const char *const secret_formats[] = { "raw", "base64", NULL };
+
+static QObject *get_true(Object *o, const Property *p, Error **errp) { return qbool_new(true); }
+
+static bool set_loaded(Object *o, const Property *p, const QObject *v, Error **errp) { return true; }
+
+static const Property secret_props[] = {
+    { .name = "data", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, data) },
+    { .name = "file", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, file) },
+    { .name = "format", .type = "QCryptoSecretFormat", .kind = PROP_ENUM, .names = secret_formats,
+      .offset = offsetof(SecretObject, format), .has_default = true },
+    { .name = "iv", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, iv) },
+    { .name = "keyid", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, keyid) },
+    { .name = "loaded", .type = "bool", .kind = PROP_CUSTOM, .get = get_true, .set = set_loaded },
+    { NULL }
+};
+
+static bool secret_complete(Object *o, Error **errp)
+{
+    SecretObject *s = (SecretObject *)o;
+    g_autoptr(QObject) props = qdict_new();
+    const struct { const char *name, *value; } table[] = {
+        { "data", s->data }, { "file", s->file }, { "keyid", s->keyid }, { "iv", s->iv },
+        { "format", secret_formats[s->format] },
+    };
+
+    if (s->data && s->file) {
+        error_setg(errp, "'file' and 'data' are mutually exclusive");
+        return false;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+        if (table[i].value) {
+            qdict_put_str(props, table[i].name, table[i].value);
+        }
+    }
+    s->added = secret_add(o->name, props, errp);
+    return s->added;
+}
+
+static void secret_finalize(Object *o)
+{
+    SecretObject *s = (SecretObject *)o;
+
+    if (s->added) {
+        secret_remove(o->name);
+    }
+    if (s->data) {
+        memset(s->data, 0, strlen(s->data));
+    }
+}
+
+static const TypeInfo secret_type = {
+    .name = "secret", .size = sizeof(SecretObject), .props = secret_props, .complete = secret_complete,
+    .finalize = secret_finalize, .user_creatable = true,
+};
+QOM_TYPE(secret_type)
+
+/* --- throttle-group ------------------------------------------------------------------------------- */
+
+typedef struct ThrottleObject {
+    Object obj;
+    QDict *given;              /* until the object is complete */
+    ThrottleGroup *group;
+} ThrottleObject;
+
+/* "x-bps-total" of the object is "bps-total" of ThrottleLimits. */
+static QObject *get_limit(Object *o, const Property *p, Error **errp)
+{
+    ThrottleConfig config;
+    g_autoptr(QObject) limits = NULL;
+    QObject *value;
+
+    throttle_group_get(((ThrottleObject *)o)->group, &config);
+    limits = throttle_config_to_props(&config);
+    if (!strcmp(p->name, "limits")) {
+        return qobject_ref(limits);
+    }
+    value = qdict_get(limits, p->name + strlen("x-"));
+    return value ? qobject_ref(value) : qint_new(0);
+}
+
+static bool set_limit(Object *o, const Property *p, const QObject *value, Error **errp)
+{
+    ThrottleObject *t = (ThrottleObject *)o;
+    g_autoptr(QObject) props = NULL;
+    ThrottleConfig config;
+
+    if (!t->group) {
+        if (!t->given) {
+            t->given = qdict_new();
+        }
+        qdict_put(t->given, p->name, qobject_clone(value));
+        return true;
+    }
+    if (strcmp(p->name, "limits")) {
+        error_setg(errp, "Property cannot be set after initialization");
+        return false;
+    }
+    props = qdict_new();
+    qdict_put(props, p->name, qobject_clone(value));
+    throttle_group_get(t->group, &config);
+    if (!throttle_config_from_props(&config, props, errp) || !throttle_config_check(&config, errp)) {
+        return false;
+    }
+    throttle_group_set(t->group, &config);
+    return true;
+}
+
+#define LIMIT(n) { .name = n, .type = "int", .kind = PROP_CUSTOM, .get = get_limit, .set = set_limit }
+#define LIMITS(n) LIMIT("x-" n), LIMIT("x-" n "-max"), LIMIT("x-" n "-max-length")
+
+static const Property throttle_props[] = {
+    LIMITS("bps-total"), LIMITS("bps-read"), LIMITS("bps-write"), LIMITS("iops-total"), LIMITS("iops-read"), LIMITS("iops-write"),
+    LIMIT("x-iops-size"), { .name = "limits", .type = "ThrottleLimits", .kind = PROP_CUSTOM, .get = get_limit, .set = set_limit },
+    { NULL }
+};
+
+static bool throttle_complete(Object *o, Error **errp)
+{
+    ThrottleObject *t = (ThrottleObject *)o;
+    ThrottleConfig config;
+
+    throttle_config_init(&config);
+    if (t->given && (!throttle_config_from_props(&config, t->given, errp) || !throttle_config_check(&config, errp))) {
+        return false;
+    }
+    t->group = throttle_group_new(o->name, true, errp);
+    if (t->group) {
+        throttle_group_set(t->group, &config);
+    }
+    return t->group != NULL;
+}
+
+static void throttle_finalize(Object *o)
+{
+    ThrottleObject *t = (ThrottleObject *)o;
+
+    qobject_unref(t->given);
+    if (t->group) {
+        throttle_group_unref(t->group);
+    }
+}
+
+static const TypeInfo throttle_type = {
+    .name = "throttle-group", .size = sizeof(ThrottleObject), .props = throttle_props, .complete = throttle_complete,
+    .finalize = throttle_finalize, .user_creatable = true,
+};
+QOM_TYPE(throttle_type)
+
+/* --- rng: sources of random bytes -------------------------------------------------------------------- */
+
+typedef struct RngObject {
+    Object obj;
+    char *filename;
+    bool opened;
+} RngObject;
+
+static const Property rng_props[] = {
+    { .name = "opened", .type = "bool", .kind = PROP_BOOL, .offset = offsetof(RngObject, opened) }, { NULL }
+};
+static const TypeInfo rng_backend_type = { .name = "rng-backend", .abstract = true, .size = sizeof(RngObject), .props = rng_props };
+QOM_TYPE(rng_backend_type)
+
+static bool rng_builtin_complete(Object *o, Error **errp)
+{
+    ((RngObject *)o)->opened = true;
+    return true;
+}
+
+static const TypeInfo rng_builtin_type = {
+    .name = "rng-builtin", .parent = "rng-backend", .size = sizeof(RngObject), .complete = rng_builtin_complete,
+    .user_creatable = true,
+};
+QOM_TYPE(rng_builtin_type)
+
+static bool rng_random_complete(Object *o, Error **errp)
+{
+    RngObject *r = (RngObject *)o;
+    int fd = open(r->filename, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Could not open '%s'", r->filename);
+        return false;
+    }
+    close(fd);
+    r->opened = true;
+    return true;
+}
+
+static const Property rng_random_props[] = {
+    { .name = "filename", .type = "string", .kind = PROP_STRING, .offset = offsetof(RngObject, filename), .def_str = "/dev/urandom" },
+    { NULL }
+};
+static const TypeInfo rng_random_type = {
+    .name = "rng-random", .parent = "rng-backend", .size = sizeof(RngObject), .props = rng_random_props,
+    .complete = rng_random_complete, .user_creatable = true,
+};
+QOM_TYPE(rng_random_type)
