@@ -1,0 +1,218 @@
+/*
+ * QMP: boards, processors, memory.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <string.h>
+#include <errno.h>
+#include "hw/machine.h"
+#include "machine/memory.h"
+#include "qapi/commands-machine-target.h"
+#include "qapi/commands-machine.h"
+
+/* --- boards ------------------------------------------------------------------------------------ */
+
+static MachineInfo *machine_info(const MachineClass *c)
+{
+    MachineInfo *info = MachineInfo_new();
+
+    info->name = g_strdup(c->name);
+    info->alias = g_strdup(c->alias);
+    info->has_is_default = info->is_default = c->is_default;
+    info->cpu_max = c->max_cpus ? c->max_cpus : 1;
+    info->hotpluggable_cpus = c->hotpluggable_cpus;
+    info->default_cpu_type = g_strdup(c->default_cpu_type);
+    info->default_ram_id = g_strdup(c->default_ram_id);
+    return info;
+}
+
+MachineInfoList *qmp_query_machines(Error **errp)
+{
+    MachineInfoList *list = MachineInfoList_new();
+    g_autoptr(GPtrArray) types = type_list();
+
+    for (guint i = 0; i < types->len; i++) {
+        const TypeInfo *t = g_ptr_array_index(types, i);
+
+        if (!t->abstract && type_is_a(t, "machine")) {
+            MachineInfoList_append(list, machine_info(type_class(t)));
+        }
+    }
+    return list;
+}
+
+CurrentMachineParams *qmp_query_current_machine(Error **errp) { return CurrentMachineParams_new(); }
+
+TargetInfo *qmp_query_target(Error **errp)
+{
+    TargetInfo *info = TargetInfo_new();
+
+    info->arch = SYS_EMU_TARGET_X86_64;
+    return info;
+}
+
+KvmInfo *qmp_query_kvm(Error **errp) { return KvmInfo_new(); }
+
+GuidInfo *qmp_query_vm_generation_id(Error **errp)
+{
+    error_setg(errp, "VM Generation ID device not found");
+    return NULL;
+}
+
+void qmp_inject_nmi(Error **errp) { error_setg(errp, "this feature or command is not currently supported"); }
+
+/* --- processors ----------------------------------------------------------------------------------- */
+
+static CpuInstanceProperties *cpu_props(const Machine *m, unsigned index)
+{
+    CpuInstanceProperties *props = CpuInstanceProperties_new();
+    CpuPlace place = cpu_place(m, index);
+
+    props->has_socket_id = props->has_core_id = props->has_thread_id = true;
+    props->socket_id = place.socket;
+    props->core_id = place.core;
+    props->thread_id = place.thread;
+    if (m->smp.dies > 1) {
+        props->has_die_id = true;
+        props->die_id = place.die;
+    }
+    return props;
+}
+
+static Object *cpu_object(unsigned index)
+{
+    g_autofree char *name = g_strdup_printf("device[%u]", index);
+    Object *o = object_child(object_container("/machine/unattached"), name);
+
+    return o && object_is_a(o, "cpu") ? o : NULL;
+}
+
+CpuInfoFastList *qmp_query_cpus_fast(Error **errp)
+{
+    CpuInfoFastList *list = CpuInfoFastList_new();
+    Machine *m = machine_current();
+
+    for (unsigned i = 0; i < m->smp.cpus && cpu_object(i); i++) {
+        CpuInfoFast *info = CpuInfoFast_new();
+
+        info->cpu_index = i;
+        info->qom_path = object_path(cpu_object(i));
+        info->thread_id = cpu_thread_id(i);
+        info->props = cpu_props(m, i);
+        info->target = SYS_EMU_TARGET_X86_64;
+        CpuInfoFastList_append(list, info);
+    }
+    return list;
+}
+
+HotpluggableCPUList *qmp_query_hotpluggable_cpus(Error **errp)
+{
+    Machine *m = machine_current();
+    HotpluggableCPUList *list;
+
+    if (!machine_class(m)->hotpluggable_cpus) {
+        error_setg(errp, "The feature 'query-hotpluggable-cpus' is not enabled");
+        return NULL;
+    }
+    list = HotpluggableCPUList_new();
+    for (unsigned i = m->smp.maxcpus; i-- > 0;) {
+        HotpluggableCPU *cpu = HotpluggableCPU_new();
+
+        cpu->type = g_strdup(m->cpu_type);
+        cpu->vcpus_count = 1;
+        cpu->props = cpu_props(m, i);
+        cpu->qom_path = i < m->smp.cpus && cpu_object(i) ? object_path(cpu_object(i)) : NULL;
+        HotpluggableCPUList_append(list, cpu);
+    }
+    return list;
+}
+
+CpuDefinitionInfoList *qmp_query_cpu_definitions(Error **errp)
+{
+    CpuDefinitionInfoList *list = CpuDefinitionInfoList_new();
+
+    for (int i = 0; cpu_models[i]; i++) {
+        CpuDefinitionInfo *info = CpuDefinitionInfo_new();
+        bool host = !strcmp(cpu_models[i], "host");
+
+        info->name = g_strdup(cpu_models[i]);
+        info->typename = g_strdup_printf("%s-x86_64-cpu", cpu_models[i]);
+        info->static_ = !strcmp(cpu_models[i], "base");
+        info->has_migration_safe = true;
+        info->migration_safe = !host && strcmp(cpu_models[i], "max");
+        info->unavailable_features = strList_new();
+        if (host) {
+            strList_append(info->unavailable_features, g_strdup("kvm"));
+        }
+        CpuDefinitionInfoList_append(list, info);
+    }
+    return list;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------ */
+
+MemoryInfo *qmp_query_memory_size_summary(Error **errp)
+{
+    MemoryInfo *info = MemoryInfo_new();
+
+    info->base_memory = machine_current()->ram_size;
+    info->has_plugged_memory = true;
+    return info;
+}
+
+MemoryDeviceInfoList *qmp_query_memory_devices(Error **errp) { return MemoryDeviceInfoList_new(); }
+
+MemdevList *qmp_query_memdev(Error **errp)
+{
+    Object *objects = object_container("/objects");
+    MemdevList *list = MemdevList_new();
+
+    for (guint i = 0; objects->children && i < objects->children->len; i++) {
+        Object *o = ((ObjectChild *)g_ptr_array_index(objects->children, i))->obj;
+        HostMem *m = (HostMem *)o;
+        Memdev *info;
+
+        if (!object_is_a(o, "memory-backend")) {
+            continue;
+        }
+        info = Memdev_new();
+        info->id = g_strdup(o->name);
+        info->size = m->size;
+        info->merge = m->merge;
+        info->dump = m->dump;
+        info->prealloc = m->prealloc;
+        info->share = m->share;
+        info->has_reserve = true;
+        info->reserve = m->reserve;
+        info->host_nodes = intList_new();
+        info->policy = (HostMemPolicy)m->policy;
+        MemdevList_append(list, info);
+    }
+    return list;
+}
+
+static void save_memory(uint64_t addr, int64_t size, const char *filename, Error **errp)
+{
+    FILE *f = fopen(filename, "wb");
+    uint8_t buf[4096];
+
+    if (!f) {
+        error_setg_errno(errp, errno, "Could not open '%s'", filename);
+        return;
+    }
+    while (size > 0) {
+        uint64_t n = MIN((uint64_t)size, sizeof(buf));
+
+        mem_read_bytes(addr, buf, n);
+        if (fwrite(buf, 1, n, f) != n) {
+            error_setg(errp, "An IO error has occurred");
+            break;
+        }
+        addr += n;
+        size -= n;
+    }
+    fclose(f);
+}
+
+void qmp_pmemsave(const PmemsaveArgs *arg, Error **errp) { save_memory(arg->val, arg->size, arg->filename, errp); }
