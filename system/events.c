@@ -1,0 +1,50 @@
+/*
+ * Events of the machine, as the schema spells them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "block/backend.h"
+#include "hw/device.h"
+#include "qapi/events-qdev.h"
+#include "qapi/events-run-state.h"
+#include "system/runstate.h"
+#include "system/system.h"
+
+static void send_stop(void) { qapi_event_send_STOP(); }
+static void send_resume(void) { qapi_event_send_RESUME(); }
+static void send_powerdown(void) { qapi_event_send_POWERDOWN(); }
+static void send_wakeup(void) { qapi_event_send_WAKEUP(); }
+
+static void send_shutdown(bool guest, VmCause cause)
+{
+    ShutdownEvent data = { .guest = guest, .reason = (ShutdownCause)cause };
+
+    qapi_event_send_SHUTDOWN(&data);
+}
+
+static void send_reset(bool guest, VmCause cause)
+{
+    ResetEvent data = { .guest = guest, .reason = (ShutdownCause)cause };
+
+    qapi_event_send_RESET(&data);
+}
+
+static void send_deleted(const char *id, const char *path)
+{
+    DeviceDeletedEvent data = { .device = (char *)id, .path = (char *)path };
+
+    qapi_event_send_DEVICE_DELETED(&data);
+}
+
+/* A disk with policy "stop" had an error: from any thread. */
+static void stop_for_io_error(void) { vm_stop_request(VM_IO_ERROR); }
+
+static bool device_exists(const char *id) { return device_resolve(id) != NULL; }
+
+void events_init(void)
+{
+    vm_events = (VmEvents) { send_stop, send_resume, send_shutdown, send_reset, send_powerdown, send_wakeup };
+    device_event_deleted = send_deleted;
+    blk_set_vm_stop_hook(vm_stop_request_prepare, stop_for_io_error);
+    blk_set_device_exists_hook(device_exists);
+}

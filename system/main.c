@@ -1,0 +1,79 @@
+/*
+ * The emulator: reads its command line, builds the machine, runs the main loop, closes everything.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "block/backend.h"
+#include "chardev/char.h"
+#include "hw/machine.h"
+#include "system/runstate.h"
+#include "system/system.h"
+#include "util/aio.h"
+
+/* Everything that lives for the length of the program, in the order in which the parts name each other. */
+static void build(void)
+{
+    setup_machine();
+    setup_globals();
+    setup_objects(true);
+    setup_chardevs();
+    setup_block();
+    accel_choose();
+    machine_init_memory(machine_current(), &error_fatal);
+    setup_qtest();
+    setup_objects(false);
+    setup_monitors();
+    setup_serials();
+    machine_init_board(machine_current(), &error_fatal);
+    setup_devices();
+    device_check_globals();
+}
+
+static void start(void)
+{
+    vm_reset_add(devices_reset, NULL);
+    vm_system_reset(VM_CAUSE_NONE);
+    device_set_machine_ready();
+    process_drop_rights();
+    process_take_signals();
+    chr_machine_ready();
+    vm_autostart = !emu.freeze;
+    if (vm_autostart) {
+        vm_start();
+    }
+    process_ready();
+}
+
+static void finish(void)
+{
+    vm_events = (VmEvents) { 0 };
+    vm_stop_force_state(VM_SHUTDOWN);
+    setup_close_block();
+    chr_cleanup();
+    process_cleanup();
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    error_init(argv[0]);
+    options_parse(argc, argv);
+    if (setup_device_help()) {
+        return 0;
+    }
+    aio_init_main();
+    bdrv_init();
+    setup_early_options();
+    process_daemonize();
+    process_write_pidfile(emu.pidfile);
+    atexit(process_cleanup);
+    events_init();
+    build();
+    start();
+    status = vm_main_loop();
+    finish();
+    return status;
+}

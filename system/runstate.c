@@ -1,0 +1,352 @@
+/*
+ * Run states: start, stop, shutdown, reset; and the main loop that carries out requests.
+ *
+ * Transitions: any state may become any other, but `cont` refuses what its caller checks (qmp_cont).
+ * A stop drains and flushes all disks before STOP is sent, so a manager that saw STOP finds stable images.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "block/backend.h"
+#include "system/runstate.h"
+#include "util/aio.h"
+
+struct VmListener {
+    VmChangeFn *fn;
+    void *opaque;
+};
+
+typedef struct ResetEntry {
+    VmResetFn *fn;
+    void *opaque;
+} ResetEntry;
+
+/* Written by signal handlers and other threads, read by the main loop. */
+static struct {
+    int shutdown, shutdown_signal, shutdown_pid, exit_code;
+    int reset, powerdown, wakeup, stop, stop_prepared;
+} requests = { .stop = VM_STATE_MAX };
+
+static VmState state = VM_PRELAUNCH;
+static GPtrArray *listeners, *resets;
+static void (*powerdown_fn)(void *opaque);
+static void *powerdown_opaque;
+VmActions vm_actions = { VM_REBOOT_RESET, VM_SHUTDOWN_POWEROFF, VM_PANIC_SHUTDOWN, VM_WATCHDOG_RESET };
+bool vm_autostart = true;
+VmEvents vm_events;
+
+static const char *const state_names[] = {
+    "debug", "inmigrate", "internal-error", "io-error", "paused", "postmigrate", "prelaunch", "finish-migrate",
+    "restore-vm", "running", "save-vm", "shutdown", "suspended", "watchdog", "guest-panicked", "colo",
+};
+
+VmState vm_state(void) { return state; }
+const char *vm_state_name(VmState s) { return state_names[s]; }
+bool vm_running(void) { return state == VM_RUNNING; }
+void vm_state_set(VmState s) { state = s; }
+
+VmListener *vm_listener_add(VmChangeFn *fn, void *opaque)
+{
+    VmListener *l = g_new0(VmListener, 1);
+
+    l->fn = fn;
+    l->opaque = opaque;
+    if (!listeners) {
+        listeners = g_ptr_array_new();
+    }
+    g_ptr_array_add(listeners, l);
+    return l;
+}
+
+void vm_listener_remove(VmListener *l)
+{
+    if (l) {
+        g_ptr_array_remove(listeners, l);
+        g_free(l);
+    }
+}
+
+static void tell_listeners(bool running)
+{
+    g_autoptr(GPtrArray) copy = listeners ? g_ptr_array_copy(listeners, NULL, NULL) : g_ptr_array_new();
+
+    for (guint i = 0; i < copy->len; i++) {
+        VmListener *l = g_ptr_array_index(copy, running ? i : copy->len - 1 - i);
+
+        l->fn(l->opaque, running, state);
+    }
+}
+
+void vm_start(void)
+{
+    if (vm_running()) {
+        return;
+    }
+    requests.stop = VM_STATE_MAX;
+    state = VM_RUNNING;
+    if (vm_events.resume) {
+        vm_events.resume();
+    }
+    tell_listeners(true);
+}
+
+static int flush_all(void)
+{
+    int ret = 0;
+
+    blk_drain_all();
+    for (BlockBackend *blk = blk_all_next(NULL); blk; blk = blk_all_next(blk)) {
+        if (blk_is_inserted(blk) && blk_is_writable(blk)) {
+            int r = blk_flush(blk);
+
+            ret = ret ? ret : r;
+        }
+    }
+    return ret;
+}
+
+int vm_stop(VmState new_state)
+{
+    int ret = 0;
+
+    if (vm_running()) {
+        state = new_state;
+        tell_listeners(false);
+        ret = flush_all();
+        if (vm_events.stop) {
+            vm_events.stop();
+        }
+        return ret;
+    }
+    return flush_all();
+}
+
+int vm_stop_force_state(VmState new_state)
+{
+    if (vm_running()) {
+        return vm_stop(new_state);
+    }
+    state = new_state;
+    return flush_all();
+}
+
+void vm_stop_request_prepare(void) { __atomic_store_n(&requests.stop_prepared, 1, __ATOMIC_SEQ_CST); }
+
+void vm_stop_request(VmState s)
+{
+    __atomic_store_n(&requests.stop, s, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&requests.stop_prepared, 0, __ATOMIC_SEQ_CST);
+    aio_notify(aio_main_context());
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+void vm_shutdown_request_with_code(VmCause cause, int exit_code)
+{
+    requests.exit_code = exit_code;
+    vm_shutdown_request(cause);
+}
+
+void vm_shutdown_request(VmCause cause)
+{
+    __atomic_store_n(&requests.shutdown, cause, __ATOMIC_SEQ_CST);
+    aio_notify(aio_main_context());
+}
+
+void vm_reset_request(VmCause cause)
+{
+    if (vm_actions.reboot == VM_REBOOT_SHUTDOWN && cause != VM_CAUSE_SUBSYSTEM_RESET) {
+        vm_shutdown_request(cause);
+        return;
+    }
+    __atomic_store_n(&requests.reset, cause, __ATOMIC_SEQ_CST);
+    aio_notify(aio_main_context());
+}
+
+void vm_powerdown_request(void)
+{
+    __atomic_store_n(&requests.powerdown, 1, __ATOMIC_SEQ_CST);
+    aio_notify(aio_main_context());
+}
+
+void vm_wakeup_request(Error **errp)
+{
+    if (state != VM_SUSPENDED) {
+        error_setg(errp, "Unable to wake up: guest is not in suspended state");
+        return;
+    }
+    __atomic_store_n(&requests.wakeup, 1, __ATOMIC_SEQ_CST);
+    aio_notify(aio_main_context());
+}
+
+void vm_killed(int sig, int pid)
+{
+    requests.shutdown_signal = sig;
+    requests.shutdown_pid = pid;
+    vm_actions.shutdown = VM_SHUTDOWN_POWEROFF;      /* -no-shutdown does not hold off a kill */
+    vm_shutdown_request(VM_CAUSE_HOST_SIGNAL);
+}
+
+void vm_powerdown_listener(void (*fn)(void *opaque), void *opaque)
+{
+    powerdown_fn = fn;
+    powerdown_opaque = opaque;
+}
+
+void vm_reset_add(VmResetFn *fn, void *opaque)
+{
+    ResetEntry *e = g_new0(ResetEntry, 1);
+
+    e->fn = fn;
+    e->opaque = opaque;
+    if (!resets) {
+        resets = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(resets, e);
+}
+
+void vm_reset_remove(VmResetFn *fn, void *opaque)
+{
+    for (guint i = 0; resets && i < resets->len; i++) {
+        ResetEntry *e = g_ptr_array_index(resets, i);
+
+        if (e->fn == fn && e->opaque == opaque) {
+            g_ptr_array_remove_index(resets, i);
+            return;
+        }
+    }
+}
+
+static bool caused_by_guest(VmCause cause)
+{
+    return cause >= VM_CAUSE_GUEST_SHUTDOWN && cause <= VM_CAUSE_GUEST_PANIC;
+}
+
+void vm_system_reset(VmCause cause)
+{
+    for (guint i = 0; resets && i < resets->len; i++) {
+        ResetEntry *e = g_ptr_array_index(resets, i);
+
+        e->fn(e->opaque);
+    }
+    if (cause != VM_CAUSE_NONE && cause != VM_CAUSE_SUBSYSTEM_RESET && vm_events.reset) {
+        vm_events.reset(caused_by_guest(cause), cause);
+    }
+}
+
+static int find_name(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(names[i], name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+bool vm_action_set(const char *action, const char *value)
+{
+    static const char *const reboot[] = { "reset", "shutdown", NULL }, *const shutdown[] = { "poweroff", "pause", NULL };
+    static const char *const panic[] = { "pause", "shutdown", "exit-failure", "none", NULL };
+    static const char *const watchdog[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL };
+    const struct { const char *name; const char *const *values; int *slot; } table[] = {
+        { "reboot", reboot, &vm_actions.reboot }, { "shutdown", shutdown, &vm_actions.shutdown },
+        { "panic", panic, &vm_actions.panic }, { "watchdog", watchdog, &vm_actions.watchdog },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+        if (!strcmp(table[i].name, action) && find_name(table[i].values, value) >= 0) {
+            *table[i].slot = find_name(table[i].values, value);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- the loop ------------------------------------------------------------------------------------ */
+
+static void report_signal(void)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", requests.shutdown_pid);
+    g_autofree char *name = NULL;
+
+    if (!requests.shutdown_pid) {
+        error_report("terminating on signal %d", requests.shutdown_signal);
+        return;
+    }
+    if (!g_file_get_contents(path, &name, NULL, NULL) || !*name) {
+        g_free(name);
+        name = g_strdup("<unknown process>");
+    }
+    error_report("terminating on signal %d from pid %d (%s)", requests.shutdown_signal, requests.shutdown_pid, name);
+}
+
+/* The machine is asked to end: true when the program should. */
+static bool do_shutdown(VmCause cause)
+{
+    if (requests.shutdown_signal) {
+        report_signal();
+        requests.shutdown_signal = 0;
+    }
+    if (vm_events.shutdown) {
+        vm_events.shutdown(caused_by_guest(cause), cause);
+    }
+    if (vm_actions.shutdown == VM_SHUTDOWN_PAUSE && cause != VM_CAUSE_HOST_QMP_QUIT) {
+        vm_stop(VM_SHUTDOWN);
+        return false;
+    }
+    return true;
+}
+
+static void do_reset(VmCause cause)
+{
+    bool was_running = vm_running();
+
+    vm_system_reset(cause);
+    if (!was_running && state != VM_INMIGRATE && state != VM_FINISH_MIGRATE) {
+        state = VM_PRELAUNCH;
+    }
+}
+
+static bool take_requests(void)
+{
+    int cause;
+
+    if (__atomic_load_n(&requests.stop, __ATOMIC_SEQ_CST) != VM_STATE_MAX) {
+        vm_stop(__atomic_exchange_n(&requests.stop, VM_STATE_MAX, __ATOMIC_SEQ_CST));
+    }
+    cause = __atomic_exchange_n(&requests.shutdown, VM_CAUSE_NONE, __ATOMIC_SEQ_CST);
+    if (cause && do_shutdown(cause)) {
+        return true;
+    }
+    cause = __atomic_exchange_n(&requests.reset, VM_CAUSE_NONE, __ATOMIC_SEQ_CST);
+    if (cause) {
+        do_reset(cause);
+    }
+    if (__atomic_exchange_n(&requests.wakeup, 0, __ATOMIC_SEQ_CST)) {
+        state = VM_RUNNING;
+        if (vm_events.wakeup) {
+            vm_events.wakeup();
+        }
+    }
+    if (__atomic_exchange_n(&requests.powerdown, 0, __ATOMIC_SEQ_CST)) {
+        if (vm_events.powerdown) {
+            vm_events.powerdown();
+        }
+        if (powerdown_fn) {
+            powerdown_fn(powerdown_opaque);
+        }
+    }
+    return false;
+}
+
+int vm_main_loop(void)
+{
+    while (!take_requests()) {
+        aio_poll(aio_main_context(), true);
+    }
+    return requests.exit_code;
+}

@@ -1,0 +1,53 @@
+/*
+ * The steps of starting the emulator, each in a file of its own.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_SYSTEM_H
+#define SYSTEM_SYSTEM_H
+
+#include "chardev/char.h"
+#include "system/options.h"
+
+/* process.c: this process as a daemon, its pidfile, signals, user and root folder */
+void process_daemonize(void);
+void process_write_pidfile(const char *path);
+void process_take_signals(void);
+void process_drop_rights(void);
+/* All is set up: the parent of a daemon may report success. */
+void process_ready(void);
+void process_cleanup(void);
+
+/* accel.c */
+void accel_choose(void);
+const char *accel_name(void);
+
+/* setup.c: things that -object, -chardev, -blockdev, -drive, -mon, -device, -serial make */
+void setup_early_options(void);
+void setup_machine(void);
+void setup_objects(bool early);
+void setup_chardevs(void);
+void setup_block(void);
+void setup_close_block(void);
+void setup_qtest(void);
+void setup_monitors(void);
+void setup_serials(void);
+void setup_devices(void);
+/* -device help; true when there was something to print. */
+bool setup_device_help(void);
+void setup_globals(void);
+/* Adds an HMP monitor to a mux ("mon:" devices). */
+void setup_mux_monitor(Chardev *chr);
+/* A descriptor of -add-fd joins a set. */
+void setup_add_fd(int fd, int64_t set, const char *opaque);
+/* Chardev behind serial port n, NULL when there is none; label "serialN". */
+Chardev *setup_serial_chardev(int n);
+
+/* events.c */
+void events_init(void);
+
+/* What -name and -uuid said. */
+const char *guest_name(void);
+const char *guest_uuid(void);
+
+#endif
