@@ -151,9 +151,29 @@ int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t byte
 
 int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
 {
-    FileJob j = { bs->opaque, FILE_DISCARD, offset, bytes };
+    FileState *s = bs->opaque;
+    FileJob j = { s, FILE_DISCARD, offset, bytes };
+    int ret = thread_pool_co_run(file_job, &j);
 
-    return thread_pool_co_run(file_job, &j);
+    if (ret < 0) {
+        __atomic_add_fetch(&s->discards_failed, 1, __ATOMIC_RELAXED);
+    } else {
+        __atomic_add_fetch(&s->discards_ok, 1, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&s->discarded_bytes, bytes, __ATOMIC_RELAXED);
+    }
+    return ret;
+}
+
+QObject *file_get_specific_stats(BlockDriverState *bs)
+{
+    FileState *s = bs->opaque;
+    QDict *d = qdict_new();
+
+    qdict_put_str(d, "driver", bs->drv->name);
+    qdict_put_uint(d, "discard-nb-ok", __atomic_load_n(&s->discards_ok, __ATOMIC_RELAXED));
+    qdict_put_uint(d, "discard-nb-failed", __atomic_load_n(&s->discards_failed, __ATOMIC_RELAXED));
+    qdict_put_uint(d, "discard-bytes-ok", __atomic_load_n(&s->discarded_bytes, __ATOMIC_RELAXED));
+    return d;
 }
 
 int coroutine_fn file_co_flush(BlockDriverState *bs)

@@ -410,6 +410,7 @@ static const char *const file_strong_options[] = { "filename", NULL };
     .co_write = file_co_write,                     \
     .co_zero = file_co_zero,                       \
     .co_discard = file_co_discard,                 \
+    .get_specific_stats = file_get_specific_stats, \
     .co_copy_range = file_co_copy_range,           \
     .co_flush_to_disk = file_co_flush,             \
     .co_truncate = file_co_truncate,               \

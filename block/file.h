@@ -22,6 +22,7 @@ typedef struct FileState {
     uint64_t new_perm, new_shared; /* while a permission change is being decided */
     size_t align;                  /* of offsets and lengths: 1 without O_DIRECT */
     size_t mem_align;
+    uint64_t discards_ok, discards_failed, discarded_bytes;   /* atomic; for query-blockstats */
     int no_zero_range, no_punch, no_discard, no_copy;   /* atomic: the kernel said "not supported" once */
 } FileState;
 
@@ -46,6 +47,7 @@ int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t byte
 int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f);
 int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags flags);
 int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes);
+QObject *file_get_specific_stats(BlockDriverState *bs);
 int coroutine_fn file_co_flush(BlockDriverState *bs);
 int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
                                     int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf);

@@ -301,7 +301,7 @@ void qmp_block_resize(const BlockResizeArgs *arg, Error **errp)
         return;
     }
     if (bdrv_op_is_blocked(bs, BLOCK_OP_RESIZE, NULL)) {
-        error_setg(errp, "Device '%s' is in use", arg->device ? arg->device : arg->node_name);
+        error_setg(errp, "Device '%s' is in use", arg->device ? arg->device : "(null)");
         return;
     }
     blk = blk_new_with_bs(bs, BLK_PERM_RESIZE, BLK_PERM_ALL, errp);

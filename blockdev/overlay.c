@@ -66,8 +66,6 @@ static bool put_on_top(Overlay *o, Error **errp)
 
     if (has_reader(top)) {
         error_setg(errp, "The overlay is already in use");
-    } else if (bdrv_op_is_blocked(top, BLOCK_OP_EXTERNAL_SNAPSHOT, errp)) {
-        return false;
     } else if (top->backing) {
         error_setg(errp, "The overlay already has a backing image");
     } else if (!top->drv->supports_backing) {
@@ -102,7 +100,7 @@ static bool create_image(const BlockdevSnapshotSync *arg, const char *format, in
         return false;
     }
     bdrv_refresh_filename(old);
-    bdrv_img_create(arg->snapshot_file, format, old->filename, old->drv->name, NULL, size, flags, false, false, errp);
+    bdrv_img_create(arg->snapshot_file, format, old->filename, old->drv->name, NULL, size, flags, false, true, errp);
     return !*errp;
 }
 

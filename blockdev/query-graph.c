@@ -76,8 +76,13 @@ static void add_backends(Graph *g)
 static void add_nodes(Graph *g)
 {
     for (BlockDriverState *bs = bdrv_next_node(NULL); bs; bs = bdrv_next_node(bs)) {
+        BdrvChild *last = bs->children;
+
         add_node(g, bs, X_DBG_BLOCK_GRAPH_NODE_TYPE_BLOCK_DRIVER, bs->node_name);
-        for (BdrvChild *c = bs->children; c; c = c->next) {
+        while (last && last->next) {
+            last = last->next;
+        }
+        for (BdrvChild *c = last; c; c = c->prev) {
             add_edge(g, bs, c);
         }
     }

@@ -114,7 +114,7 @@ QDict *blockdev_query_node(BlockBackend *blk, BlockDriverState *bs, bool flat, E
     }
     qdict_put_str(info, "detect_zeroes", !bs->detect_zeroes ? "off" : bs->detect_zeroes_unmap ? "unmap" : "on");
     add_limits(blk, info);
-    qdict_put_uint(info, "write_threshold", bdrv_get_write_threshold(bs));
+    qdict_put_int(info, "write_threshold", bdrv_get_write_threshold(bs));
     qdict_put_int(info, "backing_file_depth", depth);
     return g_steal_pointer(&info);
 }

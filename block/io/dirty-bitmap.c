@@ -396,29 +396,38 @@ bool bdrv_dirty_bitmap_next_dirty_area(BdrvDirtyBitmap *bm, int64_t start, int64
     return true;
 }
 
+static QDict *bitmap_info(BdrvDirtyBitmap *bm)
+{
+    QDict *d = qdict_new();
+
+    if (bm->name) {
+        qdict_put_str(d, "name", bm->name);
+    }
+    qdict_put_bool(d, "recording", bm->enabled);
+    qdict_put_bool(d, "persistent", bm->persistent);
+    if (bm->inconsistent) {
+        qdict_put_bool(d, "inconsistent", true);
+    }
+    qdict_put_bool(d, "busy", bm->busy);
+    qdict_put_int(d, "granularity", bm->granularity);
+    qdict_put_int(d, "count", bdrv_dirty_bitmap_count(bm));
+    return d;
+}
+
 QList *bdrv_query_dirty_bitmaps(BlockDriverState *bs)
 {
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
     QList *list;
 
-    if (!io_of(bs)->bitmaps) {
+    for (BdrvDirtyBitmap *bm = io_of(bs)->bitmaps; bm; bm = bm->next) {
+        g_ptr_array_add(all, bm);
+    }
+    if (!all->len) {
         return NULL;
     }
     list = qlist_new();
-    for (BdrvDirtyBitmap *bm = io_of(bs)->bitmaps; bm; bm = bm->next) {
-        QDict *d = qdict_new();
-
-        if (bm->name) {
-            qdict_put_str(d, "name", bm->name);
-        }
-        qdict_put_bool(d, "recording", bm->enabled);
-        qdict_put_bool(d, "persistent", bm->persistent);
-        if (bm->inconsistent) {
-            qdict_put_bool(d, "inconsistent", true);
-        }
-        qdict_put_bool(d, "busy", bm->busy);
-        qdict_put_int(d, "granularity", bm->granularity);
-        qdict_put_int(d, "count", bdrv_dirty_bitmap_count(bm));
-        qlist_append(list, d);
+    for (guint i = all->len; i-- > 0; ) {              /* newest first, as the peer shows them */
+        qlist_append(list, bitmap_info(g_ptr_array_index(all, i)));
     }
     return list;
 }
