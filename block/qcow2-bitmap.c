@@ -321,41 +321,79 @@ static bool to_store(const BdrvDirtyBitmap *bm)
            !bdrv_dirty_bitmap_readonly(bm);
 }
 
-/* Entries that stay as they are go to `kept`, the others are about to be replaced. */
-static void split_old(Qcow2 *q, GArray *kept, GArray *replaced)
+/* Write bm's bits and append its entry. */
+static int coroutine_fn store_one(Qcow2 *q, BdrvDirtyBitmap *bm, GArray *list, Error **errp)
 {
-    for (guint i = 0; i < q->bitmaps->list->len; i++) {
+    Qcow2BitmapEntry e;
+    int ret = write_bits(q, bm, &e);
+
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Failed to write bitmap '%s' to file", bdrv_dirty_bitmap_name(bm));
+        return ret;
+    }
+    g_array_append_val(list, e);
+    return 0;
+}
+
+/* Entries keep their places in the directory; replaced: old entries whose bits are written anew. */
+static int coroutine_fn store_known(Qcow2 *q, GArray *list, GArray *replaced, Error **errp)
+{
+    int ret = 0;
+
+    for (guint i = 0; i < q->bitmaps->list->len && ret == 0; i++) {
         Qcow2BitmapEntry copy = *ENTRY(q->bitmaps->list, i);
+        BdrvDirtyBitmap *bm = bdrv_find_dirty_bitmap(q->bs, copy.name);
 
         copy.name = g_strdup(copy.name);
-        g_array_append_val(*(to_store(bdrv_find_dirty_bitmap(q->bs, copy.name)) ? &replaced : &kept), copy);
+        if (to_store(bm)) {
+            g_array_append_val(replaced, copy);
+            ret = store_one(q, bm, list, errp);
+        } else {
+            g_array_append_val(list, copy);
+        }
     }
+    return ret;
+}
+
+static bool is_known(const Qcow2 *q, const char *name)
+{
+    for (guint i = 0; i < q->bitmaps->list->len; i++) {
+        if (!strcmp(ENTRY(q->bitmaps->list, i)->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* New ones follow, newest first as the peer has them. */
+static int coroutine_fn store_new(Qcow2 *q, GArray *list, Error **errp)
+{
+    g_autoptr(GPtrArray) fresh = g_ptr_array_new();
+    int ret = 0;
+
+    for (BdrvDirtyBitmap *bm = NULL; (bm = bdrv_dirty_bitmap_next(q->bs, bm));) {
+        if (to_store(bm) && !is_known(q, bdrv_dirty_bitmap_name(bm))) {
+            g_ptr_array_add(fresh, bm);
+        }
+    }
+    for (guint i = fresh->len; i-- > 0 && ret == 0; ) {
+        ret = store_one(q, g_ptr_array_index(fresh, i), list, errp);
+    }
+    return ret;
 }
 
 static int coroutine_fn store_locked(Qcow2 *q, Error **errp)
 {
     g_autoptr(GArray) list = qcow2_bitmap_list_new();
     g_autoptr(GArray) replaced = qcow2_bitmap_list_new();
-    bool any = false;
-    int ret = 0;
+    guint old = q->bitmaps->list->len;
+    int ret = store_known(q, list, replaced, errp);
 
-    split_old(q, list, replaced);
-    for (BdrvDirtyBitmap *bm = NULL; (bm = bdrv_dirty_bitmap_next(q->bs, bm));) {
-        Qcow2BitmapEntry e;
-
-        if (!to_store(bm)) {
-            continue;
-        }
-        ret = write_bits(q, bm, &e);
-        if (ret < 0) {
-            error_setg_errno(errp, -ret, "Failed to write bitmap '%s' to file", bdrv_dirty_bitmap_name(bm));
-            return ret;
-        }
-        g_array_append_val(list, e);
-        any = true;
+    if (ret == 0) {
+        ret = store_new(q, list, errp);
     }
-    if (!any) {
-        return 0;
+    if (ret < 0 || (!replaced->len && list->len == old)) {
+        return ret;
     }
     if (list->len > QCOW2_MAX_BITMAPS || qcow2_bitmap_dir_bytes(list) > QCOW2_MAX_BITMAP_DIRECTORY_BYTES) {
         error_setg(errp, list->len > QCOW2_MAX_BITMAPS ? "Too many persistent bitmaps" : "Bitmap directory is too large");
