@@ -121,7 +121,7 @@ static Chardev *put_mux_above(const char *id, const char *base, Error **errp)
     return chr_new(id, backend, errp);
 }
 
-static Chardev *new_from_typed(const QDict *options, Error **errp)
+Chardev *chr_new_from_checked(const QDict *options, Error **errp)
 {
     const char *id = qdict_get_str(options, "id");
     bool mux = qdict_get_bool(options, "mux", false);
@@ -148,10 +148,9 @@ static Chardev *new_from_typed(const QDict *options, Error **errp)
     return above;
 }
 
-Chardev *chr_new_from_options(const QDict *options, Error **errp)
+QDict *chr_check_new(const QDict *options, Error **errp)
 {
     const char *id = qdict_get_str(options, "id");
-    g_autoptr(QObject) typed = NULL;
 
     if (id && !id_wellformed(id)) {
         error_setg(errp, "Parameter 'id' expects an identifier");
@@ -162,8 +161,14 @@ Chardev *chr_new_from_options(const QDict *options, Error **errp)
         error_setg(errp, "Duplicate ID '%s' for chardev", id);
         return NULL;
     }
-    typed = chr_check_options(options, errp);
-    return typed ? new_from_typed(typed, errp) : NULL;
+    return chr_check_options(options, errp);
+}
+
+Chardev *chr_new_from_options(const QDict *options, Error **errp)
+{
+    g_autoptr(QObject) typed = chr_check_new(options, errp);
+
+    return typed ? chr_new_from_checked(typed, errp) : NULL;
 }
 
 static void print_kinds(void)

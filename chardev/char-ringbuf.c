@@ -83,7 +83,7 @@ bool chr_ringbuf_write(const char *label, const char *data, bool base64, Error *
     }
     if (base64) {
         if (strspn(data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n") != len) {
-            error_setg(errp, "Base64 data '%s' is not valid", data);
+            error_setg(errp, "Base64 data contains invalid characters");
             return false;
         }
         decoded = g_base64_decode(data, &len);

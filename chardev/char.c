@@ -156,11 +156,6 @@ Chardev *chr_new(const char *label, const QDict *backend, Error **errp)
         error_setg(errp, "'%s' is not a valid char driver name", kind ? kind : "");
         return NULL;
     }
-    if (label && !id_wellformed(label)) {
-        error_setg(errp, "Parameter 'id' expects an identifier");
-        error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
-        return NULL;
-    }
     if (chr_find(label)) {
         error_setg(errp, "Chardev with id '%s' already exists", label);
         return NULL;

@@ -28,6 +28,7 @@ struct Monitor {
     GString *out;                   /* what the device did not take yet, after out_sent bytes that it did */
     size_t out_sent;
     bool open;                      /* a peer is there */
+    bool held;                      /* output is kept: another user of the mux has the focus */
     bool watching;                  /* told to call on_writable */
     AioBh *watch_bh;
     void (*output_drained)(Monitor *mon);   /* in ctx, without locks; may be NULL */
@@ -49,6 +50,7 @@ void monitor_list_add(Monitor *mon);
 
 /* Bytes out.  Returns false when the peer is gone or too far behind (force: kept even so). */
 bool monitor_write(Monitor *mon, const char *bytes, size_t len, bool force);
+void monitor_hold(Monitor *mon, bool held);
 size_t monitor_backlog(Monitor *mon);
 /* The device has a new peer, or lost it: forget what was on its way. */
 void monitor_set_peer(Monitor *mon, bool open);

@@ -66,7 +66,7 @@ static void flush_locked(Monitor *mon)
 {
     int n;
 
-    if (mon->buffer || mon->watching || !backlog_locked(mon)) {
+    if (mon->buffer || mon->held || mon->watching || !backlog_locked(mon)) {
         return;
     }
     n = chr_fe_write(&mon->chr, (const uint8_t *)mon->out->str + mon->out_sent, MIN(backlog_locked(mon), INT_MAX));
@@ -125,6 +125,14 @@ bool monitor_write(Monitor *mon, const char *bytes, size_t len, bool force)
 void monitor_flush(Monitor *mon)
 {
     pthread_mutex_lock(&mon->lock);
+    flush_locked(mon);
+    pthread_mutex_unlock(&mon->lock);
+}
+
+void monitor_hold(Monitor *mon, bool held)
+{
+    pthread_mutex_lock(&mon->lock);
+    mon->held = held;
     flush_locked(mon);
     pthread_mutex_unlock(&mon->lock);
 }

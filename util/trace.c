@@ -35,6 +35,26 @@ void trace_emit(const TraceEvent *ev, const char *fmt, ...)
     fprintf(output ? output : stderr, "%s %s\n", ev->name, text);
 }
 
+TraceEvent *trace_next(TraceEvent *ev) { return ev ? ev->next : events; }
+
+bool trace_set_output(const char *filename, Error **errp)
+{
+    FILE *f = filename ? fopen(filename, "w") : NULL;
+
+    if (filename && !f) {
+        error_setg_errno(errp, errno, "Error opening logfile %s", filename);
+        return false;
+    }
+    if (f) {
+        setlinebuf(f);
+    }
+    if (output) {
+        fclose(output);
+    }
+    output = f;
+    return true;
+}
+
 /* "name", "pat*", or either behind '-' to switch off. */
 static void apply_pattern(const char *pattern)
 {
@@ -112,13 +132,5 @@ bool trace_configure(const char *text, Error **errp)
         exit(EXIT_FAILURE);
     }
     name = opt_get_str(opts, "file");
-    if (name) {
-        output = fopen(name, "w");
-        if (!output) {
-            error_setg_errno(errp, errno, "Error opening logfile %s", name);
-            return false;
-        }
-        setlinebuf(output);
-    }
-    return true;
+    return !name || trace_set_output(name, errp);
 }

@@ -69,6 +69,9 @@ Chardev *chr_new(const char *label, const QDict *backend, Error **errp);
 Chardev *chr_new_from_text(const char *text, bool *help, Error **errp);
 /* Options already split (-readconfig, JSON): keys as in the text, with "backend" and "id". */
 Chardev *chr_new_from_options(const QDict *options, Error **errp);
+/* The same in two steps: keys, types and id are checked first. */
+QDict *chr_check_new(const QDict *options, Error **errp);
+Chardev *chr_new_from_checked(const QDict *typed, Error **errp);
 /* {"type":..., "data":...} of such options. */
 QDict *chr_backend_from_options(const QDict *options, Error **errp);
 /* Known keys with values of the right type?  The typed copy, or NULL. */

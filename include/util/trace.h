@@ -36,6 +36,11 @@ void trace_emit(const TraceEvent *ev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
         }                                                                               \
     } while (0)
 
+/* All events by name; NULL starts and ends. */
+TraceEvent *trace_next(TraceEvent *ev);
+/* Where the lines go; NULL: stderr. */
+bool trace_set_output(const char *filename, Error **errp);
+
 /*
  * The argument of -T/--trace: "[[enable=]PATTERN][,events=FILE][,file=FILE]", or "help", which
  * prints the names and exits.  Unknown names are warned about, as the stock tools do.

@@ -1,0 +1,201 @@
+/*
+ * HMP: the machine as a whole: run state, names, processors, threads.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "hmp-int.h"
+#include "qapi/commands-control.h"
+#include "qapi/commands-machine.h"
+#include "qapi/commands-misc.h"
+#include "qapi/commands-run-state.h"
+#include "qapi/commands-ui.h"
+
+#pragma weak qmp_query_version
+#pragma weak qmp_query_status
+#pragma weak qmp_query_name
+#pragma weak qmp_query_uuid
+#pragma weak qmp_query_iothreads
+#pragma weak qmp_query_cpus_fast
+#pragma weak qmp_query_mice
+#pragma weak qmp_query_kvm
+#pragma weak qmp_query_balloon
+#pragma weak qmp_query_vm_generation_id
+#pragma weak qmp_query_memory_size_summary
+#pragma weak qmp_quit
+#pragma weak qmp_stop
+#pragma weak qmp_cont
+#pragma weak qmp_system_reset
+#pragma weak qmp_system_powerdown
+#pragma weak qmp_system_wakeup
+#pragma weak qmp_inject_nmi
+#pragma weak qmp_balloon
+#pragma weak qmp_x_exit_preconfig
+
+/* Commands without arguments and results. */
+static void simple(Monitor *mon, void (*command)(Error **errp))
+{
+    Error *err = NULL;
+
+    command(&err);
+    hmp_error(mon, err);
+}
+
+void hmp_quit(Monitor *mon, const QDict *args)
+{
+    monitor_suspend(mon);
+    simple(mon, qmp_quit);
+}
+
+void hmp_stop(Monitor *mon, const QDict *args) { simple(mon, qmp_stop); }
+void hmp_cont(Monitor *mon, const QDict *args) { simple(mon, qmp_cont); }
+void hmp_system_reset(Monitor *mon, const QDict *args) { simple(mon, qmp_system_reset); }
+void hmp_system_powerdown(Monitor *mon, const QDict *args) { simple(mon, qmp_system_powerdown); }
+void hmp_system_wakeup(Monitor *mon, const QDict *args) { simple(mon, qmp_system_wakeup); }
+void hmp_nmi(Monitor *mon, const QDict *args) { simple(mon, qmp_inject_nmi); }
+void hmp_exit_preconfig(Monitor *mon, const QDict *args) { simple(mon, qmp_x_exit_preconfig); }
+
+void hmp_balloon(Monitor *mon, const QDict *args)
+{
+    BalloonArgs a = { qdict_get_int(args, "value", 0) };
+    Error *err = NULL;
+
+    qmp_balloon(&a, &err);
+    hmp_error(mon, err);
+}
+
+/* --- info ---------------------------------------------------------------------------------- */
+
+void hmp_info_version(Monitor *mon, const QDict *args)
+{
+    VersionInfo *v = qmp_query_version(NULL);
+
+    monitor_printf(mon, "%" PRId64 ".%" PRId64 ".%" PRId64 "%s\n", v->qemu->major, v->qemu->minor, v->qemu->micro,
+                   v->package);
+    VersionInfo_free(v);
+}
+
+void hmp_info_status(Monitor *mon, const QDict *args)
+{
+    StatusInfo *s = qmp_query_status(NULL);
+
+    monitor_printf(mon, "VM status: %s%s", s->running ? "running" : "paused", s->singlestep ? " (single step mode)" : "");
+    if (!s->running && s->status != RUN_STATE_PAUSED) {
+        monitor_printf(mon, " (%s)", RunState_str(s->status));
+    }
+    monitor_printf(mon, "\n");
+    StatusInfo_free(s);
+}
+
+void hmp_info_name(Monitor *mon, const QDict *args)
+{
+    NameInfo *info = qmp_query_name(NULL);
+
+    if (info->name) {
+        monitor_printf(mon, "%s\n", info->name);
+    }
+    NameInfo_free(info);
+}
+
+void hmp_info_uuid(Monitor *mon, const QDict *args)
+{
+    UuidInfo *info = qmp_query_uuid(NULL);
+
+    monitor_printf(mon, "%s\n", info->UUID);
+    UuidInfo_free(info);
+}
+
+void hmp_info_kvm(Monitor *mon, const QDict *args)
+{
+    KvmInfo *info = qmp_query_kvm(NULL);
+
+    monitor_printf(mon, "kvm support: %s\n", !info->present ? "not compiled" : info->enabled ? "enabled" : "disabled");
+    KvmInfo_free(info);
+}
+
+void hmp_info_iothreads(Monitor *mon, const QDict *args)
+{
+    IOThreadInfoList *list = qmp_query_iothreads(NULL);
+
+    for (size_t i = 0; i < list->len; i++) {
+        const IOThreadInfo *t = list->items[i];
+
+        monitor_printf(mon, "%s:\n", t->id);
+        monitor_printf(mon, "  thread_id=%" PRId64 "\n", t->thread_id);
+        monitor_printf(mon, "  poll-max-ns=%" PRId64 "\n", t->poll_max_ns);
+        monitor_printf(mon, "  poll-grow=%" PRId64 "\n", t->poll_grow);
+        monitor_printf(mon, "  poll-shrink=%" PRId64 "\n", t->poll_shrink);
+        monitor_printf(mon, "  aio-max-batch=%" PRId64 "\n", t->aio_max_batch);
+    }
+    IOThreadInfoList_free(list);
+}
+
+void hmp_info_cpus(Monitor *mon, const QDict *args)
+{
+    Error *err = NULL;
+    CpuInfoFastList *list = qmp_query_cpus_fast(&err);
+
+    if (hmp_error(mon, err)) {
+        return;
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        const CpuInfoFast *cpu = list->items[i];
+
+        monitor_printf(mon, "%c CPU #%" PRId64 ": thread_id=%" PRId64 "\n", hmp_is_current_cpu(mon, cpu->qom_path, i) ?
+                       '*' : ' ', cpu->cpu_index, cpu->thread_id);
+    }
+    CpuInfoFastList_free(list);
+}
+
+void hmp_info_mice(Monitor *mon, const QDict *args)
+{
+    MouseInfoList *list = qmp_query_mice(NULL);
+
+    if (!list->len) {
+        monitor_printf(mon, "No mouse devices connected\n");
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        const MouseInfo *mouse = list->items[i];
+
+        monitor_printf(mon, "%c Mouse #%" PRId64 ": %s%s\n", mouse->current ? '*' : ' ', mouse->index, mouse->name,
+                       mouse->absolute ? " (absolute)" : "");
+    }
+    MouseInfoList_free(list);
+}
+
+void hmp_info_balloon(Monitor *mon, const QDict *args)
+{
+    Error *err = NULL;
+    BalloonInfo *info = qmp_query_balloon(&err);
+
+    if (!hmp_error(mon, err)) {
+        monitor_printf(mon, "balloon: actual=%" PRId64 "\n", info->actual >> 20);
+        BalloonInfo_free(info);
+    }
+}
+
+void hmp_info_vm_generation_id(Monitor *mon, const QDict *args)
+{
+    Error *err = NULL;
+    GuidInfo *info = qmp_query_vm_generation_id(&err);
+
+    if (info) {
+        monitor_printf(mon, "%s\n", info->guid);
+    }
+    hmp_error(mon, err);
+    GuidInfo_free(info);
+}
+
+void hmp_info_memory_size_summary(Monitor *mon, const QDict *args)
+{
+    Error *err = NULL;
+    MemoryInfo *info = qmp_query_memory_size_summary(&err);
+
+    if (info) {
+        monitor_printf(mon, "base memory: %" PRIu64 "\n", info->base_memory);
+        if (info->has_plugged_memory) {
+            monitor_printf(mon, "plugged memory: %" PRIu64 "\n", info->plugged_memory);
+        }
+        MemoryInfo_free(info);
+    }
+    hmp_error(mon, err);
+}
