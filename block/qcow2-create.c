@@ -423,7 +423,8 @@ static int create_protocol_file(const CreatePlan *p, const char *filename, uint6
 /* Open filename as driver (NULL: as a protocol) for writing and hold it by an edge of our own. */
 static BdrvChild *open_for_create(const char *filename, const char *driver, const char *secret_id, Error **errp)
 {
-    uint64_t perm = BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE;
+    const uint64_t perm = BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE;
+    const uint64_t shared = BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE_UNCHANGED;
     QDict *options = qdict_new();
     BlockDriverState *bs;
 
@@ -435,7 +436,7 @@ static BdrvChild *open_for_create(const char *filename, const char *driver, cons
     }
     bs = bdrv_open(filename, NULL, options,
                    BDRV_O_RDWR | BDRV_O_RESIZE | (driver ? BDRV_O_NO_BACKING : BDRV_O_PROTOCOL), errp);
-    return bs ? bdrv_root_attach(bs, "image-create", &create_ops, NULL, perm, BLK_PERM_ALL, errp) : NULL;
+    return bs ? bdrv_root_attach(bs, "image-create", &create_ops, NULL, perm, shared, errp) : NULL;
 }
 
 static int preallocate(const CreatePlan *p, Error **errp)
@@ -456,16 +457,16 @@ static int preallocate(const CreatePlan *p, Error **errp)
     return ret;
 }
 
-static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
+static int fill_file(const CreatePlan *p, const Layout *l, Error **errp)
 {
-    int ret = create_protocol_file(p, p->filename, 0, errp);
     BdrvChild *file;
+    int ret;
 
-    if (ret == 0 && p->data_file) {
+    if (p->data_file) {
         ret = create_protocol_file(p, p->data_file, initial_size(p), errp);
-    }
-    if (ret < 0) {
-        return ret;
+        if (ret < 0) {
+            return ret;
+        }
     }
     file = open_for_create(p->filename, NULL, NULL, errp);
     if (!file) {
@@ -474,6 +475,21 @@ static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
     ret = write_metadata(file, p, l, errp);
     bdrv_root_detach(file);
     return ret < 0 || initial_size(p) == p->size ? ret : preallocate(p, errp);
+}
+
+/* A file that could not be created may be somebody else's, in use: only one that we made is removed again. */
+static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
+{
+    int ret = create_protocol_file(p, p->filename, 0, errp);
+
+    if (ret < 0) {
+        return ret;
+    }
+    ret = fill_file(p, l, errp);
+    if (ret < 0) {
+        unlink(p->filename);
+    }
+    return ret;
 }
 
 /* The graph may only be changed outside coroutines: the work runs in a handler of the main loop. */
@@ -490,9 +506,6 @@ static void create_bh(void *opaque)
     CreateJob *j = opaque;
 
     j->ret = create_files(j->plan, j->layout, j->errp);
-    if (j->ret < 0) {
-        unlink(j->plan->filename);
-    }
     if (j->waiter) {
         aio_co_wake(j->waiter);
     }

@@ -216,6 +216,21 @@ static int coroutine_fn raw_co_create(const BlockDriver *drv, const char *filena
     return bdrv_create_file(filename, opts, errp);
 }
 
+/*
+ * Without a structure of its own raw needs of its file what its users need of it, no more: who writes does
+ * not resize, and others may.  A window is different: its place in the file must not be cut away.
+ */
+static void raw_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm, uint64_t shared,
+                           uint64_t *nperm, uint64_t *nshared)
+{
+    RawState *s = bs->opaque;
+
+    bdrv_default_perms(bs, c, BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY, perm, shared, nperm, nshared);
+    if (s->offset || s->has_size) {
+        *nshared &= ~(uint64_t)BLK_PERM_RESIZE;
+    }
+}
+
 static QDict *raw_measure(QDict *opts, BlockDriverState *in_bs, Error **errp)
 {
     uint64_t required = in_bs ? (uint64_t)bdrv_getlength(in_bs)
@@ -259,6 +274,7 @@ static const BlockDriver raw_driver = {
     .reopen_prepare = raw_reopen_prepare,
     .reopen_commit = raw_reopen_commit,
     .reopen_abort = raw_reopen_abort,
+    .child_perm = raw_child_perm,
     .co_create = raw_co_create,
     .co_read = raw_co_read,
     .co_write = raw_co_write,

@@ -245,7 +245,6 @@ static bool open_created(Convert *c, const char *filename)
 {
     ImgOpen how = c->opt->target;
 
-    how.flags |= BDRV_O_RESIZE;
     how.extra = c->target_secrets;
     how.fmt = how.image_opts ? NULL : c->opt->output_fmt ?: "raw";
     c->target = img_open(filename, &how);

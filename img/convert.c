@@ -131,8 +131,10 @@ static bool parse_command_line(int argc, char **argv, ConvertOptions *o, int *fi
 static bool open_source(Convert *c, int i, const char *filename)
 {
     ConvertSource *s = &c->source[i];
+    ImgOpen how = c->opt->source;
 
-    s->blk = img_open(filename, &c->opt->source);
+    how.flags |= how.force_share ? 0 : BDRV_O_NO_SHARE;      /* a copy of what changes meanwhile is worth nothing */
+    s->blk = img_open(filename, &how);
     if (!s->blk) {
         return false;
     }

@@ -146,13 +146,14 @@ static uint64_t perm_of_flags(int flags)
 
 BlockBackend *blk_open(const char *filename, const char *reference, QDict *options, int flags, Error **errp)
 {
-    BlockDriverState *bs = bdrv_open(filename, reference, options, flags & ~BDRV_O_RESIZE, errp);
+    BlockDriverState *bs = bdrv_open(filename, reference, options, flags & ~(BDRV_O_RESIZE | BDRV_O_NO_SHARE), errp);
+    uint64_t shared = flags & BDRV_O_NO_SHARE ? BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE_UNCHANGED : BLK_PERM_ALL;
     BlockBackend *blk;
 
     if (!bs) {
         return NULL;
     }
-    blk = blk_new_with_bs(bs, perm_of_flags(flags), BLK_PERM_ALL, errp);
+    blk = blk_new_with_bs(bs, perm_of_flags(flags), shared, errp);
     bdrv_unref(bs);
     return blk;
 }

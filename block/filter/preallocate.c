@@ -196,13 +196,12 @@ static int64_t preallocate_getlength(BlockDriverState *bs)
     return p->data_end >= 0 ? p->data_end : bdrv_getlength(bs->file->bs);
 }
 
-/* Preallocating means resizing, so resize is taken whenever parents write. */
+/* For parents that write and resize; then nobody else may change the file. */
 static void preallocate_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm,
                                    uint64_t shared, uint64_t *nperm, uint64_t *nshared)
 {
     bdrv_default_perms(bs, c, role, perm, shared, nperm, nshared);
-    if (perm & BLK_PERM_WRITE) {
-        *nperm |= BLK_PERM_RESIZE;
+    if ((perm & (BLK_PERM_WRITE | BLK_PERM_RESIZE)) == (BLK_PERM_WRITE | BLK_PERM_RESIZE)) {
         *nshared &= ~(uint64_t)(BLK_PERM_WRITE | BLK_PERM_RESIZE);
     }
 }

@@ -39,6 +39,7 @@ typedef enum BdrvOpenFlags {
     BDRV_O_NATIVE_AIO   = 1 << 12,
     BDRV_O_IO_URING     = 1 << 13,
     BDRV_O_RESIZE       = 1 << 14,
+    BDRV_O_NO_SHARE     = 1 << 15,  /* nobody else may write or resize meanwhile */
 } BdrvOpenFlags;
 
 /* How a request is to be carried out. */
