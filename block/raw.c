@@ -223,10 +223,10 @@ static int coroutine_fn raw_co_create(const BlockDriver *drv, const char *filena
 static void raw_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm, uint64_t shared,
                            uint64_t *nperm, uint64_t *nshared)
 {
-    RawState *s = bs->opaque;
+    const RawState *s = bs->opaque;
 
     bdrv_default_perms(bs, c, BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY, perm, shared, nperm, nshared);
-    if (s->offset || s->has_size) {
+    if (s && (s->offset || s->has_size)) {
         *nshared &= ~(uint64_t)BLK_PERM_RESIZE;
     }
 }
@@ -247,16 +247,6 @@ static QDict *raw_measure(QDict *opts, BlockDriverState *in_bs, Error **errp)
     return d;
 }
 
-/* The whole file: whoever uses the image uses the file in the same way.  A window of it: data in a file. */
-static void raw_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm, uint64_t shared,
-                           uint64_t *nperm, uint64_t *nshared)
-{
-    const RawState *s = bs->opaque;
-    bool window = s && (s->offset || s->has_size);
-
-    bdrv_default_perms(bs, c, window ? BDRV_CHILD_DATA : BDRV_CHILD_FILTERED, perm, shared, nperm, nshared);
-}
-
 static const char *const raw_strong_options[] = { "offset", "size", NULL };
 
 static const BlockDriver raw_driver = {
@@ -270,7 +260,6 @@ static const BlockDriver raw_driver = {
     .strong_options = raw_strong_options,
     .probe = raw_probe,
     .open = raw_open,
-    .child_perm = raw_child_perm,
     .reopen_prepare = raw_reopen_prepare,
     .reopen_commit = raw_reopen_commit,
     .reopen_abort = raw_reopen_abort,
