@@ -2,8 +2,8 @@
 """Run the program-level tests (tests/img/*, tests/qmp/*): each in a scratch folder of its own, two at a time.
 
 A test exits 0 (passed), 77 (skipped, its last line says why) or anything else (failed).
-Its environment: QEMU_IMG, QEMU_IO, QEMU_SYSTEM (the programs under test), STOCK_QEMU_IMG, STOCK_QEMU_IO,
-STOCK_QEMU_SYSTEM (the peer's, empty when not installed), TEST_DIR (the scratch folder), TEST_SRC (the folder tests/).
+Its environment: QEMU_IMG, QEMU_IO, QEMU_NBD, QEMU_SYSTEM (the programs under test), STOCK_QEMU_IMG and so on
+(the peer's, empty when not installed), TEST_DIR (the scratch folder), TEST_SRC (the folder tests/).
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -31,7 +31,7 @@ def parse_arguments():
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
-    parser.add_argument("--rooms", default="img,qmp", help="comma-separated folders under tests/ (default %(default)s)")
+    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,qtest", help="comma-separated folders under tests/ (default %(default)s)")
     parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
     return parser.parse_args()
 
@@ -48,7 +48,7 @@ def find_tests(rooms, wanted):
 
 
 def environment(build, scratch):
-    programs = {"QEMU_IMG": "qemu-img", "QEMU_IO": "qemu-io", "QEMU_SYSTEM": "qemu-system-x86_64"}
+    programs = {"QEMU_IMG": "qemu-img", "QEMU_IO": "qemu-io", "QEMU_NBD": "qemu-nbd", "QEMU_SYSTEM": "qemu-system-x86_64"}
     stock = {name: shutil.which(file, path="/usr/bin:/usr/local/bin:/bin") or "" for name, file in programs.items()}
     env = dict(os.environ)
     env.update(

@@ -1,0 +1,587 @@
+/*
+ * qemu-nbd: offer one image over NBD.
+ *
+ *   parse -> open the image (offset, snapshot) -> listen -> export -> serve until the last client left
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "block/export.h"
+#include "img/commands.h"
+#include "io/socket.h"
+#include "nbd/client.h"
+#include "util/aio.h"
+#include "util/trace.h"
+
+#define DEFAULT_PORT "10809"
+#define DEFAULT_BIND "0.0.0.0"
+
+/* What img/ expects of its program; this one has no sub-commands. */
+const char img_version_text[] = "qemu-nbd 7.2.50 (Stillframe)\n";
+const ImgCommand img_commands[] = { { NULL } };
+
+typedef struct NbdOptions {
+    const char *filename;
+    const char *bind, *port, *socket, *export_name, *description, *format, *tls_creds, *tls_authz, *pid_file;
+    const char *cache, *aio, *discard, *detect_zeroes, *snapshot_text;
+    GPtrArray *bitmaps;
+    uint64_t offset;
+    uint32_t shared;                   /* 0: no limit */
+    bool persistent, read_only, temporary, list, fork, image_opts, depth, verbose;
+} NbdOptions;
+
+static bool finished;
+
+/* --- options ------------------------------------------------------------------------ */
+
+static void usage(void)
+{
+    printf("Usage: qemu-nbd [OPTIONS] FILE\n"
+           "  or:  qemu-nbd -L [OPTIONS]\n"
+           "Offer a disk image over the network block device protocol\n"
+           "\n"
+           "  -h, --help                print this text and exit\n"
+           "  -V, --version             print the version and exit\n"
+           "\n"
+           "Connection properties:\n"
+           "  -p, --port=PORT           port to listen on (default `" DEFAULT_PORT "')\n"
+           "  -b, --bind=IFACE          address to listen on (default `" DEFAULT_BIND "')\n"
+           "  -k, --socket=PATH         unix socket to listen on\n"
+           "  -e, --shared=NUM          clients at a time (default '1', 0: any number)\n"
+           "  -t, --persistent          go on after the last client left\n"
+           "  -v, --verbose             tell more\n"
+           "  -x, --export-name=NAME    name of the export (default: the empty name)\n"
+           "  -D, --description=TEXT    what the export is, for people\n"
+           "\n"
+           "Exposing part of the image:\n"
+           "  -o, --offset=OFFSET       start at this byte of the image\n"
+           "  -A, --allocation-depth    tell which layer of a chain holds what\n"
+           "  -B, --bitmap=NAME         offer a persistent dirty bitmap\n"
+           "\n"
+           "General purpose options:\n"
+           "  -L, --list                list the exports of another server\n"
+           "  --object type,id=ID,...   define an object such as 'secret'\n"
+           "  --tls-creds=ID            credentials for TLS\n"
+           "  --tls-authz=ID            who is allowed in over TLS\n"
+           "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
+           "                            what to trace\n"
+           "  --fork                    serve in the background once all is ready\n"
+           "  --pid-file=PATH           write the server's process id here\n"
+           "\n"
+           "Block device options:\n"
+           "  -f, --format=FORMAT       format of the image (raw, qcow2, ...)\n"
+           "  -r, --read-only           no writes\n"
+           "  -s, --snapshot            keep writes in a temporary overlay\n"
+           "  -l, --load-snapshot=SNAPSHOT_PARAM\n"
+           "                            offer an internal snapshot, read-only:\n"
+           "                            'snapshot.id=[ID],snapshot.name=[NAME]', or\n"
+           "                            '[ID_OR_NAME]'\n"
+           "  -n, --nocache             go around the host's cache\n"
+           "      --cache=MODE          none, writeback (default), writethrough, directsync, unsafe\n"
+           "      --aio=MODE            native, io_uring or threads\n"
+           "      --discard=MODE        ignore, unmap\n"
+           "      --detect-zeroes=MODE  off, on, unmap\n"
+           "      --image-opts          FILE is a set of image options\n");
+}
+
+G_GNUC_PRINTF(1, 2) G_GNUC_NORETURN
+static void die(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    error_vreport(fmt, ap);
+    va_end(ap);
+    exit(EXIT_FAILURE);
+}
+
+enum { OPT_CACHE = 256, OPT_AIO, OPT_DISCARD, OPT_DETECT, OPT_OBJECT, OPT_TLS_CREDS, OPT_TLS_AUTHZ, OPT_IMAGE_OPTS, OPT_FORK,
+       OPT_PID_FILE, OPT_SELINUX };
+
+static const struct option longs[] = {
+    { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { "bind", required_argument, NULL, 'b' },
+    { "port", required_argument, NULL, 'p' }, { "socket", required_argument, NULL, 'k' },
+    { "offset", required_argument, NULL, 'o' }, { "read-only", no_argument, NULL, 'r' },
+    { "allocation-depth", no_argument, NULL, 'A' }, { "bitmap", required_argument, NULL, 'B' },
+    { "connect", required_argument, NULL, 'c' }, { "disconnect", no_argument, NULL, 'd' }, { "list", no_argument, NULL, 'L' },
+    { "snapshot", no_argument, NULL, 's' }, { "load-snapshot", required_argument, NULL, 'l' },
+    { "nocache", no_argument, NULL, 'n' }, { "cache", required_argument, NULL, OPT_CACHE },
+    { "aio", required_argument, NULL, OPT_AIO }, { "discard", required_argument, NULL, OPT_DISCARD },
+    { "detect-zeroes", required_argument, NULL, OPT_DETECT }, { "shared", required_argument, NULL, 'e' },
+    { "format", required_argument, NULL, 'f' }, { "persistent", no_argument, NULL, 't' },
+    { "verbose", no_argument, NULL, 'v' }, { "object", required_argument, NULL, OPT_OBJECT },
+    { "export-name", required_argument, NULL, 'x' }, { "description", required_argument, NULL, 'D' },
+    { "tls-creds", required_argument, NULL, OPT_TLS_CREDS }, { "tls-authz", required_argument, NULL, OPT_TLS_AUTHZ },
+    { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS }, { "trace", required_argument, NULL, 'T' },
+    { "fork", no_argument, NULL, OPT_FORK }, { "pid-file", required_argument, NULL, OPT_PID_FILE },
+    { "selinux-label", required_argument, NULL, OPT_SELINUX }, { NULL },
+};
+
+static void set_once(const char **slot, const char *value, const char *what)
+{
+    if (*slot) {
+        die("%s can only be specified once", what);
+    }
+    *slot = value;
+}
+
+static void set_shared(NbdOptions *o, const char *text)
+{
+    uint64_t n;
+    Error *err = NULL;
+
+    if (!opt_parse_number("shared", text, &n, &err) || n > INT32_MAX) {
+        error_free(err);
+        die("Invalid shared device number '%s'", text);
+    }
+    o->shared = n;
+}
+
+static void set_offset(NbdOptions *o, const char *text)
+{
+    uint64_t n;
+    Error *err = NULL;
+
+    if (!opt_parse_size("offset", text, &n, &err)) {
+        error_free(err);
+        die("Invalid offset '%s'", text);
+    }
+    o->offset = n;
+}
+
+static void take_option(NbdOptions *o, int c, char **argv)
+{
+    Error *err = NULL;
+
+    switch (c) {
+    case 'h':
+        usage();
+        exit(EXIT_SUCCESS);
+    case 'V':
+        fputs(img_version_text, stdout);
+        exit(EXIT_SUCCESS);
+    case 'b': o->bind = optarg; break;
+    case 'p': o->port = optarg; break;
+    case 'k':
+        if (*optarg != '/') {
+            die("socket path must be absolute");
+        }
+        o->socket = optarg;
+        break;
+    case 'o': set_offset(o, optarg); break;
+    case 'r': o->read_only = true; break;
+    case 'A': o->depth = true; break;
+    case 'B': g_ptr_array_add(o->bitmaps, optarg); break;
+    case 'L': o->list = true; break;
+    case 's': o->temporary = true; break;
+    case 'l': o->snapshot_text = optarg; break;
+    case 'n':
+    case OPT_CACHE: set_once(&o->cache, c == 'n' ? "none" : optarg, "-n and --cache"); break;
+    case OPT_AIO: set_once(&o->aio, optarg, "--aio"); break;
+    case OPT_DISCARD: set_once(&o->discard, optarg, "--discard"); break;
+    case OPT_DETECT: o->detect_zeroes = optarg; break;
+    case 'e': set_shared(o, optarg); break;
+    case 'f': o->format = optarg; break;
+    case 't': o->persistent = true; break;
+    case 'v': o->verbose = true; break;
+    case 'x': o->export_name = optarg; break;
+    case 'D': o->description = optarg; break;
+    case OPT_OBJECT:
+        if (!img_object_create(optarg, &err)) {
+            error_report_err(err);
+            exit(EXIT_FAILURE);
+        }
+        break;
+    case OPT_TLS_CREDS: o->tls_creds = optarg; break;
+    case OPT_TLS_AUTHZ: o->tls_authz = optarg; break;
+    case OPT_IMAGE_OPTS: o->image_opts = true; break;
+    case 'T': trace_configure(optarg, &error_fatal); break;
+    case OPT_FORK: o->fork = true; break;
+    case OPT_PID_FILE: o->pid_file = optarg; break;
+    case 'c':
+    case 'd':
+        die("the kernel's NBD device is driven by nbd-client, not by this program");
+    case OPT_SELINUX:
+        die("SELinux label cannot be set, no support for SELinux");
+    default:
+        die("Try `%s --help' for more information.", argv[0]);
+    }
+}
+
+static void parse_options(NbdOptions *o, int argc, char **argv)
+{
+    int c;
+
+    *o = (NbdOptions){ .shared = 1, .bitmaps = g_ptr_array_new() };
+    while ((c = getopt_long(argc, argv, "+hVb:o:p:rsnc:dvk:e:f:tl:x:T:D:AB:L", longs, NULL)) != -1) {
+        take_option(o, c, argv);
+    }
+    if (o->list) {
+        if (argc != optind) {
+            die("List mode is incompatible with a file name");
+        }
+        if (o->export_name || o->description || o->read_only || o->offset || o->bitmaps->len || o->depth || o->snapshot_text) {
+            die("List mode is incompatible with per-device settings");
+        }
+    } else if (argc - optind != 1) {
+        error_report("Invalid number of arguments");
+        fprintf(stderr, "Try `%s --help' for more information.\n", argv[0]);
+        exit(EXIT_FAILURE);
+    } else {
+        o->filename = argv[optind];
+    }
+    if (o->tls_authz && !o->tls_creds) {
+        die("TLS authorization is not compatible with no TLS credentials");
+    }
+}
+
+/* --- the image ------------------------------------------------------------------------- */
+
+static int open_flags(const NbdOptions *o, bool *writethrough)
+{
+    int flags = 0;
+
+    *writethrough = true;
+    if (bdrv_parse_cache_mode(o->cache ? o->cache : "writeback", &flags, writethrough) < 0) {
+        die("Invalid cache mode `%s'", o->cache);
+    }
+    if (o->aio && bdrv_parse_aio(o->aio, &flags) < 0) {
+        die("Invalid aio mode '%s'", o->aio);
+    }
+    if (o->discard && bdrv_parse_discard_flags(o->discard, &flags) < 0) {
+        die("Invalid discard mode `%s'", o->discard);
+    }
+    if (o->detect_zeroes && strcmp(o->detect_zeroes, "off") && strcmp(o->detect_zeroes, "on") && strcmp(o->detect_zeroes, "unmap")) {
+        die("Failed to parse detect_zeroes mode: invalid parameter value: %s", o->detect_zeroes);
+    }
+    return flags | (o->read_only || o->snapshot_text ? 0 : BDRV_O_RDWR) | (o->temporary ? BDRV_O_SNAPSHOT : 0);
+}
+
+static QDict *image_options(const NbdOptions *o)
+{
+    QDict *options = qdict_new();
+
+    if (o->image_opts) {
+        qobject_unref(options);
+        options = opts_parse_list(o->filename, "file", NULL, &error_fatal);
+        if (!options) {
+            exit(EXIT_FAILURE);
+        }
+    } else if (o->format) {
+        qdict_put_str(options, "driver", o->format);
+    }
+    if (o->detect_zeroes) {
+        qdict_put_str(options, "detect-zeroes", o->detect_zeroes);
+    }
+    return options;
+}
+
+static BlockBackend *open_image(const NbdOptions *o)
+{
+    bool writethrough;
+    int flags = open_flags(o, &writethrough);
+    Error *err = NULL;
+    BlockBackend *blk = blk_open(o->image_opts ? NULL : o->filename, NULL, image_options(o), flags, &err);
+
+    if (!blk) {
+        error_reportf_err(err, "Failed to blk_new_open '%s': ", o->filename);
+        exit(EXIT_FAILURE);
+    }
+    blk_set_enable_write_cache(blk, !writethrough);
+    return blk;
+}
+
+static void load_snapshot(const NbdOptions *o, BlockBackend *blk)
+{
+    ImgSnapshotParam param = { NULL };
+    Error *err = NULL;
+
+    if (!o->snapshot_text) {
+        return;
+    }
+    if (!img_snapshot_param(o->snapshot_text, &param)) {
+        exit(EXIT_FAILURE);
+    }
+    if (!img_snapshot_load(blk_bs(blk), &param, &err)) {
+        error_reportf_err(err, "Failed to load snapshot: ");
+        exit(EXIT_FAILURE);
+    }
+    img_snapshot_param_clear(&param);
+}
+
+/* The node that is exported: the image, or a window of it (referenced). */
+static BlockDriverState *exported_node(const NbdOptions *o, BlockBackend *blk)
+{
+    BlockDriverState *bs = blk_bs(blk);
+    QDict *options;
+
+    if (!o->offset) {
+        bdrv_ref(bs);
+        return bs;
+    }
+    options = qdict_new();
+    qdict_put_str(options, "driver", "raw");
+    qdict_put_str(options, "file", bdrv_get_node_name(bs));
+    qdict_put_uint(options, "offset", o->offset);
+    return bdrv_open(NULL, NULL, options, bs->read_only ? 0 : BDRV_O_RDWR, &error_fatal);
+}
+
+/* --- serving ---------------------------------------------------------------------------- */
+
+static IOAddress *listen_address(const NbdOptions *o)
+{
+    IOAddress *a = io_address_new(o->socket ? IO_ADDR_UNIX : IO_ADDR_INET);
+
+    if (o->socket) {
+        a->path = g_strdup(o->socket);
+    } else {
+        a->host = g_strdup(o->bind ? o->bind : DEFAULT_BIND);
+        a->port = g_strdup(o->port ? o->port : DEFAULT_PORT);
+    }
+    return a;
+}
+
+static void add_export(const NbdOptions *o, BlockDriverState *bs)
+{
+    g_autoptr(BlockExportOptions) opts = BlockExportOptions_new();
+    Error *err = NULL;
+
+    opts->type = BLOCK_EXPORT_TYPE_NBD;
+    opts->id = g_strdup("qemu-nbd-export");
+    opts->node_name = g_strdup(bdrv_get_node_name(bs));
+    opts->has_writable = true;
+    opts->writable = !bs->read_only;
+    opts->u.nbd.name = g_strdup(o->export_name ? o->export_name : "");
+    opts->u.nbd.description = g_strdup(o->description);
+    opts->u.nbd.has_allocation_depth = true;
+    opts->u.nbd.allocation_depth = o->depth;
+    if (o->bitmaps->len) {
+        opts->u.nbd.bitmaps = BlockDirtyBitmapOrStrList_new();
+    }
+    for (guint i = 0; i < o->bitmaps->len; i++) {
+        BlockDirtyBitmapOrStr *which = g_new0(BlockDirtyBitmapOrStr, 1);
+
+        which->type = QTYPE_STRING;
+        which->u.local = g_strdup(o->bitmaps->pdata[i]);
+        BlockDirtyBitmapOrStrList_append(opts->u.nbd.bitmaps, which);
+    }
+    if (!blk_exp_add(opts, &err)) {
+        error_report_err(err);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void client_gone(uint32_t connections)
+{
+    finished |= !connections;
+}
+
+static void on_signal(void *opaque)
+{
+    finished = true;
+}
+
+/* SIGTERM, SIGINT and SIGHUP end the program in order. */
+static void watch_signals(void)
+{
+    sigset_t set;
+    int fd;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        die("Cannot watch signals: %s", strerror(errno));
+    }
+    aio_set_fd_handler(aio_main_context(), fd, on_signal, NULL, NULL);
+}
+
+/* The parent waits for one byte (ready) or the end of the pipe (what went wrong is on stderr already). */
+static int fork_server(void)
+{
+    int fds[2], status = EXIT_FAILURE;
+    char byte;
+    pid_t pid;
+
+    if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+        die("Failed to fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        close(fds[0]);
+        setsid();
+        return fds[1];
+    }
+    close(fds[1]);
+    if (read(fds[0], &byte, 1) == 1) {
+        status = EXIT_SUCCESS;
+    }
+    exit(status);
+}
+
+static void tell_ready(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) {
+        return;
+    }
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    if (write(fd, "", 1) != 1) {
+        die("Failed to tell the parent: %s", strerror(errno));
+    }
+    dup2(null, STDERR_FILENO);
+    close(fd);
+    close(null);
+}
+
+static void write_pid_file(const char *path)
+{
+    FILE *f = fopen(path, "we");
+
+    if (!f || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f)) {
+        die("Failed to store PID %ld in %s: %s", (long)getpid(), path, strerror(errno));
+    }
+}
+
+static int serve(const NbdOptions *o)
+{
+    g_autoptr(IOAddress) addr = listen_address(o);
+    int ready = o->fork ? fork_server() : -1;
+    BlockBackend *blk;
+    BlockDriverState *bs;
+    Error *err = NULL;
+
+    aio_init_main();
+    bdrv_init();
+    watch_signals();
+    nbd_server_hold(true);
+    nbd_server_start(addr, o->tls_creds, o->tls_authz, o->shared, &err);
+    if (err) {
+        error_report_err(err);
+        exit(EXIT_FAILURE);
+    }
+    blk = open_image(o);
+    load_snapshot(o, blk);
+    if (o->offset && (int64_t)o->offset >= blk_getlength(blk)) {
+        die("Offset (%" PRIu64 ") has to be smaller than the image size (%" PRId64 ")", o->offset, blk_getlength(blk));
+    }
+    bs = exported_node(o, blk);
+    blk_unref(blk);
+    add_export(o, bs);
+    nbd_server_hold(false);
+    bdrv_unref(bs);
+    if (o->pid_file) {
+        write_pid_file(o->pid_file);
+    }
+    if (!o->persistent) {
+        nbd_server_set_gone_hook(client_gone);
+    }
+    tell_ready(ready);
+    while (!finished) {
+        aio_poll(aio_main_context(), true);
+    }
+    nbd_server_stop();
+    bdrv_close_all();
+    if (o->pid_file) {
+        unlink(o->pid_file);
+    }
+    return EXIT_SUCCESS;
+}
+
+/* --- listing another server's exports ------------------------------------------------------ */
+
+static void print_flags(uint16_t flags)
+{
+    static const char *const names[] = { "readonly", "flush", "fua", "rotational", "trim", "zeroes", "df", "multi", "resize",
+                                         "cache", "fast-zero" };
+
+    printf("  flags: 0x%x (", flags);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (flags & (NBD_FLAG_READ_ONLY << i)) {
+            printf(" %s", names[i]);
+        }
+    }
+    printf(" )\n");
+}
+
+static void print_export(const NbdClientExport *e, bool facts)
+{
+    printf(" export: '%s'\n", e->name);
+    if (e->description && *e->description) {
+        printf("  description: %s\n", e->description);
+    }
+    if (facts) {
+        printf("  size:  %" PRIu64 "\n", e->size);
+        print_flags(e->flags);
+    }
+    if (e->min_block) {
+        printf("  min block: %u\n  opt block: %u\n  max block: %u\n", e->min_block, e->preferred_block, e->max_block);
+    }
+    if (e->contexts->len) {
+        printf("  available meta contexts: %u\n", e->contexts->len);
+        for (guint i = 0; i < e->contexts->len; i++) {
+            printf("   %s\n", (char *)e->contexts->pdata[i]);
+        }
+    }
+}
+
+static int list_from(NbdClient *n, Error **errp)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)nbd_client_export_free);
+    int ret = nbd_client_list_exports(n, list, errp);
+
+    if (ret == 0) {
+        printf("exports available: %u\n", list->len);
+    }
+    for (guint i = 0; i < list->len && ret == 0; i++) {
+        NbdClientExport *e = list->pdata[i];
+        /* A server may know no INFO, and hide what it lists: then its name is all there is. */
+        bool facts = nbd_client_info(n, e, NULL) == 0;
+
+        if (facts && n->structured) {
+            ret = nbd_client_list_contexts(n, e, errp);
+        }
+        print_export(e, facts);
+    }
+    return ret;
+}
+
+static int list_exports(const NbdOptions *o)
+{
+    g_autoptr(IOAddress) addr = listen_address(o);
+    g_autoptr(IOChannel) c = NULL;
+    Error *err = NULL;
+    NbdClient n;
+
+    if (!o->socket && !o->bind) {
+        g_free(addr->host);
+        addr->host = g_strdup("localhost");
+    }
+    aio_init_main();
+    c = io_socket_connect(addr, &err);
+    if (!c || nbd_client_greet(&n, c, true, &err) < 0 || list_from(&n, &err) < 0) {
+        error_report_err(err);
+        return EXIT_FAILURE;
+    }
+    nbd_client_bye(&n);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    NbdOptions o;
+
+    signal(SIGPIPE, SIG_IGN);
+    error_init(argv[0]);
+    parse_options(&o, argc, argv);
+    return o.list ? list_exports(&o) : serve(&o);
+}
