@@ -24,6 +24,13 @@ int bdrv_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
     return filtered ? bdrv_get_info(filtered->bs, bdi) : -ENOTSUP;
 }
 
+bool bdrv_supports_compressed_writes(BlockDriverState *bs)
+{
+    BdrvChild *filtered = bdrv_filter_child(bs);
+
+    return bs->drv && (bs->drv->co_write_compressed || (filtered && bdrv_supports_compressed_writes(filtered->bs)));
+}
+
 typedef struct CheckCall {
     BlockDriverState *bs;
     BdrvCheckResult *res;

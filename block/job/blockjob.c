@@ -236,13 +236,13 @@ static BlockErrorAction action_for(BlockdevOnError on_err, int error)
 
 static void send_error_event(BlockJob *job, bool is_read, BlockErrorAction action)
 {
-    BLOCK_JOB_ERRORArgs ev = {
+    BlockJobErrorEvent ev = {
         .device = job->job.id,
         .operation = is_read ? IO_OPERATION_TYPE_READ : IO_OPERATION_TYPE_WRITE,
         .action = action,
     };
 
-    qapi_event_send_block_job_error(&ev);
+    qapi_event_send_BLOCK_JOB_ERROR(&ev);
 }
 
 BlockErrorAction block_job_error_action(BlockJob *job, BlockdevOnError on_err, bool is_read, int error)
@@ -271,7 +271,7 @@ BlockJobInfo *block_job_query(BlockJob *job)
     BlockJobInfo *info = BlockJobInfo_new();
     Job *j = &job->job;
 
-    info->type = j->driver->type;
+    info->type = g_strdup(job_type_name(j));
     info->device = g_strdup(j->id);
     info->busy = j->busy;
     info->paused = j->pause_count > 0;
@@ -292,45 +292,45 @@ BlockJobInfo *block_job_query(BlockJob *job)
 void block_job_on_pending(Job *job)
 {
     if (!job_is_internal(job)) {
-        BLOCK_JOB_PENDINGArgs ev = { .type = job->driver->type, .id = job->id };
+        BlockJobPendingEvent ev = { .type = job->driver->type, .id = job->id };
 
-        qapi_event_send_block_job_pending(&ev);
+        qapi_event_send_BLOCK_JOB_PENDING(&ev);
     }
 }
 
 void block_job_on_ready(Job *job)
 {
     if (!job_is_internal(job)) {
-        BLOCK_JOB_READYArgs ev = {
+        BlockJobReadyEvent ev = {
             .type = job->driver->type, .device = job->id, .offset = job->progress_current,
             .len = job->progress_current + job->progress_remaining, .speed = ((BlockJob *)job)->speed,
         };
 
-        qapi_event_send_block_job_ready(&ev);
+        qapi_event_send_BLOCK_JOB_READY(&ev);
     }
 }
 
 void block_job_on_completed(Job *job)
 {
     if (!job_is_internal(job)) {
-        BLOCK_JOB_COMPLETEDArgs ev = {
+        BlockJobCompletedEvent ev = {
             .type = job->driver->type, .device = job->id, .offset = job->progress_current,
             .len = job->progress_current + job->progress_remaining, .speed = ((BlockJob *)job)->speed,
             .error = job->ret < 0 ? (char *)error_get_pretty(job->err) : NULL,
         };
 
-        qapi_event_send_block_job_completed(&ev);
+        qapi_event_send_BLOCK_JOB_COMPLETED(&ev);
     }
 }
 
 void block_job_on_cancelled(Job *job)
 {
     if (!job_is_internal(job)) {
-        BLOCK_JOB_CANCELLEDArgs ev = {
+        BlockJobCancelledEvent ev = {
             .type = job->driver->type, .device = job->id, .offset = job->progress_current,
             .len = job->progress_current + job->progress_remaining, .speed = ((BlockJob *)job)->speed,
         };
 
-        qapi_event_send_block_job_cancelled(&ev);
+        qapi_event_send_BLOCK_JOB_CANCELLED(&ev);
     }
 }

@@ -102,8 +102,8 @@ static void call(void (*fn)(Job *job), Job *job)
 
 static int finalize_one(Job *job)
 {
-    g_assert(job_is_completed(job));
     job_settle_result(job);
+    g_assert(job_is_completed(job));
     call(job->ret ? job->driver->abort : job->driver->commit, job);
     call(job->driver->clean, job);
     if (job->cb) {
@@ -151,7 +151,7 @@ void job_fail_group(Job *job)
         }
     }
     while ((j = txn->jobs)) {
-        if (!job_is_completed(j)) {
+        if (job_started(j) && !job_is_completed(j)) {
             job_finish_sync(j, NULL, NULL);
         }
         finalize_one(j);

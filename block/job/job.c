@@ -38,9 +38,9 @@ void job_set_status(Job *job, JobStatus status)
     g_assert(transitions[old] & (1u << status));
     job->status = status;
     if (!job_is_internal(job) && status != old) {
-        JOB_STATUS_CHANGEArgs ev = { .id = job->id, .status = status };
+        JobStatusChangeEvent ev = { .id = job->id, .status = status };
 
-        qapi_event_send_job_status_change(&ev);
+        qapi_event_send_JOB_STATUS_CHANGE(&ev);
     }
 }
 

@@ -6,6 +6,10 @@
 #include <errno.h>
 #include "internal.h"
 
+static const char *const verb_names[JOB_VERB__MAX] = {
+    "cancel", "pause", "resume", "set-speed", "complete", "finalize", "dismiss"
+};
+
 #define S(name) (1u << JOB_STATUS_##name)
 #define ALIVE (S(CREATED) | S(RUNNING) | S(PAUSED) | S(READY) | S(STANDBY))
 static const unsigned allowed[JOB_VERB__MAX] = {
@@ -26,7 +30,7 @@ int job_apply_verb(Job *job, JobVerb verb, Error **errp)
         return 0;
     }
     error_setg(errp, "Job '%s' in state '%s' cannot accept command verb '%s'", job->id, JobStatus_str(job->status),
-               JobVerb_str(verb));
+               verb_names[verb]);
     return -EPERM;
 }
 

@@ -21,11 +21,7 @@ typedef struct BlockJob {
     BlockDeviceIoStatus iostatus;
 } BlockJob;
 
-/* What every block job has in its JobDriver. */
-#define BLOCK_JOB_DRIVER_COMMON                                                                     \
-    .free = block_job_free, .user_resume = block_job_user_resume, .set_speed = NULL,                \
-    .on_pending = block_job_on_pending, .on_ready = block_job_on_ready,                             \
-    .on_completed = block_job_on_completed, .on_cancelled = block_job_on_cancelled
+/* What every block job has in its JobDriver (besides type-specific ones). */
 void block_job_free(Job *job);
 void block_job_user_resume(Job *job);
 void block_job_on_pending(Job *job);

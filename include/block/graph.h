@@ -147,6 +147,7 @@ void bdrv_img_create(const char *filename, const char *fmt, const char *base_fil
                      const char *options, int64_t size, int flags, bool quiet, bool no_open_backing, Error **errp);
 int bdrv_check(BlockDriverState *bs, BdrvCheckResult *res, BdrvCheckFix fix);                /* -ENOTSUP: no checks */
 int bdrv_get_info(BlockDriverState *bs, BlockDriverInfo *bdi);
+bool bdrv_supports_compressed_writes(BlockDriverState *bs);
 int bdrv_make_empty(BdrvChild *c, Error **errp);
 /* Parse "none|writeback|unsafe|directsync|writethrough" into flags and writethrough. -1: unknown. */
 int bdrv_parse_cache_mode(const char *mode, int *flags, bool *writethrough);

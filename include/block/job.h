@@ -20,6 +20,12 @@
 typedef struct Job Job;
 typedef struct JobTxn JobTxn;
 
+/* What people may ask of a job. */
+typedef enum JobVerb {
+    JOB_VERB_CANCEL, JOB_VERB_PAUSE, JOB_VERB_RESUME, JOB_VERB_SET_SPEED, JOB_VERB_COMPLETE, JOB_VERB_FINALIZE,
+    JOB_VERB_DISMISS, JOB_VERB__MAX
+} JobVerb;
+
 typedef enum JobFlags {
     JOB_DEFAULT = 0,
     JOB_INTERNAL = 1 << 0,             /* no id, no events, not listed */
