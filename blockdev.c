@@ -34,6 +34,7 @@ static const TxnKind *const kinds[TRANSACTION_ACTION_KIND__MAX] = {
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT] = &txn_snapshot,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_INTERNAL_SYNC] = &txn_internal_snapshot,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_SYNC] = &txn_snapshot_sync,
+    [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_APPLY_INTERNAL_SYNC] = &txn_internal_apply,
 };
 
 static void action_free(gpointer p)
@@ -146,6 +147,29 @@ static void abort_all(Txn *t)
     }
 }
 
+static QEMUSnapshotInfo point_in_time(void)
+{
+    struct timeval tv;
+
+    gettimeofday(&tv, NULL);
+    return (QEMUSnapshotInfo) {
+        .date_sec = tv.tv_sec, .date_nsec = tv.tv_usec * 1000, .icount = UINT64_MAX,
+        .vm_clock_nsec = aio_clock_ns(AIO_CLOCK_VIRTUAL),
+    };
+}
+
+bool txn_settle_others(TxnAction *a, BlockDriverState *node, Error **errp)
+{
+    TxnAction *other;
+
+    FOR_ACTIONS(a->txn, other) {
+        if (other->kind->pending && other->kind->pending(other) == node && !other->kind->settle(other, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool run(TransactionAction *const *what, size_t n, ActionCompletionMode mode, Error **errp)
 {
     Txn t = { .mode = mode, .actions = g_ptr_array_new_with_free_func(action_free), .drained = g_ptr_array_new() };
@@ -155,6 +179,7 @@ static bool run(TransactionAction *const *what, size_t n, ActionCompletionMode m
     for (size_t i = 0; i < n; i++) {
         drain_named(&t, what[i]);
     }
+    t.now = point_in_time();
     for (size_t i = 0; i < n && ok; i++) {
         ok = prepare(&t, what[i], errp);
     }
@@ -232,18 +257,6 @@ static bool name_taken(TxnAction *a, BlockDriverState *bs, const char *name, Err
     return false;
 }
 
-static void snapshot_now(QEMUSnapshotInfo *sn, const char *name)
-{
-    struct timeval tv;
-
-    gettimeofday(&tv, NULL);
-    *sn = (QEMUSnapshotInfo) {
-        .date_sec = tv.tv_sec, .date_nsec = tv.tv_usec * 1000, .icount = UINT64_MAX,
-        .vm_clock_nsec = aio_clock_ns(AIO_CLOCK_VIRTUAL),
-    };
-    pstrcpy(sn->name, sizeof(sn->name), name);
-}
-
 static bool internal_prepare(TxnAction *a, Error **errp)
 {
     ERRP_GUARD();
@@ -266,7 +279,8 @@ static bool internal_prepare(TxnAction *a, Error **errp)
             error_setg(errp, "Snapshot with name '%s' already exists on device '%s'", arg->name, arg->device);
         }
     } else {
-        snapshot_now(&s->sn, arg->name);
+        s->sn = a->txn->now;
+        pstrcpy(s->sn.name, sizeof(s->sn.name), arg->name);
         bdrv_ref(bs);
         s->bs = bs;
         return true;
@@ -295,17 +309,10 @@ static bool internal_ready(TxnAction *a, Error **errp)
 {
     const BlockdevSnapshotInternal *arg = a->what->u.blockdev_snapshot_internal_sync.data;
     InternalSnapshot *s = a->state;
-    TxnAction *other;
     Error *err = NULL;
 
-    /* A second one of the same disk: only one can be pending. */
-    FOR_ACTIONS(a->txn, other) {
-        InternalSnapshot *o = other->state;
-
-        if (is_internal(other) && o->pending && bdrv_snapshot_node(o->bs) == bdrv_snapshot_node(s->bs) &&
-            !internal_settle(other, errp)) {
-            return false;
-        }
+    if (!txn_settle_others(a, bdrv_snapshot_node(s->bs), errp)) {
+        return false;
     }
     s->pending = bdrv_snapshot_prepare(s->bs, &s->sn, &err);
     if (!s->pending) {
@@ -328,6 +335,13 @@ static void internal_abort(TxnAction *a)
     }
 }
 
+static BlockDriverState *internal_pending(TxnAction *a)
+{
+    InternalSnapshot *s = a->state;
+
+    return s->pending ? bdrv_snapshot_node(s->bs) : NULL;
+}
+
 static void internal_clean(TxnAction *a)
 {
     InternalSnapshot *s = a->state;
@@ -342,6 +356,7 @@ const TxnKind txn_internal_snapshot = {
     .settle = internal_settle,
     .abort = internal_abort,
     .clean = internal_clean,
+    .pending = internal_pending,
     .names = internal_names,
 };
 

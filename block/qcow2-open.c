@@ -627,6 +627,7 @@ static const BlockDriver bdrv_qcow2 = {
     .co_snapshot_usage = qcow2_co_snapshot_usage,
     .co_snapshot_diff = qcow2_co_snapshot_diff,
     .snapshot_list = qcow2_snapshot_list,
+    .snapshot_sizes = qcow2_snapshot_sizes,
     .snapshot_load_tmp = qcow2_snapshot_load_tmp,
     .supports_persistent_bitmaps = qcow2_supports_bitmaps,
     .co_can_store_bitmap = qcow2_co_can_store_bitmap,

@@ -292,6 +292,7 @@ int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp);
 int qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id, void **prepared, Error **errp);
 int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
 int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out);
+int qcow2_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);
 int qcow2_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp);
 int coroutine_fn qcow2_co_snapshot_usage(BlockDriverState *bs, BdrvSnapshotUsage **out, Error **errp);
 int coroutine_fn qcow2_co_snapshot_diff(BlockDriverState *bs, int from, int to, BdrvSnapshotDiffFn *fn, void *opaque,

@@ -91,6 +91,13 @@ int bdrv_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
     return actor && actor->drv->snapshot_list ? actor->drv->snapshot_list(actor, out) : -ENOTSUP;
 }
 
+int bdrv_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n)
+{
+    BlockDriverState *actor = bs->drv ? acting_node(bs) : NULL;
+
+    return actor && actor->drv->snapshot_sizes ? actor->drv->snapshot_sizes(actor, out, n) : -ENOTSUP;
+}
+
 /* Exact matches of what is given (NULL: any).  Index or -1. */
 static int find_in(const QEMUSnapshotInfo *list, int n, const char *id, const char *name)
 {

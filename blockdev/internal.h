@@ -31,6 +31,8 @@ typedef struct TxnKind {
     void (*commit)(TxnAction *a);
     void (*abort)(TxnAction *a);
     void (*clean)(TxnAction *a);
+    /* The node that waits between ready and settle and must be left alone meanwhile; NULL: none. */
+    BlockDriverState *(*pending)(TxnAction *a);
     /* The names (backend or node; node) that say which node to drain; either may stay NULL. */
     void (*names)(const TransactionAction *what, const char **device, const char **node);
 } TxnKind;
@@ -44,11 +46,14 @@ struct TxnAction {
 
 struct Txn {
     ActionCompletionMode mode;
+    QEMUSnapshotInfo now;              /* the point in time: what all its snapshots are dated */
     JobTxn *jobs;                      /* for grouped jobs, else NULL */
     GPtrArray *actions;                /* of TxnAction, prepared or being prepared */
     GPtrArray *drained;                /* of referenced BlockDriverState */
 };
 
+/* Settle now the other actions for which `node` waits: only one at a time can be pending. */
+bool txn_settle_others(TxnAction *a, BlockDriverState *node, Error **errp);
 /* Run one action by itself, as a command of that name does. */
 bool txn_run_one(const TransactionAction *what, Error **errp);
 

@@ -160,6 +160,7 @@ struct BlockDriver {
     /* freed: bytes that the image uses less afterwards; may be NULL. */
     int (*snapshot_delete)(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
     int (*snapshot_list)(BlockDriverState *bs, QEMUSnapshotInfo **out);     /* count or -errno */
+    int (*snapshot_sizes)(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);   /* of the first n listed */
     int (*snapshot_load_tmp)(BlockDriverState *bs, const char *id, const char *name, Error **errp);
     /* As bdrv_snapshot_usage and bdrv_snapshot_diff; states by their index in the list, -1: the present one. */
     int coroutine_fn (*co_snapshot_usage)(BlockDriverState *bs, BdrvSnapshotUsage **out, Error **errp);

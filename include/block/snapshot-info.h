@@ -28,4 +28,10 @@ typedef struct BdrvSnapshotUsage {
 /* A range in which two states differ; called in rising order, neighbours joined. */
 typedef void BdrvSnapshotDiffFn(void *opaque, int64_t offset, int64_t bytes);
 
+/* What a snapshot costs, in bytes of the image file; tables included. */
+typedef struct BdrvSnapshotSizes {
+    uint64_t own;              /* used by nothing else: free when it is deleted */
+    uint64_t shared;           /* used also by the disk as it is now, or by other snapshots */
+} BdrvSnapshotSizes;
+
 #endif

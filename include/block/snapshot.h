@@ -45,6 +45,8 @@ int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name,
 int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
 /* The old order for tools and HMP: id first, then name. */
 int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp);
+/* Sizes of the first n of bdrv_snapshot_list, 0 or -errno. */
+int bdrv_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);
 /* Make a read-only node show the snapshot's content. */
 int bdrv_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp);
 int bdrv_snapshot_load_tmp_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp);
