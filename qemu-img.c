@@ -107,6 +107,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     error_init(argv[0]);
     aio_init_main();
+    aio_set_batch(true);
     bdrv_init();
     if (argc < 2) {
         img_usage_error("Not enough arguments");

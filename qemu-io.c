@@ -348,6 +348,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     error_init(argv[0]);
     aio_init_main();
+    aio_set_batch(true);
     bdrv_init();
     iocmd_register(program_commands);
     parse_args(&a, argc, argv);

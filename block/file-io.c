@@ -21,6 +21,7 @@ static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset
     int niov;
 
     iov_slice(qiov, qiov_offset, bytes, &iov, &niov, &scratch);
+    flags |= s->open_flags & O_DIRECT ? 0 : AIO_REQ_CACHED;
     n = aio_engine_co_rw(s->engine, s->fd, op, offset, iov, niov, flags);
     g_free(scratch);
     return n;

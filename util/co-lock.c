@@ -15,6 +15,7 @@
 
 struct CoWaiter {
     Coroutine *co;
+    bool write;                    /* CoRwLock */
     CoWaiter *next;
 };
 
@@ -180,41 +181,65 @@ bool co_queue_empty(CoQueue *q)
 void co_rwlock_init(CoRwLock *l)
 {
     *l = (CoRwLock){ 0 };
-    co_mutex_init(&l->m);
-    co_queue_init(&l->q);
+}
+
+/* guard held; let go of it and sleep until the lock is handed over. */
+static void coroutine_fn rwlock_wait(CoRwLock *l, CoWaiter *w)
+{
+    list_append(&l->head, &l->tail, w);
+    guard_unlock(&l->guard);
+    coroutine_yield();
 }
 
 void coroutine_fn co_rwlock_rdlock(CoRwLock *l)
 {
-    CO_SCOPED_LOCK(&l->m);
-    while (l->writer || l->pending_writers) {
-        co_queue_wait(&l->q, &l->m);
+    CoWaiter w = { .co = coroutine_self() };
+
+    guard_lock(&l->guard);
+    if (l->writer || l->head) {
+        rwlock_wait(l, &w);
+        return;
     }
     l->readers++;
+    guard_unlock(&l->guard);
 }
 
 void coroutine_fn co_rwlock_wrlock(CoRwLock *l)
 {
-    CO_SCOPED_LOCK(&l->m);
-    l->pending_writers++;
-    while (l->writer || l->readers) {
-        co_queue_wait(&l->q, &l->m);
+    CoWaiter w = { .co = coroutine_self(), .write = true };
+
+    guard_lock(&l->guard);
+    if (l->writer || l->readers) {
+        rwlock_wait(l, &w);
+        return;
     }
-    l->pending_writers--;
     l->writer = true;
+    guard_unlock(&l->guard);
 }
 
 void coroutine_fn co_rwlock_unlock(CoRwLock *l)
 {
-    CO_SCOPED_LOCK(&l->m);
+    CoWaiter *w, *next, *woken = NULL, **end = &woken;
+
+    guard_lock(&l->guard);
     if (l->writer) {
         l->writer = false;
     } else {
         g_assert(l->readers > 0);
         l->readers--;
     }
-    if (!l->readers) {
-        co_queue_wake_all(&l->q);
+    while ((w = l->head) && !l->writer && !(w->write && l->readers)) {
+        list_take(&l->head);
+        l->writer = w->write;
+        l->readers += !w->write;
+        *end = w;
+        end = &w->next;
+    }
+    *end = NULL;
+    guard_unlock(&l->guard);
+    for (; woken; woken = next) {
+        next = woken->next;            /* gone once it runs */
+        aio_co_wake(woken->co);
     }
 }
 

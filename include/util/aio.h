@@ -35,6 +35,7 @@ bool in_main_thread(void);
  * May be called from inside a handler (nested), never from a coroutine.
  */
 bool aio_poll(AioContext *ctx, bool blocking);
+/* Make the loop's present or next wait return. */
 void aio_notify(AioContext *ctx);
 void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink);
 
@@ -73,9 +74,15 @@ void aio_timer_free(AioTimer *t);
  * this thread's context until it ends.  Inside a coroutine: calls entry directly.
  */
 void co_run_sync(CoroutineEntry *entry, void *opaque);
-/* Poll this thread's context while cond(opaque) holds; woken by aio_wait_kick from any thread. Main thread or the home thread. */
+/* Poll this thread's context while cond(opaque) holds; woken by aio_wait_kick from any thread. */
 void aio_wait_while(bool (*cond)(void *opaque), void *opaque);
 void aio_wait_kick(void);
+
+/*
+ * A batch program: its main loop has nothing to do but this program's own I/O.  Blocking work that is alone
+ * is done in place then, as are small cached transfers, instead of waking a worker for it.
+ */
+void aio_set_batch(bool on);
 
 /* Blocking work in a worker thread; the coroutine sleeps meanwhile. Returns what fn returns. */
 int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg);
@@ -91,11 +98,15 @@ void thread_pool_set_limits(int min, int max);
 typedef enum AioEngineKind { AIO_ENGINE_THREADS, AIO_ENGINE_NATIVE, AIO_ENGINE_IO_URING } AioEngineKind;
 typedef enum AioOp { AIO_OP_READ, AIO_OP_WRITE, AIO_OP_FDATASYNC } AioOp;
 #define AIO_REQ_FUA        1u    /* write is stable on completion (RWF_DSYNC where available) */
+#define AIO_REQ_CACHED     2u    /* the descriptor goes through the host's page cache (no O_DIRECT) */
 /* Is the engine there (kernel and build)?  Fills errp with the peer's wording when not. */
 bool aio_engine_available(AioEngineKind kind, Error **errp);
 int64_t coroutine_fn aio_engine_co_rw(AioEngineKind kind, int fd, AioOp op, int64_t offset,
                                       const struct iovec *iov, int niov, unsigned flags);
-/* Between plug and unplug (may nest) native and io_uring requests of this thread gather and go out together. */
+/*
+ * Between plug and unplug (may nest) native and io_uring requests of this thread gather and go out together; at the
+ * latest when its loop is about to sleep.  A coroutine does not sleep between the two.
+ */
 void aio_plug(void);
 void aio_unplug(void);
 

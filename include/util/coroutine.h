@@ -59,7 +59,8 @@ bool co_queue_wake_one(CoQueue *q);       /* any context */
 void co_queue_wake_all(CoQueue *q);
 bool co_queue_empty(CoQueue *q);
 
-typedef struct CoRwLock { CoMutex m; CoQueue q; int readers; bool writer; int pending_writers; } CoRwLock;
+/* First come, first served: readers that stand together go in together, nobody overtakes. */
+typedef struct CoRwLock { int guard; int readers; bool writer; CoWaiter *head, *tail; } CoRwLock;
 void co_rwlock_init(CoRwLock *l);
 void coroutine_fn co_rwlock_rdlock(CoRwLock *l);
 void coroutine_fn co_rwlock_wrlock(CoRwLock *l);

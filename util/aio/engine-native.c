@@ -61,12 +61,17 @@ static void finish(AioNative *n, NativeRequest *r, int64_t result)
     aio_co_wake(r->co);
 }
 
-void aio_native_submit(AioContext *ctx)
+bool aio_native_busy(const AioContext *ctx)
+{
+    return ctx->native && (ctx->native->in_kernel || ctx->native->queued);
+}
+
+void aio_native_submit(AioContext *ctx, bool force)
 {
     AioNative *n = ctx->native;
     struct iocb *batch[128];
 
-    if (!n || ctx->plugged) {
+    if (!n || (ctx->plugged && !force)) {
         return;
     }
     while (n->queued && n->in_kernel < QUEUE_MAX) {
@@ -77,8 +82,14 @@ void aio_native_submit(AioContext *ctx)
             batch[count++] = &r->iocb;
         }
         done = io_submit(n->kernel, count, batch);
-        if (done == -EAGAIN || done == -EINTR || done == 0) {
+        if (done == -EINTR) {
+            continue;
+        }
+        if ((done == -EAGAIN || done == 0) && n->in_kernel) {
             return;                /* room comes with completions */
+        }
+        if (done == 0) {
+            done = -EAGAIN;        /* none will come: the engine does it by a worker */
         }
         r = n->queued;
         if (done < 0) {            /* the first one is at fault */
@@ -130,18 +141,13 @@ static void take_completions(AioContext *ctx)
         n->in_kernel--;
         finish(n, (NativeRequest *)event.obj, (int64_t)event.res);
     }
-    aio_native_submit(ctx);
+    aio_native_submit(ctx, false);
 }
 
+/* The descriptor is watched for edges: each completion makes one, so nobody has to read it. */
 static void native_ready(void *opaque)
 {
-    AioContext *ctx = opaque;
-    uint64_t value;
-
-    if (read(ctx->native->event_fd, &value, sizeof(value)) < 0 && errno != EAGAIN) {
-        return;
-    }
-    take_completions(ctx);
+    take_completions(opaque);
 }
 
 static bool native_poll(void *opaque)
@@ -165,7 +171,7 @@ static bool native_start(AioContext *ctx)
     }
     n->queued_tail = &n->queued;
     ctx->native = n;
-    aio_set_fd_handler_poll(ctx, n->event_fd, native_ready, NULL, native_poll, ctx);
+    aio_set_fd_handler_edge(ctx, n->event_fd, native_ready, native_poll, ctx);
     return true;
 }
 

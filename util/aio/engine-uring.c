@@ -27,7 +27,8 @@ typedef struct UringRequest {
 
 struct AioUring {
     struct io_uring ring;
-    unsigned unsubmitted;
+    unsigned unsubmitted, in_kernel;
+    bool stalled;                              /* refused with nothing in flight */
     UringRequest *waiting, **waiting_tail;     /* the ring was full */
 };
 
@@ -74,11 +75,21 @@ static bool queue_request(AioUring *u, UringRequest *r)
     return true;
 }
 
-void aio_uring_submit(AioContext *ctx)
+bool aio_uring_busy(const AioContext *ctx)
+{
+    return ctx->uring && (ctx->uring->in_kernel || ctx->uring->unsubmitted || ctx->uring->waiting);
+}
+
+bool aio_uring_stalled(const AioContext *ctx)
+{
+    return ctx->uring && ctx->uring->stalled;
+}
+
+void aio_uring_submit(AioContext *ctx, bool force)
 {
     AioUring *u = ctx->uring;
 
-    if (!u || ctx->plugged) {
+    if (!u || (ctx->plugged && !force)) {
         return;
     }
     do {
@@ -94,10 +105,16 @@ void aio_uring_submit(AioContext *ctx)
             if (n < 0 && n != -EINTR && n != -EAGAIN && n != -EBUSY) {
                 g_error("io_uring refused requests: %s", strerror(-n));
             }
-            if (n <= 0) {
-                return;            /* completions must be taken first; the next turn tries again */
+            u->stalled = n <= 0 && n != -EINTR && !u->in_kernel;
+            if (n == -EINTR) {
+                continue;
             }
-            u->unsubmitted -= MIN((unsigned)n, u->unsubmitted);
+            if (n <= 0) {
+                return;            /* completions must be taken first, or (stalled) a while waited */
+            }
+            n = MIN((unsigned)n, u->unsubmitted);
+            u->unsubmitted -= n;
+            u->in_kernel += n;
         }
     } while (u->waiting && io_uring_sq_space_left(&u->ring));
 }
@@ -113,6 +130,7 @@ static void uring_complete(void *opaque)
         UringRequest *r = io_uring_cqe_get_data(cqe);
 
         r->result = cqe->res;
+        u->in_kernel--;
         io_uring_cqe_seen(&u->ring, cqe);
         aio_co_wake(r->co);
     }
@@ -129,7 +147,9 @@ static bool uring_start(AioContext *ctx)
 {
     AioUring *u = g_new0(AioUring, 1);
 
-    if (io_uring_queue_init(RING_ENTRIES, &u->ring, 0) < 0) {
+    /* Completions without interrupting the thread, where the kernel knows how. */
+    if (io_uring_queue_init(RING_ENTRIES, &u->ring, IORING_SETUP_COOP_TASKRUN) < 0 &&
+        io_uring_queue_init(RING_ENTRIES, &u->ring, 0) < 0) {
         g_free(u);
         return false;
     }

@@ -2,8 +2,8 @@
  * File I/O by one of three engines, and what they share: short transfers are continued until
  * all is moved, an error occurs or the end of the file is met.
  *
- * The threads engine first tries a read that is served from memory at once (RWF_NOWAIT): most
- * cached reads never meet another thread.
+ * A cached read is first tried where it is served from memory at once (RWF_NOWAIT): most never meet
+ * another thread.  With O_DIRECT that would wait for the disk.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,6 +18,8 @@
 #ifndef IOV_MAX
 #define IOV_MAX 1024
 #endif
+
+#define IN_PLACE_MAX (64 * 1024)   /* a batch program copies so much to the page cache itself */
 
 typedef struct Transfer {
     int fd;
@@ -64,21 +66,33 @@ static int transfer_job(void *arg)
     return 0;
 }
 
+/* A cached transfer that needs no waiting, done at once.  -EAGAIN: not possible. */
+static int64_t try_in_place(const Transfer *t, size_t bytes)
+{
+    static int nowait_refused;     /* benign race: at worst asked once more */
+    AioContext *ctx = aio_current_context();
+    ssize_t n;
+
+    if (!(t->flags & AIO_REQ_CACHED)) {
+        return -EAGAIN;            /* the system would wait for the disk */
+    }
+    if (t->op == AIO_OP_WRITE && bytes <= IN_PLACE_MAX && aio_is_batch(ctx)) {
+        return aio_sync_rw(t->fd, t->op, t->offset, t->iov, MIN(t->niov, IOV_MAX), t->flags);
+    }
+    if (t->op != AIO_OP_READ || __atomic_load_n(&nowait_refused, __ATOMIC_RELAXED)) {
+        return -EAGAIN;
+    }
+    n = transfer_once(t, RWF_NOWAIT);
+    if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+        __atomic_store_n(&nowait_refused, 1, __ATOMIC_RELAXED);
+    }
+    return n < 0 ? -EAGAIN : n;
+}
+
 static int64_t coroutine_fn threads_co_rw(const Transfer *request)
 {
     Transfer t = *request;
-    static int nowait_refused;     /* benign race: at worst asked once more */
 
-    if (t.op == AIO_OP_READ && !__atomic_load_n(&nowait_refused, __ATOMIC_RELAXED)) {
-        ssize_t n = transfer_once(&t, RWF_NOWAIT);
-
-        if (n > 0) {
-            return n;
-        }
-        if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
-            __atomic_store_n(&nowait_refused, 1, __ATOMIC_RELAXED);
-        }
-    }
     thread_pool_co_run(transfer_job, &t);
     return t.result;
 }
@@ -98,15 +112,20 @@ bool aio_engine_available(AioEngineKind kind, Error **errp)
 static int64_t coroutine_fn engine_once(AioEngineKind kind, const Transfer *t, size_t bytes)
 {
     AioContext *ctx = aio_current_context();
+    int niov = MIN(t->niov, IOV_MAX);
+    int64_t n = try_in_place(t, bytes);
 
+    if (n != -EAGAIN) {
+        return n;
+    }
     if (kind == AIO_ENGINE_IO_URING) {
-        return aio_uring_co_rw(ctx, t->fd, t->op, t->offset, t->iov, t->niov, bytes, t->flags);
+        n = aio_uring_co_rw(ctx, t->fd, t->op, t->offset, t->iov, niov, bytes, t->flags);
+    } else if (kind == AIO_ENGINE_NATIVE && t->op != AIO_OP_FDATASYNC) {
+        /* Linux AIO cannot flush without blocking on most file systems. */
+        n = aio_native_co_rw(ctx, t->fd, t->op, t->offset, t->iov, niov, bytes, t->flags);
     }
-    /* Linux AIO cannot flush without blocking on most file systems. */
-    if (kind == AIO_ENGINE_NATIVE && t->op != AIO_OP_FDATASYNC) {
-        return aio_native_co_rw(ctx, t->fd, t->op, t->offset, t->iov, t->niov, bytes, t->flags);
-    }
-    return threads_co_rw(t);
+    /* No room in the kernel for one more, and none to be expected: a thread may wait. */
+    return n == -EAGAIN ? threads_co_rw(t) : n;
 }
 
 /* The rest of a vector after `done` bytes, in an array of its own. */
@@ -140,7 +159,7 @@ int64_t coroutine_fn aio_engine_co_rw(AioEngineKind kind, int fd, AioOp op, int6
     }
     for (;;) {
         n = engine_once(kind, &t, total - done);
-        if (n == -EINTR || (n == -EAGAIN && op != AIO_OP_FDATASYNC)) {
+        if (n == -EINTR) {
             continue;
         }
         if (n <= 0 || op == AIO_OP_FDATASYNC) {
@@ -172,7 +191,7 @@ void aio_unplug(void)
     AioContext *ctx = aio_current_context();
 
     if (ctx && --ctx->plugged == 0) {
-        aio_native_submit(ctx);
-        aio_uring_submit(ctx);
+        aio_native_submit(ctx, false);
+        aio_uring_submit(ctx, false);
     }
 }

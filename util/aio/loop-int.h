@@ -14,6 +14,7 @@
 typedef struct AioHandler AioHandler;
 typedef struct AioNative AioNative;
 typedef struct AioUring AioUring;
+typedef struct PoolJob PoolJob;
 
 struct AioHandler {
     AioHandler *next;
@@ -22,6 +23,7 @@ struct AioHandler {
     bool (*poll)(void *opaque);
     void *opaque;
     uint32_t events;               /* as registered with epoll, 0: not */
+    bool edge;                     /* told of changes only */
     bool deleted;                  /* freed when no walk is going on */
 };
 
@@ -33,6 +35,7 @@ struct AioContext {
     bool has_deleted, has_poll;
     int sleeping;                  /* any thread: about to wait in the kernel, so a wake needs event_fd */
     int notified;                  /* any thread: event_fd was written */
+    int kicked;                    /* any thread: aio_notify was called and no turn has begun since */
     AioBh *pending_bhs;            /* any thread: stack, newest first */
     Coroutine *pending_cos;        /* any thread: stack, newest first */
     AioTimer **timers;             /* heap by expiry on AIO_CLOCK_REALTIME's scale */
@@ -41,7 +44,12 @@ struct AioContext {
     unsigned plugged;
     AioNative *native;             /* made at first use */
     AioUring *uring;
+    PoolJob *gathered, **gathered_tail;        /* batch programs: for workers, not handed over yet */
+    unsigned nb_gathered, pool_jobs;           /* pool_jobs: with workers */
 };
+
+/* A descriptor that is told of once for each event and never read; not watched yet. */
+void aio_set_fd_handler_edge(AioContext *ctx, int fd, AioFdHandler *read, bool (*poll)(void *opaque), void *opaque);
 
 /* timer.c: run what is due; whether any ran. */
 bool aio_timers_run(AioContext *ctx);
@@ -55,9 +63,19 @@ int64_t coroutine_fn aio_native_co_rw(AioContext *ctx, int fd, AioOp op, int64_t
                                       int niov, size_t bytes, unsigned flags);
 int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
                                      int niov, size_t bytes, unsigned flags);
-/* Hand gathered requests to the kernel. */
-void aio_native_submit(AioContext *ctx);
-void aio_uring_submit(AioContext *ctx);
+/* Hand gathered requests to the kernel; force: also when plugged. */
+void aio_native_submit(AioContext *ctx, bool force);
+void aio_uring_submit(AioContext *ctx, bool force);
+/* Is anything with the kernel? */
+bool aio_native_busy(const AioContext *ctx);
+bool aio_uring_busy(const AioContext *ctx);
+/* Did the kernel refuse requests with none in flight whose end would be the moment to try again? */
+bool aio_uring_stalled(const AioContext *ctx);
+
+/* thread-pool.c: hand gathered jobs to workers, or (alone) do the only one here.  Returns whether one was done. */
+bool aio_pool_submit(AioContext *ctx, bool alone);
+bool aio_is_batch(const AioContext *ctx);
+
 void aio_native_free(AioContext *ctx);
 void aio_uring_free(AioContext *ctx);
 int64_t aio_sync_rw(int fd, AioOp op, int64_t offset, const struct iovec *iov, int niov, unsigned flags);

@@ -5,8 +5,8 @@
  * kernel; then, when blocking and nothing was done, busy-poll for a while and sleep in epoll_wait;
  * handlers of ready descriptors; bottom halves and timers again.
  *
- * Waking a sleeper: the loop sets `sleeping`, then looks at the pending lists once more; who pushes
- * something looks at `sleeping` afterwards.  One of the two sees the other (sequentially consistent
+ * Waking a sleeper: the loop sets `sleeping`, then looks at the pending lists (and `kicked`) once more;
+ * who pushes something looks at `sleeping` afterwards.  One of the two sees the other (sequentially consistent
  * atomics), so the descriptor is written only when the loop may really sleep.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,11 +15,13 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include "loop-int.h"
 #include "../coroutine-int.h"
 
 #define EVENTS_AT_ONCE 64
+#define STALLED_NS 1000000LL        /* how soon to try again what the kernel had no room for */
 
 struct AioBh {
     AioBh *next;                   /* while pending */
@@ -35,7 +37,15 @@ enum { BH_PENDING = 1, BH_SCHEDULED = 2, BH_DELETED = 4 };
 static AioContext *main_context;
 static pthread_t main_thread;
 static __thread AioContext *current_context;
-static int waiters;                /* atomic: threads in aio_wait_while for the main context's sake */
+
+/* Who polls in aio_wait_while, for aio_wait_kick. */
+typedef struct Waiter { AioContext *ctx; struct Waiter *next; } Waiter;
+
+static pthread_mutex_t waiters_lock = PTHREAD_MUTEX_INITIALIZER;
+static Waiter *waiters;
+static int nb_waiters;             /* atomic */
+static __thread int own_waiters;   /* of them, this thread's */
+static bool batch;
 
 /*
  * Empty the descriptor first and clear `notified` afterwards: a wake in between is not written, but
@@ -118,7 +128,18 @@ void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t
     ctx->poll_ns = 0;
 }
 
-void aio_notify(AioContext *ctx)
+void aio_set_batch(bool on)
+{
+    batch = on;
+}
+
+bool aio_is_batch(const AioContext *ctx)
+{
+    return batch && ctx == main_context;
+}
+
+/* Something was put on a list that the loop looks at before it sleeps. */
+static void wake_loop(AioContext *ctx)
 {
     uint64_t one = 1;
 
@@ -127,6 +148,12 @@ void aio_notify(AioContext *ctx)
         while (write(ctx->event_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
         }
     }
+}
+
+void aio_notify(AioContext *ctx)
+{
+    __atomic_store_n(&ctx->kicked, 1, __ATOMIC_SEQ_CST);
+    wake_loop(ctx);
 }
 
 /* --- file descriptors ------------------------------------------------------------ */
@@ -143,7 +170,7 @@ static AioHandler *find_handler(AioContext *ctx, int fd)
 static void update_epoll(AioContext *ctx, AioHandler *h)
 {
     uint32_t events = (h->read ? EPOLLIN : 0) | (h->write ? EPOLLOUT : 0);
-    struct epoll_event ev = { .events = events, .data.ptr = h };
+    struct epoll_event ev = { .events = events | (h->edge ? EPOLLET : 0), .data.ptr = h };
 
     if (events == h->events) {
         return;
@@ -198,6 +225,16 @@ void aio_set_fd_handler_poll(AioContext *ctx, int fd, AioFdHandler *read, AioFdH
     ctx->has_poll |= poll != NULL;
 }
 
+void aio_set_fd_handler_edge(AioContext *ctx, int fd, AioFdHandler *read, bool (*poll)(void *opaque), void *opaque)
+{
+    AioHandler *h = g_new0(AioHandler, 1);
+
+    *h = (AioHandler){ .next = ctx->handlers, .fd = fd, .read = read, .poll = poll, .opaque = opaque, .edge = true };
+    ctx->handlers = h;
+    update_epoll(ctx, h);
+    ctx->has_poll |= poll != NULL;
+}
+
 void aio_set_fd_handler(AioContext *ctx, int fd, AioFdHandler *read, AioFdHandler *write, void *opaque)
 {
     aio_set_fd_handler_poll(ctx, fd, read, write, NULL, opaque);
@@ -222,7 +259,7 @@ static void push_bh(AioBh *bh)
     do {
         bh->next = head;
     } while (!__atomic_compare_exchange_n(&ctx->pending_bhs, &head, bh, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-    aio_notify(ctx);
+    wake_loop(ctx);
 }
 
 /* Put bh on the list once, with more state bits. */
@@ -294,7 +331,7 @@ void aio_co_schedule(AioContext *ctx, Coroutine *co)
     do {
         co->next_scheduled = head;
     } while (!__atomic_compare_exchange_n(&ctx->pending_cos, &head, co, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-    aio_notify(ctx);
+    wake_loop(ctx);
 }
 
 static bool run_coroutines(AioContext *ctx)
@@ -319,14 +356,17 @@ static bool run_coroutines(AioContext *ctx)
 
 static bool run_pending(AioContext *ctx)
 {
+    /* Cleared before anything is looked at: what was changed before the kick is seen this turn or by its owner. */
+    bool kicked = __atomic_load_n(&ctx->kicked, __ATOMIC_RELAXED) && __atomic_exchange_n(&ctx->kicked, 0, __ATOMIC_SEQ_CST);
     bool progress = run_bhs(ctx);
 
-    return run_coroutines(ctx) || progress;
+    return run_coroutines(ctx) || progress || kicked;
 }
 
 static bool anything_pending(AioContext *ctx)
 {
-    return __atomic_load_n(&ctx->pending_bhs, __ATOMIC_SEQ_CST) || __atomic_load_n(&ctx->pending_cos, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&ctx->kicked, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&ctx->pending_bhs, __ATOMIC_SEQ_CST) || __atomic_load_n(&ctx->pending_cos, __ATOMIC_SEQ_CST);
 }
 
 /* --- the turn --------------------------------------------------------------------------- */
@@ -354,7 +394,7 @@ static bool busy_poll(AioContext *ctx, int64_t limit_ns)
 {
     int64_t bound = limit_ns >= 0 ? MIN(ctx->poll_ns, limit_ns) : ctx->poll_ns, end;
 
-    if (bound <= 0 || !ctx->has_poll) {
+    if (bound <= 0 || !(ctx->has_poll || ctx->pool_jobs)) {
         return false;
     }
     end = aio_clock_ns(AIO_CLOCK_REALTIME) + bound;
@@ -398,19 +438,39 @@ static bool dispatch(AioContext *ctx, const struct epoll_event *events, int n)
     return progress;
 }
 
+/* timeout_ns: 0 does not wait, negative waits for good.  To the nanosecond where the system can. */
+static int epoll_wait_ns(int fd, struct epoll_event *events, int64_t timeout_ns)
+{
+#ifdef HAVE_EPOLL_PWAIT2
+    static int missing;            /* benign race: at worst asked once more */
+
+    if (timeout_ns > 0 && !__atomic_load_n(&missing, __ATOMIC_RELAXED)) {
+        struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+        int n = epoll_pwait2(fd, events, EVENTS_AT_ONCE, &ts, NULL);
+
+        if (n >= 0 || errno != ENOSYS) {
+            return n;
+        }
+        __atomic_store_n(&missing, 1, __ATOMIC_RELAXED);
+    }
+#endif
+    return epoll_wait(fd, events, EVENTS_AT_ONCE,
+                      timeout_ns < 0 ? -1 : (int)MIN((timeout_ns + 999999) / 1000000, 1000000));
+}
+
 static int wait_events(AioContext *ctx, struct epoll_event *events, bool block, int64_t timeout_ns)
 {
     int64_t start = 0;
-    int n, ms = 0;
+    int n;
 
     if (block) {
         __atomic_store_n(&ctx->sleeping, 1, __ATOMIC_SEQ_CST);
-        if (!anything_pending(ctx)) {
-            ms = timeout_ns < 0 ? -1 : (int)MIN((timeout_ns + 999999) / 1000000, 1000000);
+        if (anything_pending(ctx)) {
+            timeout_ns = 0;
         }
         start = ctx->poll_max_ns ? aio_clock_ns(AIO_CLOCK_REALTIME) : 0;
     }
-    n = epoll_wait(ctx->epoll_fd, events, EVENTS_AT_ONCE, ms);
+    n = epoll_wait_ns(ctx->epoll_fd, events, block ? timeout_ns : 0);
     if (block) {
         __atomic_store_n(&ctx->sleeping, 0, __ATOMIC_SEQ_CST);
         if (start) {
@@ -418,6 +478,18 @@ static int wait_events(AioContext *ctx, struct epoll_event *events, bool block, 
         }
     }
     return n;
+}
+
+/*
+ * Hand what gathered to the kernel and to workers.  last: the loop may sleep afterwards, so nothing may stay
+ * behind, whoever has plugged.  Returns whether something was already done on the spot.
+ */
+static bool submit(AioContext *ctx, bool last)
+{
+    aio_native_submit(ctx, last);
+    aio_uring_submit(ctx, last);
+    return ctx->gathered && aio_pool_submit(ctx, last && !anything_pending(ctx) && !aio_native_busy(ctx) &&
+                                                 !aio_uring_busy(ctx));
 }
 
 bool aio_poll(AioContext *ctx, bool blocking)
@@ -428,14 +500,15 @@ bool aio_poll(AioContext *ctx, bool blocking)
     int n;
 
     progress |= aio_timers_run(ctx);
-    aio_native_submit(ctx);
-    aio_uring_submit(ctx);
-    progress |= run_polls(ctx);
-    if (progress && ctx->has_poll && !anything_pending(ctx)) {
-        aio_native_submit(ctx);
-        aio_uring_submit(ctx);
+    progress |= submit(ctx, blocking);
+    if (run_polls(ctx)) {
+        progress = true;
+        submit(ctx, blocking);
     }
     timeout = aio_timers_wait_ns(ctx);
+    if (aio_uring_stalled(ctx)) {
+        timeout = timeout < 0 ? STALLED_NS : MIN(timeout, STALLED_NS);
+    }
     if (blocking && !progress && busy_poll(ctx, timeout)) {
         progress = true;
     }
@@ -447,27 +520,47 @@ bool aio_poll(AioContext *ctx, bool blocking)
     walk_end(ctx);
     progress |= run_pending(ctx);
     progress |= aio_timers_run(ctx);
-    aio_native_submit(ctx);
-    aio_uring_submit(ctx);
+    /* Jobs for workers stay gathered: the next turn knows whether there is only one. */
+    aio_native_submit(ctx, false);
+    aio_uring_submit(ctx, false);
     return progress;
 }
 
-static void kick_bh(void *opaque) { }
-
 void aio_wait_while(bool (*cond)(void *opaque), void *opaque)
 {
-    AioContext *ctx = current_context;
+    Waiter self = { current_context };
 
-    __atomic_fetch_add(&waiters, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_lock(&waiters_lock);
+    self.next = waiters;
+    waiters = &self;
+    __atomic_fetch_add(&nb_waiters, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&waiters_lock);
+    own_waiters++;
     while (cond(opaque)) {
-        aio_poll(ctx, true);
+        aio_poll(self.ctx, true);
     }
-    __atomic_fetch_sub(&waiters, 1, __ATOMIC_SEQ_CST);
+    own_waiters--;
+    pthread_mutex_lock(&waiters_lock);
+    for (Waiter **w = &waiters; *w; w = &(*w)->next) {
+        if (*w == &self) {
+            *w = self.next;
+            break;
+        }
+    }
+    __atomic_fetch_sub(&nb_waiters, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&waiters_lock);
 }
 
 void aio_wait_kick(void)
 {
-    if (__atomic_load_n(&waiters, __ATOMIC_SEQ_CST) && current_context != main_context) {
-        aio_bh_oneshot(main_context, kick_bh, NULL);
+    if (__atomic_load_n(&nb_waiters, __ATOMIC_SEQ_CST) == own_waiters) {
+        return;                    /* nobody but this thread, which looks anyway before it sleeps */
     }
+    pthread_mutex_lock(&waiters_lock);
+    for (Waiter *w = waiters; w; w = w->next) {
+        if (w->ctx != current_context) {
+            aio_notify(w->ctx);
+        }
+    }
+    pthread_mutex_unlock(&waiters_lock);
 }

@@ -16,17 +16,18 @@
 
 #define IDLE_SECONDS 10
 
-typedef struct Job {
-    struct Job *next;
+struct PoolJob {
+    PoolJob *next;
     int (*fn)(void *arg);
     void *arg;
     int ret;
+    bool worked;                   /* by a worker */
     Coroutine *co;
-} Job;
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
-static Job *head, **tail = &head;
+static PoolJob *head, **tail = &head;
 static int nb_threads, nb_idle, nb_queued, min_threads, max_threads = 64;
 
 void thread_pool_set_limits(int min, int max)
@@ -38,10 +39,10 @@ void thread_pool_set_limits(int min, int max)
 }
 
 /* Wait for a job; NULL: this worker should end.  Under lock. */
-static Job *take_job(void)
+static PoolJob *take_job(void)
 {
     struct timespec until;
-    Job *job;
+    PoolJob *job;
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += IDLE_SECONDS;
@@ -70,12 +71,13 @@ static Job *take_job(void)
 
 static void *worker(void *unused)
 {
-    Job *job;
+    PoolJob *job;
 
     pthread_mutex_lock(&lock);
     while ((job = take_job())) {
         pthread_mutex_unlock(&lock);
         job->ret = job->fn(job->arg);
+        job->worked = true;
         aio_co_schedule(job->co->home, job->co);    /* job is gone after this */
         pthread_mutex_lock(&lock);
     }
@@ -104,19 +106,61 @@ static void start_worker(void)
     pthread_attr_destroy(&attr);
 }
 
-int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg)
+/* n jobs, linked up to *last, go to the workers. */
+static void hand_over(PoolJob *first, PoolJob **last, int n)
 {
-    Job job = { .fn = fn, .arg = arg, .co = coroutine_self() };
-
     pthread_mutex_lock(&lock);
-    *tail = &job;
-    tail = &job.next;
-    nb_queued++;
-    if (nb_queued > nb_idle && nb_threads < max_threads) {
+    *tail = first;
+    tail = last;
+    nb_queued += n;
+    for (int i = 0; i < n && nb_queued > nb_idle && nb_threads < max_threads; i++) {
         start_worker();
     }
-    pthread_cond_signal(&work);
+    if (n > 1 && nb_idle > 1) {
+        pthread_cond_broadcast(&work);
+    } else {
+        pthread_cond_signal(&work);
+    }
     pthread_mutex_unlock(&lock);
+}
+
+bool aio_pool_submit(AioContext *ctx, bool alone)
+{
+    PoolJob *first = ctx->gathered, **last = ctx->gathered_tail;
+    unsigned n = ctx->nb_gathered;
+
+    ctx->gathered = NULL;
+    ctx->gathered_tail = &ctx->gathered;
+    ctx->nb_gathered = 0;
+    if (alone && n == 1 && !ctx->pool_jobs) {
+        first->ret = first->fn(first->arg);
+        aio_co_wake(first->co);
+        return true;
+    }
+    ctx->pool_jobs += n;
+    hand_over(first, last, n);
+    return false;
+}
+
+int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg)
+{
+    AioContext *ctx = aio_current_context();
+    PoolJob job = { .fn = fn, .arg = arg, .co = coroutine_self() };
+
+    if (!aio_is_batch(ctx)) {
+        hand_over(&job, &job.next, 1);
+        coroutine_yield();
+        return job.ret;
+    }
+    if (!ctx->gathered) {
+        ctx->gathered_tail = &ctx->gathered;
+    }
+    *ctx->gathered_tail = &job;
+    ctx->gathered_tail = &job.next;
+    ctx->nb_gathered++;
     coroutine_yield();
+    if (job.worked) {
+        ctx->pool_jobs--;
+    }
     return job.ret;
 }

@@ -1,0 +1,279 @@
+/*
+ * The event loop's waking and the engines' edges: wakes that come just before the loop sleeps, waits in
+ * other threads, plugged coroutines that sleep, long vectors, fair locks, work done in place.
+ *
+ * A lost wake shows as a hang; the alarm turns it into a failure.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+#include "util/aio.h"
+
+#define TIMEOUT_S 60
+
+static void test_notify_before_sleep(void)
+{
+    aio_notify(aio_main_context());
+    aio_poll(aio_main_context(), true);
+}
+
+static int flag;
+
+static void *set_and_notify(void *ctx)
+{
+    for (int i = 0; i < 3000; i++) {
+        while (__atomic_load_n(&flag, __ATOMIC_SEQ_CST)) {
+            sched_yield();
+        }
+        __atomic_store_n(&flag, 1, __ATOMIC_SEQ_CST);
+        aio_notify(ctx);
+    }
+    return NULL;
+}
+
+static void test_notify_races(void)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, set_and_notify, aio_main_context());
+    for (int i = 0; i < 3000; i++) {
+        while (!__atomic_load_n(&flag, __ATOMIC_SEQ_CST)) {
+            aio_poll(aio_main_context(), true);
+        }
+        __atomic_store_n(&flag, 0, __ATOMIC_SEQ_CST);
+    }
+    pthread_join(thread, NULL);
+}
+
+static bool is_waiting(void *opaque)
+{
+    __atomic_store_n(&flag, 1, __ATOMIC_SEQ_CST);
+    return __atomic_load_n((int *)opaque, __ATOMIC_SEQ_CST);
+}
+
+static int busy;
+
+static void *wait_elsewhere(void *unused)
+{
+    AioContext *ctx = aio_context_new(&error_abort);
+
+    aio_context_bind_thread(ctx);
+    aio_wait_while(is_waiting, &busy);
+    aio_context_bind_thread(NULL);
+    aio_context_unref(ctx);
+    return NULL;
+}
+
+static void test_kick_other_context(void)
+{
+    pthread_t thread;
+
+    flag = 0;
+    busy = 1;
+    pthread_create(&thread, NULL, wait_elsewhere, NULL);
+    while (!__atomic_load_n(&flag, __ATOMIC_SEQ_CST)) {
+        sched_yield();
+    }
+    g_usleep(2000);
+    __atomic_store_n(&busy, 0, __ATOMIC_SEQ_CST);
+    aio_wait_kick();
+    pthread_join(thread, NULL);
+}
+
+typedef struct FileTest { AioEngineKind kind; int fd; } FileTest;
+
+static int temp_file(char **name)
+{
+    int fd = g_file_open_tmp("aio-XXXXXX", name, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static void coroutine_fn plugged_entry(void *opaque)
+{
+    FileTest *t = opaque;
+    char buf[512] = "plugged";
+    struct iovec v = { buf, sizeof(buf) };
+
+    aio_plug();
+    g_assert_cmpint(aio_engine_co_rw(t->kind, t->fd, AIO_OP_WRITE, 0, &v, 1, 0), ==, sizeof(buf));
+    aio_unplug();
+}
+
+/* More elements than the system takes at once. */
+static void coroutine_fn long_vector_entry(void *opaque)
+{
+    FileTest *t = opaque;
+    int n = 3 * IOV_MAX + 7;
+    g_autofree uint8_t *buf = g_malloc(n), *back = g_malloc0(n);
+    g_autofree struct iovec *v = g_new(struct iovec, n);
+
+    for (int i = 0; i < n; i++) {
+        buf[i] = i * 31 + i / 256;
+        v[i] = (struct iovec){ buf + i, 1 };
+    }
+    g_assert_cmpint(aio_engine_co_rw(t->kind, t->fd, AIO_OP_WRITE, 100, v, n, 0), ==, n);
+    for (int i = 0; i < n; i++) {
+        v[i].iov_base = back + i;
+    }
+    g_assert_cmpint(aio_engine_co_rw(t->kind, t->fd, AIO_OP_READ, 100, v, n, 0), ==, n);
+    g_assert_cmpmem(buf, n, back, n);
+}
+
+static void with_engine(AioEngineKind kind, CoroutineEntry *entry)
+{
+    g_autofree char *name = NULL;
+    FileTest t = { .kind = kind };
+    Error *err = NULL;
+
+    if (!aio_engine_available(kind, &err)) {
+        g_test_skip(error_get_pretty(err));
+        error_free(err);
+        return;
+    }
+    t.fd = temp_file(&name);
+    co_run_sync(entry, &t);
+    close(t.fd);
+    g_unlink(name);
+}
+
+static void test_plugged(const void *kind) { with_engine(GPOINTER_TO_INT(kind), plugged_entry); }
+static void test_long_vector(const void *kind) { with_engine(GPOINTER_TO_INT(kind), long_vector_entry); }
+
+static CoRwLock rw;
+static int turns, reader_at, done;
+
+static void coroutine_fn busy_writer(void *opaque)
+{
+    for (int i = 0; i < 20; i++) {
+        co_rwlock_wrlock(&rw);
+        turns++;
+        co_sleep_ns(1000);
+        co_rwlock_unlock(&rw);
+    }
+    done++;
+}
+
+static void coroutine_fn late_reader(void *opaque)
+{
+    co_rwlock_rdlock(&rw);
+    reader_at = turns;
+    co_rwlock_unlock(&rw);
+    done++;
+}
+
+/* Two writers take turns without end: a reader gets in after those that came before it. */
+static void test_rwlock_is_fair(void)
+{
+    turns = done = 0;
+    co_rwlock_init(&rw);
+    coroutine_enter(coroutine_create(busy_writer, NULL));
+    coroutine_enter(coroutine_create(busy_writer, NULL));
+    coroutine_enter(coroutine_create(late_reader, NULL));
+    while (done < 3) {
+        aio_poll(aio_main_context(), true);
+    }
+    g_assert_cmpint(turns, ==, 40);
+    g_assert_cmpint(reader_at, ==, 2);
+}
+
+static int note_thread(void *arg)
+{
+    *(pthread_t *)arg = pthread_self();
+    return 0;
+}
+
+static void coroutine_fn work_entry(void *opaque)
+{
+    thread_pool_co_run(note_thread, opaque);
+    done++;
+}
+
+static void run_works(pthread_t *who, int n)
+{
+    done = 0;
+    for (int i = 0; i < n; i++) {
+        coroutine_enter(coroutine_create(work_entry, &who[i]));
+    }
+    while (done < n) {
+        aio_poll(aio_main_context(), true);
+    }
+}
+
+/* In a batch program work that is alone needs no other thread; several jobs run side by side. */
+static void test_batch(void)
+{
+    pthread_t who[3];
+
+    run_works(who, 1);
+    g_assert_false(pthread_equal(who[0], pthread_self()));
+    aio_set_batch(true);
+    run_works(who, 1);
+    g_assert_true(pthread_equal(who[0], pthread_self()));
+    run_works(who, 3);
+    for (int i = 0; i < 3; i++) {
+        g_assert_false(pthread_equal(who[i], pthread_self()));
+    }
+    /* A loop that never sleeps still gets its work done. */
+    done = 0;
+    coroutine_enter(coroutine_create(work_entry, who));
+    while (!done) {
+        aio_poll(aio_main_context(), false);
+    }
+    aio_set_batch(false);
+}
+
+static void coroutine_fn sleeper(void *opaque)
+{
+    int64_t *best = opaque;
+
+    for (int i = 0; i < 200; i++) {
+        int64_t start = aio_clock_ns(AIO_CLOCK_REALTIME);
+
+        co_sleep_ns(100000);
+        *best = MIN(*best, aio_clock_ns(AIO_CLOCK_REALTIME) - start);
+    }
+}
+
+/* Sleeps are not rounded up to milliseconds: of many, one at least is clearly shorter. */
+static void test_timer_resolution(void)
+{
+    int64_t best = INT64_MAX;
+
+    co_run_sync(sleeper, &best);
+    g_assert_cmpint(best, >=, 100000);
+    g_assert_cmpint(best, <, 900000);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct { const char *name; AioEngineKind kind; } engines[] = {
+        { "threads", AIO_ENGINE_THREADS }, { "native", AIO_ENGINE_NATIVE }, { "io_uring", AIO_ENGINE_IO_URING },
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    alarm(TIMEOUT_S);
+    aio_init_main();
+    g_test_add_func("/aio/notify-before-sleep", test_notify_before_sleep);
+    g_test_add_func("/aio/notify-races", test_notify_races);
+    g_test_add_func("/aio/kick-other-context", test_kick_other_context);
+    g_test_add_func("/aio/timer-resolution", test_timer_resolution);
+    g_test_add_func("/aio/rwlock-is-fair", test_rwlock_is_fair);
+    g_test_add_func("/aio/batch", test_batch);
+    for (size_t i = 0; i < G_N_ELEMENTS(engines); i++) {
+        g_autofree char *plugged = g_strdup_printf("/aio/plugged-sleeps/%s", engines[i].name);
+        g_autofree char *vector = g_strdup_printf("/aio/long-vector/%s", engines[i].name);
+
+        g_test_add_data_func(plugged, GINT_TO_POINTER(engines[i].kind), test_plugged);
+        g_test_add_data_func(vector, GINT_TO_POINTER(engines[i].kind), test_long_vector);
+    }
+    return g_test_run();
+}
