@@ -19,6 +19,7 @@ static void build(void)
     setup_globals();
     setup_objects(true);
     setup_chardevs();
+    setup_exports();
     setup_block();
     accel_choose();
     machine_init_memory(machine_current(), &error_fatal);
@@ -50,6 +51,7 @@ static void finish(void)
 {
     vm_events = (VmEvents) { 0 };
     vm_stop_force_state(VM_SHUTDOWN);
+    setup_close_exports();
     setup_close_block();
     chr_cleanup();
     process_cleanup();

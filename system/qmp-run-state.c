@@ -53,7 +53,7 @@ void qmp_cont(Error **errp)
     }
 }
 
-void qmp_quit(Error **errp) { vm_shutdown_request(VM_CAUSE_HOST_QMP_QUIT); }
+void qmp_quit(Error **errp) { vm_quit(); }
 void qmp_system_reset(Error **errp) { vm_reset_request(VM_CAUSE_HOST_QMP_SYSTEM_RESET); }
 void qmp_system_powerdown(Error **errp) { vm_powerdown_request(); }
 

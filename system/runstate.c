@@ -28,6 +28,7 @@ typedef struct ResetEntry {
 static struct {
     int shutdown, shutdown_signal, shutdown_pid, exit_code;
     int reset, powerdown, wakeup, stop, stop_prepared;
+    bool announced;             /* SHUTDOWN was sent with the request */
 } requests = { .stop = VM_STATE_MAX };
 
 static VmState state = VM_PRELAUNCH;
@@ -154,6 +155,15 @@ void vm_shutdown_request(VmCause cause)
 {
     __atomic_store_n(&requests.shutdown, cause, __ATOMIC_SEQ_CST);
     aio_notify(aio_main_context());
+}
+
+void vm_quit(void)
+{
+    if (vm_events.shutdown && !requests.announced) {
+        vm_events.shutdown(false, VM_CAUSE_HOST_QMP_QUIT);
+        requests.announced = true;
+    }
+    vm_shutdown_request(VM_CAUSE_HOST_QMP_QUIT);
 }
 
 void vm_reset_request(VmCause cause)
@@ -291,7 +301,7 @@ static bool do_shutdown(VmCause cause)
         report_signal();
         requests.shutdown_signal = 0;
     }
-    if (vm_events.shutdown) {
+    if (vm_events.shutdown && !requests.announced) {
         vm_events.shutdown(caused_by_guest(cause), cause);
     }
     if (vm_actions.shutdown == VM_SHUTDOWN_PAUSE && cause != VM_CAUSE_HOST_QMP_QUIT) {

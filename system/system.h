@@ -29,6 +29,8 @@ void setup_objects(bool early);
 void setup_chardevs(void);
 void setup_block(void);
 void setup_close_block(void);
+void setup_exports(void);
+void setup_close_exports(void);
 void setup_qtest(void);
 void setup_monitors(void);
 void setup_serials(void);

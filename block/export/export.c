@@ -5,23 +5,27 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "block/export.h"
+#include "nbd-export.h"
 #include "qapi/commands-block-export.h"
 #include "qapi/events-block-export.h"
 #include "util/cutils.h"
 
 static BlockExport *exports;                           /* newest first */
-static const BlockExportDriver *drivers[BLOCK_EXPORT_TYPE__MAX];
-static AioContext *(*iothread_lookup)(const char *id);
+static const BlockExportDriver *const drivers[BLOCK_EXPORT_TYPE__MAX] = {
+    [BLOCK_EXPORT_TYPE_NBD] = &nbd_export_driver,
+};
+static const BlockExportThreads *threads;
 
-void blk_exp_register(const BlockExportDriver *drv)
+void blk_exp_set_threads(const BlockExportThreads *t)
 {
-    drivers[drv->type] = drv;
+    threads = t;
 }
 
-void blk_exp_set_iothread_lookup(AioContext *(*fn)(const char *id))
+static void release_thread(void *thread)
 {
-    iothread_lookup = fn;
+    if (thread) {
+        threads->release(thread);
+    }
 }
 
 BlockExport *blk_exp_find(const char *id)
@@ -50,6 +54,7 @@ static void delete_export(void *opaque)
     *link = exp->next;
     exp->driver->delete(exp);
     blk_unref(exp->blk);
+    release_thread(exp->thread);
     qapi_event_send_BLOCK_EXPORT_DELETED(&event);
     g_free(exp->id);
     g_free(exp);
@@ -116,15 +121,13 @@ void blk_exp_close_all_type(BlockExportType type)
 
 /* --- adding ------------------------------------------------------------------------- */
 
-static bool find_context(const BlockExportOptions *opts, AioContext **ctx, Error **errp)
+static bool take_thread(const BlockExportOptions *opts, AioContext **ctx, void **thread, Error **errp)
 {
     *ctx = aio_main_context();
-    if (opts->iothread) {
-        *ctx = iothread_lookup ? iothread_lookup(opts->iothread) : NULL;
-        if (!*ctx) {
-            error_setg(errp, "iothread \"%s\" not found", opts->iothread);
-            return false;
-        }
+    *thread = opts->iothread && threads ? threads->take(opts->iothread, ctx) : NULL;
+    if (opts->iothread && !*thread) {
+        error_setg(errp, "iothread \"%s\" not found", opts->iothread);
+        return false;
     }
     return true;
 }
@@ -156,6 +159,7 @@ BlockExport *blk_exp_add(const BlockExportOptions *opts, Error **errp)
     BlockExport *exp;
     AioContext *ctx;
     BlockBackend *blk;
+    void *thread;
 
     if (!id_wellformed(opts->id)) {
         error_setg(errp, "Invalid block export id");
@@ -169,8 +173,12 @@ BlockExport *blk_exp_add(const BlockExportOptions *opts, Error **errp)
         error_setg(errp, "No driver found for the requested export type");
         return NULL;
     }
-    blk = find_context(opts, &ctx, errp) ? open_backend(opts, errp) : NULL;
+    if (!take_thread(opts, &ctx, &thread, errp)) {
+        return NULL;
+    }
+    blk = open_backend(opts, errp);
     if (!blk) {
+        release_thread(thread);
         return NULL;
     }
     exp = g_malloc0(drv->instance_size);
@@ -181,8 +189,10 @@ BlockExport *blk_exp_add(const BlockExportOptions *opts, Error **errp)
     exp->writable = opts->writable;
     exp->blk = blk;
     exp->ctx = ctx;
+    exp->thread = thread;
     if (drv->create(exp, opts, errp) < 0) {
         blk_unref(blk);
+        release_thread(thread);
         g_free(exp->id);
         g_free(exp);
         return NULL;

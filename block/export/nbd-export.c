@@ -66,11 +66,11 @@ static BdrvDirtyBitmap *find_bitmap(NbdExport *e, const BlockDirtyBitmapOrStr *w
 
 static int check_bitmap(NbdExport *e, BdrvDirtyBitmap *bm, Error **errp)
 {
-    if (bdrv_dirty_bitmap_check(bm, BDRV_BITMAP_ALLOW_RO, errp)) {
-        return -EINVAL;
-    }
     if (!e->common.writable && bdrv_dirty_bitmap_enabled(bm) && bdrv_is_writable(bdrv_dirty_bitmap_bs(bm))) {
         error_setg(errp, "Enabled bitmap '%s' incompatible with readonly export", bdrv_dirty_bitmap_name(bm));
+        return -EINVAL;
+    }
+    if (bdrv_dirty_bitmap_check(bm, BDRV_BITMAP_ALLOW_RO, errp)) {
         return -EINVAL;
     }
     if (strlen(bdrv_dirty_bitmap_name(bm)) > NBD_MAX_STRING - strlen("qemu:dirty-bitmap:")) {

@@ -104,7 +104,6 @@ void nbd_server_start(const IOAddress *addr, const char *tls_creds, const char *
         error_setg(errp, "No TLS credentials with id '%s'", tls_creds);
         return;
     }
-    blk_exp_register(&nbd_export_driver);
     server.listener = io_listener_new(addr, max_connections ? (int)MIN(max_connections, 128u) : 128, errp);
     if (server.listener) {
         server.max_connections = max_connections;

@@ -35,10 +35,10 @@ struct BlockExport {
     bool writable;
     BlockBackend *blk;
     AioContext *ctx;                   /* where its clients are served */
+    void *thread;                      /* use of an iothread; NULL: the main loop */
     BlockExport *next;
 };
 
-void blk_exp_register(const BlockExportDriver *drv);
 /* A reference for the caller beside the owner's?  No: the export belongs to the list; NULL with errp. */
 BlockExport *blk_exp_add(const BlockExportOptions *opts, Error **errp);
 BlockExport *blk_exp_find(const char *id);
@@ -49,8 +49,15 @@ void blk_exp_request_shutdown(BlockExport *exp);
 /* End all of a type (or all: BLOCK_EXPORT_TYPE__MAX) and wait until they are gone. */
 void blk_exp_close_all_type(BlockExportType type);
 
-/* How "iothread" names are resolved (objects live above): the context, or NULL when there is none of that name. */
-void blk_exp_set_iothread_lookup(AioContext *(*fn)(const char *id));
+/*
+ * How "iothread" names are resolved (objects live above).  take: a use of the thread of that name and its
+ * context, or NULL; release gives the use back.
+ */
+typedef struct BlockExportThreads {
+    void *(*take)(const char *id, AioContext **ctx);
+    void (*release)(void *thread);
+} BlockExportThreads;
+void blk_exp_set_threads(const BlockExportThreads *threads);
 
 /* The NBD server of this program (nbd-server-start); tls_creds and tls_authz may be NULL, max_connections 0 is no limit. */
 struct IOAddress;

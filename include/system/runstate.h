@@ -48,6 +48,8 @@ void vm_stop_request_prepare(void);
 int vm_stop_force_state(VmState state);
 
 void vm_shutdown_request(VmCause cause);
+/* The command `quit`: SHUTDOWN is sent before its reply, as clients of the stock program see it. */
+void vm_quit(void);
 void vm_shutdown_request_with_code(VmCause cause, int exit_code);
 void vm_reset_request(VmCause cause);
 void vm_powerdown_request(void);
