@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "char-socket.h"
+#include "util/yank.h"
 
 #define READ_SIZE 4096
 #define NS_PER_S 1000000000LL
@@ -57,10 +58,20 @@ static int socket_set_msgfds(Chardev *chr, const int *fds, int n)
 
 static void on_client(void *opaque, IOChannel *c) { connected(opaque, c); }
 
+static void cut(void *opaque) { io_channel_shutdown(opaque, true, true); }
+
+/* The timer is the main thread's. */
+static void arm_retry(void *opaque)
+{
+    SocketChardev *s = opaque;
+
+    aio_timer_mod_ns(s->retry, aio_clock_ns(AIO_CLOCK_REALTIME) + s->reconnect * NS_PER_S);
+}
+
 static void schedule_retry(SocketChardev *s)
 {
-    if (s->reconnect > 0 && s->retry) {
-        aio_timer_mod_ns(s->retry, aio_clock_ns(AIO_CLOCK_REALTIME) + s->reconnect * NS_PER_S);
+    if (s->retry) {
+        aio_bh_schedule(s->retry_bh);
     }
 }
 
@@ -81,6 +92,7 @@ static void disconnect(SocketChardev *s)
     s->c = NULL;
     s->n_out_fds = 0;
     pthread_mutex_unlock(&s->chr.write_lock);
+    yank_remove_fn(YANK_CHARDEV, s->chr.label, cut, c);
     io_channel_unref(c);
     close_fds(s->in_fds, &s->n_in_fds);
     if (s->listener) {
@@ -93,7 +105,16 @@ static void disconnect(SocketChardev *s)
     }
 }
 
-static void on_hangup(void *opaque) { disconnect(opaque); }
+/* In the main thread, whatever the context of the handlers. */
+static void on_hangup(void *opaque)
+{
+    SocketChardev *s = opaque;
+    AioPause *pause = aio_context_pause(chr_context(&s->chr));
+
+    disconnect(s);
+    aio_context_resume(pause);
+}
+
 static void socket_disconnect(Chardev *chr) { disconnect((SocketChardev *)chr); }
 
 /* --- input ----------------------------------------------------------------------------------- */
@@ -221,6 +242,7 @@ static void connected(SocketChardev *s, IOChannel *c)
     s->c = c;
     pthread_mutex_unlock(&s->chr.write_lock);
     s->retry_reported = false;
+    yank_add_fn(YANK_CHARDEV, s->chr.label, cut, c);
     socket_chr_name_connected(s);
     if (s->telnet) {
         telnet_greet(s);
@@ -235,7 +257,10 @@ static void on_connected(void *opaque, IOChannel *c, Error *err)
 
     s->connecting = NULL;
     if (c) {
+        AioPause *pause = aio_context_pause(chr_context(&s->chr));
+
         connected(s, c);
+        aio_context_resume(pause);
         return;
     }
     if (!s->retry_reported) {
@@ -284,6 +309,7 @@ static bool open_client(SocketChardev *s, Error **errp)
     socket_chr_name_disconnected(s);
     if (s->reconnect > 0) {
         s->retry = aio_timer_new(aio_main_context(), AIO_CLOCK_REALTIME, on_retry, s);
+        s->retry_bh = aio_bh_new(aio_main_context(), arm_retry, s);
         start_connect(s);
         return true;
     }
@@ -308,6 +334,8 @@ static bool socket_open(Chardev *chr, const QDict *data, bool *be_opened, Error 
         error_setg(errp, "No TLS credentials with id '%s'", s->tls_creds);
         return false;
     }
+    yank_add(YANK_CHARDEV, chr->label);
+    s->yankable = true;
     return s->server ? open_server(s, wait, errp) : open_client(s, errp);
 }
 
@@ -315,10 +343,12 @@ static bool socket_add_client(Chardev *chr, int fd)
 {
     SocketChardev *s = (SocketChardev *)chr;
     IOChannel *c = s->c ? NULL : io_socket_from_fd(fd, NULL);
+    AioPause *pause = aio_context_pause(chr_context(chr));
 
     if (c) {
         connected(s, c);
     }
+    aio_context_resume(pause);
     return c != NULL;
 }
 
@@ -331,9 +361,13 @@ static void socket_close(Chardev *chr)
     }
     if (s->retry) {
         aio_timer_free(s->retry);
+        aio_bh_delete(s->retry_bh);
     }
     if (s->hangup) {
         aio_bh_delete(s->hangup);
+    }
+    if (s->yankable) {
+        yank_remove(YANK_CHARDEV, chr->label);
     }
     io_channel_unref(s->c);
     close_fds(s->in_fds, &s->n_in_fds);

@@ -25,10 +25,12 @@ typedef struct SocketChardev {
     IOListener *listener;
     IOConnect *connecting;
     AioTimer *retry;
+    AioBh *retry_bh;
     bool retry_reported;
 
     IOChannel *c;                  /* CONNECTED; changed under write_lock only */
     bool watching;
+    bool yankable;                 /* is in the registry of util/yank.h */
     AioBh *hangup;
     TelnetState telnet_in;
     int in_fds[SOCKET_FDS_MAX], n_in_fds;     /* of the last read */

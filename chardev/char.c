@@ -54,10 +54,15 @@ bool chr_has_open_frontend(const Chardev *chr)
 void chr_foreach(bool (*fn)(Chardev *chr, void *opaque), void *opaque)
 {
     GHashTableIter iter;
+    bool more = true;
     void *chr;
 
     g_hash_table_iter_init(&iter, table());
-    while (g_hash_table_iter_next(&iter, NULL, &chr) && fn(chr, opaque)) {
+    while (more && g_hash_table_iter_next(&iter, NULL, &chr)) {
+        AioPause *pause = aio_context_pause(chr_context(chr));
+
+        more = fn(chr, opaque);
+        aio_context_resume(pause);
     }
 }
 
@@ -194,6 +199,31 @@ bool chr_remove(const char *label, Error **errp)
 }
 
 /* Exchange the device behind a user that can follow. */
+/* Put next in the place of chr; its context's thread is stopped. */
+static bool exchange(Chardev *chr, Chardev *next, Error **errp)
+{
+    CharBackend *be = chr->be;
+    bool closed = chr->be_open && !next->be_open;
+
+    if (!be) {
+        return true;
+    }
+    chr->be = NULL;
+    be->chr = next;
+    next->be = be;
+    if (closed && be->event) {
+        be->event(be->opaque, CHR_EVENT_CLOSED);
+    }
+    if (be->change(be->opaque) < 0) {
+        error_setg(errp, "Chardev '%s' change failed", chr->label);
+        next->be = NULL;
+        be->chr = chr;
+        chr->be = be;
+        return false;
+    }
+    return true;
+}
+
 bool chr_change(const char *label, const QDict *backend, Error **errp)
 {
     Chardev *chr = chr_find(label), *next;
@@ -201,6 +231,8 @@ bool chr_change(const char *label, const QDict *backend, Error **errp)
     g_autoptr(QObject) empty = qdict_new();
     const QDict *data = qdict_get_dict(backend, "data");
     CharBackend *be;
+    AioPause *pause;
+    bool done;
 
     if (!chr) {
         error_setg(errp, "Chardev '%s' does not exist", label);
@@ -223,27 +255,16 @@ bool chr_change(const char *label, const QDict *backend, Error **errp)
     if (!next) {
         return false;
     }
-    if (be) {
-        bool closed = chr->be_open && !next->be_open;
-
-        chr->be = NULL;
-        be->chr = next;
-        next->be = be;
-        if (closed && be->event) {
-            be->event(be->opaque, CHR_EVENT_CLOSED);
-        }
-        if (be->change(be->opaque) < 0) {
-            error_setg(errp, "Chardev '%s' change failed", label);
-            next->be = NULL;
-            be->chr = chr;
-            chr->be = be;
-            chr_destroy(next);
-            return false;
-        }
+    pause = aio_context_pause(chr_context(chr));
+    done = exchange(chr, next, errp);
+    if (done) {
+        chr_delete(chr);
+        adopt(next);
+    } else {
+        chr_destroy(next);
     }
-    chr_delete(chr);
-    adopt(next);
-    return true;
+    aio_context_resume(pause);
+    return done;
 }
 
 bool chr_send_break(const char *label, Error **errp)

@@ -155,7 +155,7 @@ static void clean_set_locked(FdSet *set)
         SetFd *s = l->data;
 
         next = l->next;
-        if ((s->removed || (!set->copies && monitor_clients == 0)) && runs) {
+        if ((s->removed || (!set->copies && __atomic_load_n(&monitor_clients, __ATOMIC_RELAXED) == 0)) && runs) {
             set->fds = g_list_delete_link(set->fds, l);
             free_set_fd(s);
         }

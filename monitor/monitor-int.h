@@ -43,8 +43,13 @@ struct Monitor {
 extern pthread_mutex_t monitors_lock;
 extern GList *monitors;
 
-/* Prepare a zeroed object; chr NULL: a buffer. */
-bool monitor_setup(Monitor *mon, Chardev *chr, bool qmp, Error **errp);
+/* The thread that reads for QMP sessions: monitor/io-thread.c.  NULL with errp when it cannot be had. */
+AioContext *monitor_io_context(Error **errp);
+/* Its end: from then on the main thread may do what it did. */
+void monitor_io_stop(void);
+
+/* Prepare a zeroed object; chr NULL: a buffer.  ctx: where the device's handlers are to run. */
+bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error **errp);
 void monitor_teardown(Monitor *mon);
 void monitor_list_add(Monitor *mon);
 
@@ -81,7 +86,7 @@ char *monitor_hmp_capture(const char *line, const char *cpu_path);
 
 /* Drop sets of descriptors that nobody uses any more. */
 void monitor_fdsets_clean(void);
-extern int monitor_clients;             /* QMP sessions with a peer; main thread */
+extern int monitor_clients;             /* QMP sessions with a peer; atomic */
 /* Does the machine run?  Set by programs that have one. */
 extern bool (*monitor_machine_runs)(void);
 

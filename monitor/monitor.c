@@ -272,12 +272,12 @@ void monitor_command_end(Monitor *previous)
 
 /* --- beginning and end ------------------------------------------------------------------------- */
 
-bool monitor_setup(Monitor *mon, Chardev *chr, bool qmp, Error **errp)
+bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error **errp)
 {
     if (chr && !chr_fe_init(&mon->chr, chr, errp)) {
         return false;
     }
-    mon->ctx = aio_main_context();
+    mon->ctx = ctx;
     mon->qmp = qmp;
     mon->buffer = !chr;
     mon->out = g_string_new(NULL);
@@ -305,12 +305,25 @@ void monitor_list_add(Monitor *mon)
     pthread_mutex_unlock(&monitors_lock);
 }
 
+void monitor_cleanup(void)
+{
+    monitor_io_stop();
+    for (GList *l = monitors; l; l = l->next) {
+        Monitor *mon = l->data;
+
+        monitor_flush(mon);
+        chr_fe_set_handlers(&mon->chr, NULL, NULL, NULL, NULL, NULL, NULL, true);
+        chr_fe_deinit(&mon->chr, false);
+        mon->open = false;
+    }
+}
+
 char *monitor_hmp_capture(const char *line, const char *cpu_path)
 {
     Monitor mon = { .qmp = false };
     char *text;
 
-    monitor_setup(&mon, NULL, false, &error_abort);
+    monitor_setup(&mon, NULL, aio_main_context(), false, &error_abort);
     mon.cpu_path = g_strdup(cpu_path);
     if (monitor_hmp_run) {
         Monitor *previous = monitor_set_cur(&mon);

@@ -197,6 +197,11 @@ static void new_session(MonitorQMP *qmp, bool open)
     monitor_set_peer(&qmp->common, open);
 }
 
+static void clean_fdsets(void *opaque)
+{
+    monitor_fdsets_clean();
+}
+
 static void on_event(void *opaque, ChrEvent event)
 {
     MonitorQMP *qmp = opaque;
@@ -204,19 +209,21 @@ static void on_event(void *opaque, ChrEvent event)
     if (event == CHR_EVENT_OPENED) {
         new_session(qmp, true);
         qmp_send(qmp, qmp_greeting(qmp));
-        monitor_clients++;
+        __atomic_fetch_add(&monitor_clients, 1, __ATOMIC_RELAXED);
     } else if (event == CHR_EVENT_CLOSED) {
         new_session(qmp, false);
-        monitor_clients--;
-        monitor_fdsets_clean();
+        __atomic_fetch_sub(&monitor_clients, 1, __ATOMIC_RELAXED);
+        aio_bh_oneshot(aio_main_context(), clean_fdsets, NULL);
     }
 }
 
 static int on_change(void *opaque)
 {
     MonitorQMP *qmp = opaque;
+    AioPause *pause = aio_context_pause(qmp->common.ctx);
 
     chr_fe_set_handlers(&qmp->common.chr, on_can_read, on_read, on_event, on_change, qmp, qmp->common.ctx, true);
+    aio_context_resume(pause);
     return 0;
 }
 
@@ -225,16 +232,27 @@ static void on_kick(Monitor *mon)
     qmp_want_input(monitor_qmp(mon));
 }
 
+static bool session_setup(MonitorQMP *qmp, Chardev *chr, Error **errp)
+{
+    AioContext *ctx = aio_main_context();
+
+    /* The users of a mux stay together in the main thread. */
+    qmp->can_oob = strcmp(chr_kind(chr), "mux") != 0;
+    if (qmp->can_oob) {
+        ctx = monitor_io_context(errp);
+    }
+    return ctx && monitor_setup(&qmp->common, chr, ctx, true, errp);
+}
+
 int monitor_init_qmp(Chardev *chr, bool pretty, Error **errp)
 {
     MonitorQMP *qmp = g_new0(MonitorQMP, 1);
 
-    if (!monitor_setup(&qmp->common, chr, true, errp)) {
+    if (!session_setup(qmp, chr, errp)) {
         g_free(qmp);
         return -EBUSY;
     }
     qmp->pretty = pretty;
-    qmp->can_oob = strcmp(chr_kind(chr), "mux") != 0;
     qmp->pending = g_byte_array_new();
     qmp->parser = json_parser_new(on_value, qmp);
     qmp->input_bh = aio_bh_new(qmp->common.ctx, on_input_wanted, qmp);
@@ -245,6 +263,6 @@ int monitor_init_qmp(Chardev *chr, bool pretty, Error **errp)
     qmp_events_init();
     monitor_list_add(&qmp->common);
     chr_fe_set_echo(&qmp->common.chr, true);
-    chr_fe_set_handlers(&qmp->common.chr, on_can_read, on_read, on_event, on_change, qmp, qmp->common.ctx, true);
+    on_change(qmp);
     return 0;
 }

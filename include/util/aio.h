@@ -39,6 +39,15 @@ bool aio_poll(AioContext *ctx, bool blocking);
 void aio_notify(AioContext *ctx);
 void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink);
 
+/*
+ * Stop the thread of another context between two handlers, so that the caller may do what only that
+ * thread may (change handlers, free what they use).  NULL when ctx is the caller's own, or stopped by it
+ * already, or NULL: nothing to stop.  Not with locks held that the other thread takes.
+ */
+typedef struct AioPause AioPause;
+AioPause *aio_context_pause(AioContext *ctx);
+void aio_context_resume(AioPause *p);            /* NULL is fine */
+
 typedef void AioFdHandler(void *opaque);
 /* Watch fd; NULL handlers stop watching.  Handlers may remove themselves or others. */
 void aio_set_fd_handler(AioContext *ctx, int fd, AioFdHandler *read, AioFdHandler *write, void *opaque);

@@ -250,6 +250,31 @@ static void test_bh(void)
     aio_poll(ctx, false);
 }
 
+static bool bh_two_ran;
+
+static void bh_one(void *opaque)
+{
+    while (!bh_two_ran) {
+        aio_poll(aio_main_context(), true);
+    }
+    counter++;
+}
+
+static void bh_two(void *opaque) { bh_two_ran = true; }
+
+/* A bottom half may wait for one that became ready together with it. */
+static void test_bh_waits(void)
+{
+    AioContext *ctx = aio_main_context();
+
+    counter = 0;
+    aio_bh_oneshot(ctx, bh_one, NULL);
+    aio_bh_oneshot(ctx, bh_two, NULL);
+    while (!counter) {
+        aio_poll(ctx, true);
+    }
+}
+
 typedef struct EngineTest { AioEngineKind kind; int fd; int running; } EngineTest;
 typedef struct EngineJob { EngineTest *t; int index; } EngineJob;
 
@@ -320,6 +345,7 @@ int main(int argc, char **argv)
     g_test_add_func("/coroutine/rwlock", test_rwlock);
     g_test_add_func("/aio/timers-in-order", test_timers_in_order);
     g_test_add_func("/aio/bh", test_bh);
+    g_test_add_func("/aio/bh-waits", test_bh_waits);
     g_test_add_data_func("/engine/threads", GINT_TO_POINTER(AIO_ENGINE_THREADS), test_engine);
     g_test_add_data_func("/engine/native", GINT_TO_POINTER(AIO_ENGINE_NATIVE), test_engine);
     g_test_add_data_func("/engine/io_uring", GINT_TO_POINTER(AIO_ENGINE_IO_URING), test_engine);

@@ -1,8 +1,10 @@
 /*
- * Proves what a QMP session does, in one process: the monitor's loop and its client take turns.
+ * Proves what a QMP session does, in one process: the main loop and the client take turns, while the
+ * monitors' thread reads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +16,7 @@
 #include "qapi/events-machine.h"
 #include "qapi/events-run-state.h"
 #include "util/aio.h"
+#include "util/yank.h"
 
 #define HELLO "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 50, \"minor\": 2, \"major\": 7}, \"package\": \"Stillframe\"}, " \
               "\"capabilities\": [\"oob\"]}}"
@@ -26,16 +29,25 @@ typedef struct Client {
 
 static char *path;
 
+static void turn(void)
+{
+    while (aio_poll(aio_main_context(), false)) {
+    }
+}
+
 static Client *client_new(void)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     Client *c = g_new0(Client, 1);
 
     g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
-    c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     c->in = g_string_new(NULL);
-    g_assert_cmpint(connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)), ==, 0);
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    /* The queue of the listener may be full until the peer before was given up. */
+    while (connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        g_assert_cmpint(errno, ==, EAGAIN);
+        turn();
+    }
     return c;
 }
 
@@ -46,15 +58,19 @@ static void client_free(Client *c)
     g_free(c);
 }
 
-static void turn(void)
-{
-    while (aio_poll(aio_main_context(), false)) {
-    }
-}
-
 static void client_send(Client *c, const char *text)
 {
-    g_assert_cmpint(write(c->fd, text, strlen(text)), ==, strlen(text));
+    size_t len = strlen(text), at = 0;
+    int64_t end = g_get_monotonic_time() + 20000000;
+
+    while (at < len) {
+        ssize_t n = write(c->fd, text + at, len - at);
+
+        at += MAX(n, 0);
+        g_assert_true(n >= 0 || errno == EAGAIN);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        turn();
+    }
 }
 
 /* The next line, g_free; NULL when none comes within the time. */
@@ -107,9 +123,19 @@ static Client *client_ready(void)
 
 /* Polls, so that whatever else is waiting would get in between. */
 static int depth, runs;
+static bool block_until_yanked;
+static int yanked;                  /* atomic */
+
+static void on_yank(void *opaque)
+{
+    __atomic_store_n(&yanked, 1, __ATOMIC_SEQ_CST);
+}
 
 JobInfoList *qmp_query_jobs(Error **errp)
 {
+    while (block_until_yanked && !__atomic_load_n(&yanked, __ATOMIC_SEQ_CST)) {
+        g_usleep(1000);
+    }
     g_assert_cmpint(depth++, ==, 0);
     runs++;
     turn();
@@ -153,10 +179,35 @@ static void test_bad_input(void)
     expect_error(c, "GenericError", "JSON parse error, invalid UTF-8 sequence in string");
     for (int i = 0; i < 1100; i++) {
         client_send(c, "[");
-        turn();
     }
     client_send(c, "\n");
     expect_error(c, "GenericError", "JSON nesting depth limit exceeded");
+    client_free(c);
+}
+
+/* Out of band a command runs although the main thread is stuck, and what it does may free that. */
+static void test_out_of_band(void)
+{
+    Client *c = client_new();
+
+    expect(c, HELLO);
+    client_send(c, "{'execute':'qmp_capabilities','arguments':{'enable':['oob']}}");
+    expect(c, "{\"return\": {}}");
+    yank_add(YANK_BLOCK_NODE, "n");
+    yank_add_fn(YANK_BLOCK_NODE, "n", on_yank, NULL);
+    block_until_yanked = true;
+    client_send(c, "{'execute':'query-jobs','id':1}{'execute':'query-jobs','id':2}"
+                   "{'exec-oob':'yank','arguments':{'instances':[{'type':'block-node','node-name':'x'}]}}"
+                   "{'exec-oob':'yank','arguments':{'instances':[{'type':'block-node','node-name':'n'}]},'id':3}");
+    expect_error(c, "DeviceNotFound", "Instance not found");
+    expect(c, "{\"return\": {}, \"id\": 3}");
+    expect(c, "{\"return\": [], \"id\": 1}");
+    expect(c, "{\"return\": [], \"id\": 2}");
+    block_until_yanked = false;
+    client_send(c, "{'execute':'query-yank'}");
+    expect(c, "{\"return\": [{\"node-name\": \"n\", \"type\": \"block-node\"}, {\"type\": \"chardev\", \"id\": \"q\"}]}");
+    yank_remove_fn(YANK_BLOCK_NODE, "n", on_yank, NULL);
+    yank_remove(YANK_BLOCK_NODE, "n");
     client_free(c);
 }
 
@@ -195,6 +246,7 @@ static void test_cut(void)
         }
         if (i % 3) {
             turn();
+            g_usleep(i % 7 * 100);
         }
         client_free(c);
     }
@@ -224,6 +276,7 @@ static void test_no_reader(void)
         sent += n > 0;
         idle = n > 0 ? 0 : idle + 1;
         turn();
+        g_usleep(n > 0 ? 0 : 1000);
         g_assert_cmpint(sent, <, 1000000);
     }
     done = runs - done;
@@ -327,6 +380,7 @@ int main(int argc, char **argv)
     start_server(dir);
     g_test_add_func("/monitor/negotiation", test_negotiation);
     g_test_add_func("/monitor/bad-input", test_bad_input);
+    g_test_add_func("/monitor/out-of-band", test_out_of_band);
     g_test_add_func("/monitor/pipeline", test_pipeline);
     g_test_add_func("/monitor/cut", test_cut);
     g_test_add_func("/monitor/no-reader", test_no_reader);

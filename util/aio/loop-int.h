@@ -38,6 +38,9 @@ struct AioContext {
     int kicked;                    /* any thread: aio_notify was called and no turn has begun since */
     AioBh *pending_bhs;            /* any thread: stack, newest first */
     Coroutine *pending_cos;        /* any thread: stack, newest first */
+    /* Taken from there by this turn and not run yet, oldest first: a nested turn goes on with them. */
+    AioBh *taken_bhs, **taken_bhs_end;
+    Coroutine *taken_cos, **taken_cos_end;
     AioTimer **timers;             /* heap by expiry on AIO_CLOCK_REALTIME's scale */
     unsigned nb_timers, max_timers;
     int64_t poll_max_ns, poll_grow, poll_shrink, poll_ns;

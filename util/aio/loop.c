@@ -292,23 +292,36 @@ void aio_bh_oneshot(AioContext *ctx, AioBhFn *fn, void *opaque)
     mark_bh(bh, BH_SCHEDULED);
 }
 
-static bool run_bhs(AioContext *ctx)
+/* Put what is pending behind what was taken before. */
+static void take_bhs(AioContext *ctx)
 {
-    AioBh *list = NULL, *bh = __atomic_exchange_n(&ctx->pending_bhs, NULL, __ATOMIC_SEQ_CST);
-    bool progress = false;
+    AioBh *list = NULL, *last, *bh = __atomic_exchange_n(&ctx->pending_bhs, NULL, __ATOMIC_SEQ_CST);
 
-    for (; bh; ) {                 /* newest first -> oldest first */
+    last = bh;
+    while (bh) {                   /* newest first -> oldest first */
         AioBh *next = bh->next;
 
         bh->next = list;
         list = bh;
         bh = next;
     }
-    while (list) {
+    if (list) {
+        *(ctx->taken_bhs ? ctx->taken_bhs_end : &ctx->taken_bhs) = list;
+        ctx->taken_bhs_end = &last->next;
+    }
+}
+
+/* A bottom half may poll: what it waits for may be one that was taken together with it. */
+static bool run_bhs(AioContext *ctx)
+{
+    bool progress = false;
+
+    take_bhs(ctx);
+    while (ctx->taken_bhs) {
+        AioBh *bh = ctx->taken_bhs;
         int state;
 
-        bh = list;
-        list = bh->next;
+        ctx->taken_bhs = bh->next;
         state = __atomic_fetch_and(&bh->state, ~(BH_PENDING | BH_SCHEDULED), __ATOMIC_SEQ_CST);
         if ((state & (BH_SCHEDULED | BH_DELETED)) == BH_SCHEDULED) {
             progress = true;
@@ -334,11 +347,11 @@ void aio_co_schedule(AioContext *ctx, Coroutine *co)
     wake_loop(ctx);
 }
 
-static bool run_coroutines(AioContext *ctx)
+static void take_coroutines(AioContext *ctx)
 {
-    Coroutine *list = NULL, *co = __atomic_exchange_n(&ctx->pending_cos, NULL, __ATOMIC_SEQ_CST);
-    bool progress = co != NULL;
+    Coroutine *list = NULL, *last, *co = __atomic_exchange_n(&ctx->pending_cos, NULL, __ATOMIC_SEQ_CST);
 
+    last = co;
     while (co) {
         Coroutine *next = co->next_scheduled;
 
@@ -346,9 +359,22 @@ static bool run_coroutines(AioContext *ctx)
         list = co;
         co = next;
     }
-    while (list) {
-        co = list;
-        list = co->next_scheduled;
+    if (list) {
+        *(ctx->taken_cos ? ctx->taken_cos_end : &ctx->taken_cos) = list;
+        ctx->taken_cos_end = &last->next_scheduled;
+    }
+}
+
+static bool run_coroutines(AioContext *ctx)
+{
+    bool progress = false;
+
+    take_coroutines(ctx);
+    while (ctx->taken_cos) {
+        Coroutine *co = ctx->taken_cos;
+
+        ctx->taken_cos = co->next_scheduled;
+        progress = true;
         coroutine_enter_scheduled(co);
     }
     return progress;
