@@ -89,7 +89,7 @@ static void disconnect(SocketChardev *s)
     }
     io_channel_watch(c, IO_WRITE, c->ctx, NULL, NULL);
     pthread_mutex_lock(&s->chr.write_lock);
-    s->c = NULL;
+    s->c = s->dead = NULL;
     s->n_out_fds = 0;
     pthread_mutex_unlock(&s->chr.write_lock);
     yank_remove_fn(YANK_CHARDEV, s->chr.label, cut, c);
@@ -105,13 +105,15 @@ static void disconnect(SocketChardev *s)
     }
 }
 
-/* In the main thread, whatever the context of the handlers. */
+/* In the main thread, whatever the context of the handlers.  By now there may be another peer. */
 static void on_hangup(void *opaque)
 {
     SocketChardev *s = opaque;
     AioPause *pause = aio_context_pause(chr_context(&s->chr));
 
-    disconnect(s);
+    if (s->c == s->dead) {
+        disconnect(s);
+    }
     aio_context_resume(pause);
 }
 
@@ -196,6 +198,7 @@ static int socket_write(Chardev *chr, const uint8_t *buf, int len)
     if (n != -EAGAIN) {
         s->n_out_fds = 0;
         if (!s->watching) {
+            s->dead = s->c;
             aio_bh_schedule(s->hangup);
         }
     }

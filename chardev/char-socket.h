@@ -29,6 +29,7 @@ typedef struct SocketChardev {
     bool retry_reported;
 
     IOChannel *c;                  /* CONNECTED; changed under write_lock only */
+    IOChannel *dead;               /* c, once writing to it has failed; under write_lock */
     bool watching;
     bool yankable;                 /* is in the registry of util/yank.h */
     AioBh *hangup;

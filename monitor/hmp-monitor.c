@@ -226,7 +226,7 @@ int monitor_init_hmp(Chardev *chr, bool use_readline, Error **errp)
 {
     MonitorHMP *hmp = g_new0(MonitorHMP, 1);
 
-    if (!monitor_setup(&hmp->common, chr, false, errp)) {
+    if (!monitor_setup(&hmp->common, chr, aio_main_context(), false, errp)) {
         g_free(hmp);
         return -EBUSY;
     }
