@@ -31,9 +31,11 @@ static const TxnKind *const kinds[TRANSACTION_ACTION_KIND__MAX] = {
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_ENABLE] = &txn_bitmap_enable,
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_DISABLE] = &txn_bitmap_disable,
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_MERGE] = &txn_bitmap_merge,
+    [TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP] = &txn_blockdev_backup,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT] = &txn_snapshot,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_INTERNAL_SYNC] = &txn_internal_snapshot,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_SYNC] = &txn_snapshot_sync,
+    [TRANSACTION_ACTION_KIND_DRIVE_BACKUP] = &txn_drive_backup,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_APPLY_INTERNAL_SYNC] = &txn_internal_apply,
 };
 
@@ -51,7 +53,7 @@ static void drain_named(Txn *t, const TransactionAction *what)
     const char *device = NULL, *node = NULL;
     BlockDriverState *bs;
 
-    if (!kind || !kind->names) {
+    if (!kind->names) {
         return;
     }
     kind->names(what, &device, &node);
@@ -89,10 +91,6 @@ static bool prepare(Txn *t, const TransactionAction *what, Error **errp)
 {
     TxnAction *a;
 
-    if (!kinds[what->type]) {
-        error_setg(errp, "Action '%s' is not available in this program", TransactionActionKind_str(what->type));
-        return false;
-    }
     if (!mode_fits(t, what, errp)) {
         return false;
     }
@@ -176,6 +174,7 @@ static bool run(TransactionAction *const *what, size_t n, ActionCompletionMode m
     bool ok = true;
     TxnAction *a;
 
+    t.jobs = mode == ACTION_COMPLETION_MODE_GROUPED ? job_txn_new() : NULL;
     for (size_t i = 0; i < n; i++) {
         drain_named(&t, what[i]);
     }
@@ -192,6 +191,9 @@ static bool run(TransactionAction *const *what, size_t n, ActionCompletionMode m
     }
     g_ptr_array_unref(t.actions);
     undrain(&t);
+    if (t.jobs) {
+        job_txn_unref(t.jobs);
+    }
     return ok;
 }
 

@@ -7,9 +7,9 @@
 #define BLOCKDEV_INTERNAL_H
 
 #include "block/blockdev.h"
+#include "block/job.h"
 #include "qapi/types-transaction.h"
 
-typedef struct JobTxn JobTxn;
 typedef struct Txn Txn;
 typedef struct TxnAction TxnAction;
 
