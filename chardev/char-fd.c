@@ -19,7 +19,7 @@ int fd_chr_open(const char *path, int flags, Error **errp)
         fd = open(path, flags | O_CLOEXEC, 0666);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
-        error_setg_errno(errp, errno, "Could not %s '%s'", (flags & O_CREAT) ? "create" : "open", path);
+        error_setg_errno(errp, errno, "Could not open '%s'", path);
     }
     return fd;
 }

@@ -416,7 +416,7 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_blockdev: push(&emu.blockdevs, option_entry_new(loc, arg, NULL)); break;
     case O_drive: add_keyval("drive", loc, arg, false); break;
     case O_display: check_display(arg); break;
-    case O_chardev: add_keyval("chardev", loc, arg, false); break;
+    case O_chardev: add_keyval("chardev", loc, arg, true); break;
     case O_serial: emu.serial_given = true; push(&emu.serials, option_entry_new(loc, arg, NULL)); break;
     case O_parallel: emu.parallel_given = true; push(&emu.parallels, option_entry_new(loc, arg, NULL)); break;
     case O_debugcon: push(&emu.debugcons, option_entry_new(loc, arg, NULL)); break;

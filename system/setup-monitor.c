@@ -46,9 +46,14 @@ static void add_short(const OptEntry *e, int index)
     if (g_str_has_prefix(text, "chardev:")) {
         id = text + strlen("chardev:");
         options.chardev = id;
-    } else if (!chr_new_short(label, text, true, setup_mux_monitor)) {
-        error_report("parse error: %s", text);
-        exit(1);
+    } else {
+        g_autoptr(QObject) chardev = chr_options_from_short(label, text, true);
+
+        if (!chardev) {
+            error_report("parse error: %s", text);
+            exit(1);
+        }
+        chr_new_from_options(chardev, &error_fatal);
     }
     monitor_init(&options, &error_fatal);
 }
