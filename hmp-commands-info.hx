@@ -5,7 +5,6 @@
 command balloon
     help    show balloon information
     body    info_balloon
-    needs   qmp_query_balloon
 
 command block
     args    nodes:-n,verbose:-v,device:B?
@@ -61,7 +60,6 @@ command iothreads
 command irq
     help    show the interrupts statistics (if available)
     body    info_irq
-    needs   qmp_x_query_irq
 
 command jit
     help    show dynamic compiler info
@@ -100,7 +98,6 @@ command memory_size_summary
 command mice
     help    show which guest mouse is receiving events
     body    info_mice
-    needs   qmp_query_mice
 
 command migrate
     help    show migration status
@@ -132,7 +129,6 @@ command network
 command numa
     help    show NUMA information
     body    info_numa
-    needs   qmp_x_query_numa
 
 command opcount
     help    show dynamic compiler opcode counters
@@ -214,7 +210,6 @@ command rocker-ports
 command roms
     help    show roms
     body    info_roms
-    needs   qmp_x_query_roms
 
 command sev
     help    show SEV information
@@ -267,7 +262,6 @@ command trace-events
 command usb
     help    show guest USB devices
     body    info_usb
-    needs   qmp_x_query_usb
 
 command usbhost
     help    show host USB devices

@@ -23,7 +23,6 @@ command balloon
     params  target
     help    request VM to change its memory allocation (in MB)
     body    balloon
-    needs   qmp_balloon
 
 command block_job_cancel
     args    force:-f,device:B
@@ -176,7 +175,6 @@ command device_add
     params  driver[,prop=value][,...]
     help    add device, like -device on the command line
     body    device_add
-    needs   qmp_device_add
     complete device_add
 
 command device_del
@@ -184,7 +182,6 @@ command device_del
     params  device
     help    remove device
     body    device_del
-    needs   qmp_device_del
     complete device_del
 
 command drive_add
@@ -458,7 +455,6 @@ command object_add
     params  [qom-type=]type,id=str[,prop=value][,...]
     help    create QOM object
     body    object_add
-    needs   qmp_object_add
     complete object_add
 
 command object_del
@@ -513,7 +509,6 @@ command qom-set
     params  [-j] path property value
     help    set QOM property.\n\t\t\t-j: the value is specified in json format.
     body    qom_set
-    needs   qmp_qom_set
 
 command quit|q
     help    quit the emulator

@@ -173,9 +173,9 @@ Chardev *chr_new_from_options(const QDict *options, Error **errp)
 
 static void print_kinds(void)
 {
-    printf("Available chardev backend types: \n");
+    out_printf("Available chardev backend types: \n");
     for (const char *const *kind = chr_kinds(); *kind; kind++) {
-        printf("  %s\n", *kind);
+        out_printf("  %s\n", *kind);
     }
 }
 

@@ -73,7 +73,6 @@ static bool pty_open(Chardev *chr, const QDict *data, bool *be_opened, Error **e
     char name[128];
     int master, slave;
     struct termios tty;
-    g_autofree char *line = NULL;
 
     if (openpty(&master, &slave, name, NULL, NULL) < 0) {
         error_setg_errno(errp, errno, "Failed to create PTY");
@@ -85,13 +84,8 @@ static bool pty_open(Chardev *chr, const QDict *data, bool *be_opened, Error **e
     close(slave);
     fcntl(master, F_SETFD, FD_CLOEXEC);
     chr_set_filename(chr, g_strdup_printf("pty:%s", name));
-    line = g_strdup_printf("char device redirected to %s (label %s)", name, chr->label);
-    if (chr_notice) {
-        chr_notice(line);
-    } else {
-        printf("%s\n", line);
-        fflush(stdout);
-    }
+    out_printf("char device redirected to %s (label %s)\n", name, chr->label);
+    fflush(stdout);
     fd_chr_setup(&p->f, master, master);
     p->f.on_eof = pty_gone;
     *be_opened = false;

@@ -16,7 +16,6 @@
 #include "util/cutils.h"
 
 static GHashTable *devices;        /* label (owned by the device) -> Chardev */
-void (*chr_notice)(const char *line);
 void (*chr_mux_quit)(void);
 
 static const ChardevClass *const classes[] = {

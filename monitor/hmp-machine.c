@@ -8,7 +8,6 @@
 #include "qapi/commands-machine.h"
 #include "qapi/commands-misc.h"
 #include "qapi/commands-run-state.h"
-#include "qapi/commands-ui.h"
 
 #pragma weak qmp_query_version
 #pragma weak qmp_query_status
@@ -16,9 +15,7 @@
 #pragma weak qmp_query_uuid
 #pragma weak qmp_query_iothreads
 #pragma weak qmp_query_cpus_fast
-#pragma weak qmp_query_mice
 #pragma weak qmp_query_kvm
-#pragma weak qmp_query_balloon
 #pragma weak qmp_query_vm_generation_id
 #pragma weak qmp_query_memory_size_summary
 #pragma weak qmp_quit
@@ -28,7 +25,6 @@
 #pragma weak qmp_system_powerdown
 #pragma weak qmp_system_wakeup
 #pragma weak qmp_inject_nmi
-#pragma weak qmp_balloon
 #pragma weak qmp_x_exit_preconfig
 
 /* Commands without arguments and results. */
@@ -53,15 +49,6 @@ void hmp_system_powerdown(Monitor *mon, const QDict *args) { simple(mon, qmp_sys
 void hmp_system_wakeup(Monitor *mon, const QDict *args) { simple(mon, qmp_system_wakeup); }
 void hmp_nmi(Monitor *mon, const QDict *args) { simple(mon, qmp_inject_nmi); }
 void hmp_exit_preconfig(Monitor *mon, const QDict *args) { simple(mon, qmp_x_exit_preconfig); }
-
-void hmp_balloon(Monitor *mon, const QDict *args)
-{
-    BalloonArgs a = { qdict_get_int(args, "value", 0) };
-    Error *err = NULL;
-
-    qmp_balloon(&a, &err);
-    hmp_error(mon, err);
-}
 
 /* --- info ---------------------------------------------------------------------------------- */
 
@@ -144,33 +131,6 @@ void hmp_info_cpus(Monitor *mon, const QDict *args)
                        '*' : ' ', cpu->cpu_index, cpu->thread_id);
     }
     CpuInfoFastList_free(list);
-}
-
-void hmp_info_mice(Monitor *mon, const QDict *args)
-{
-    MouseInfoList *list = qmp_query_mice(NULL);
-
-    if (!list->len) {
-        monitor_printf(mon, "No mouse devices connected\n");
-    }
-    for (size_t i = 0; i < list->len; i++) {
-        const MouseInfo *mouse = list->items[i];
-
-        monitor_printf(mon, "%c Mouse #%" PRId64 ": %s%s\n", mouse->current ? '*' : ' ', mouse->index, mouse->name,
-                       mouse->absolute ? " (absolute)" : "");
-    }
-    MouseInfoList_free(list);
-}
-
-void hmp_info_balloon(Monitor *mon, const QDict *args)
-{
-    Error *err = NULL;
-    BalloonInfo *info = qmp_query_balloon(&err);
-
-    if (!hmp_error(mon, err)) {
-        monitor_printf(mon, "balloon: actual=%" PRId64 "\n", info->actual >> 20);
-        BalloonInfo_free(info);
-    }
 }
 
 void hmp_info_vm_generation_id(Monitor *mon, const QDict *args)

@@ -26,11 +26,15 @@ typedef struct MonitorHMP {
 
 static void report_to_monitor(void *opaque, const char *line) { monitor_printf(opaque, "%s\n", line); }
 
+static void print_to_monitor(void *opaque, const char *text) { monitor_puts(opaque, text); }
+
 void monitor_hmp_run(Monitor *mon, const char *line)
 {
     error_set_sink(report_to_monitor, mon);
+    out_set_sink(print_to_monitor, mon);
     hmp_run_line(mon, line);
     error_set_sink(NULL, NULL);
+    out_set_sink(NULL, NULL);
 }
 
 static void rl_flush(void *opaque);

@@ -144,12 +144,12 @@ static void print_types(void)
 {
     g_autoptr(GPtrArray) list = type_list();
 
-    printf("List of user creatable objects:\n");
+    out_printf("List of user creatable objects:\n");
     for (guint i = 0; i < list->len; i++) {
         const TypeInfo *type = g_ptr_array_index(list, i);
 
         if (type->user_creatable && !type->abstract) {
-            printf("  %s\n", type->name);
+            out_printf("  %s\n", type->name);
         }
     }
 }
@@ -175,9 +175,9 @@ static void print_properties(const TypeInfo *type)
 
     type_foreach_property(type, add_help_line, lines);
     g_ptr_array_sort(lines, compare_lines);
-    printf(lines->len ? "%s options:\n" : "There are no options for %s.\n", type->name);
+    out_printf(lines->len ? "%s options:\n" : "There are no options for %s.\n", type->name);
     for (guint i = 0; i < lines->len; i++) {
-        printf("%s\n", (char *)g_ptr_array_index(lines, i));
+        out_printf("%s\n", (char *)g_ptr_array_index(lines, i));
     }
 }
 
@@ -216,18 +216,34 @@ static bool check_text_values(const TypeInfo *type, const QDict *props, Error **
     return true;
 }
 
-static void maybe_help(const QDict *opts, bool text, bool help)
+static bool print_help(const QDict *opts, bool text, bool help)
 {
     const char *type = qdict_get_str(opts, "qom-type");
 
     if ((text && type && (!strcmp(type, "help") || !strcmp(type, "?"))) || (help && !type)) {
         print_types();
-        exit(EXIT_SUCCESS);
+        return true;
     }
     if (help && type_find(type) && type_find(type)->user_creatable) {
         print_properties(type_find(type));
+        return true;
+    }
+    return false;
+}
+
+static void maybe_help(const QDict *opts, bool text, bool help)
+{
+    if (print_help(opts, text, help)) {
         exit(EXIT_SUCCESS);
     }
+}
+
+bool user_object_help(const char *arg)
+{
+    bool help = false;
+    g_autoptr(QObject) opts = parse_arg(arg, &help, NULL);
+
+    return opts && print_help(opts, *arg != '{', help);
 }
 
 static QDict *arg_props(const QDict *opts)

@@ -213,6 +213,30 @@ void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque)
     sink_opaque = opaque;
 }
 
+static __thread void (*text_sink)(void *opaque, const char *text);
+static __thread void *text_opaque;
+
+void out_set_sink(void (*fn)(void *opaque, const char *text), void *opaque)
+{
+    text_sink = fn;
+    text_opaque = opaque;
+}
+
+void out_printf(const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    if (text_sink) {
+        text_sink(text_opaque, text);
+    } else {
+        fputs(text, stdout);
+    }
+}
+
 /* One message: a sink gets it without the program's name, as the monitor of the peer shows it. */
 static void report_text(const char *kind, const char *msg)
 {

@@ -181,17 +181,17 @@ static void print_type(const TypeInfo *type)
 {
     const DeviceClass *c = type_class(type);
 
-    printf("name \"%s\"", type->name);
+    out_printf("name \"%s\"", type->name);
     if (c->bus_type) {
-        printf(", bus %s", c->bus_type);
+        out_printf(", bus %s", c->bus_type);
     }
     if (c->alias && type->class_data == c) {
-        printf(", alias \"%s\"", c->alias);
+        out_printf(", alias \"%s\"", c->alias);
     }
     if (c->desc) {
-        printf(", desc \"%s\"", c->desc);
+        out_printf(", desc \"%s\"", c->desc);
     }
-    printf("\n");
+    out_printf("\n");
 }
 
 static void print_all(void)
@@ -211,7 +211,7 @@ static void print_all(void)
                 continue;
             }
             if (!headed) {
-                printf("%s%s devices:\n", any ? "\n" : "", names[category]);
+                out_printf("%s%s devices:\n", any ? "\n" : "", names[category]);
                 headed = any = true;
             }
             print_type(g_ptr_array_index(list, i));
@@ -273,9 +273,9 @@ static void print_props(const TypeInfo *type)
 
     add_lines(type, lines);
     g_ptr_array_sort(lines, compare_lines);
-    printf(lines->len ? "%s options:\n" : "There are no options for %s.\n", type->name);
+    out_printf(lines->len ? "%s options:\n" : "There are no options for %s.\n", type->name);
     for (guint i = 0; i < lines->len; i++) {
-        printf("%s\n", (char *)g_ptr_array_index(lines, i));
+        out_printf("%s\n", (char *)g_ptr_array_index(lines, i));
     }
 }
 

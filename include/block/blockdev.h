@@ -38,6 +38,12 @@ void blockdev_set_iothread_hook(AioContext *(*find)(const char *id));
 /* SnapshotInfo as QMP shows it. */
 QDict *blockdev_snapshot_to_dict(const QEMUSnapshotInfo *sn);
 
+/* --- commit at once (commit.c) ------------------------------------------------------------------ */
+/* Bring the image into its backing file and empty it; -ENOTSUP without one. */
+int blockdev_commit(BlockDriverState *bs);
+/* All images that people or devices use; stops at the first failure. */
+int blockdev_commit_all(void);
+
 /* --- queries as values (query*.c) ------------------------------------------------------------- */
 /* BlockInfo of one backend, BlockDeviceInfo of one node (blk may be NULL); NULL + errp. */
 QDict *blockdev_query_blk(BlockBackend *blk, Error **errp);

@@ -96,8 +96,6 @@ void chr_cleanup(void);
 bool chr_add_client(Chardev *chr, int fd);
 /* The machine is up: muxes send their pending "opened". */
 void chr_machine_ready(void);
-/* Where notices such as "char device redirected to /dev/pts/3 (label x)" go; default stdout. */
-extern void (*chr_notice)(const char *line);
 /* Leave Ctrl-A alone or change it (-echr). */
 extern int chr_mux_escape;
 /* Does what "Ctrl-A x" asks for; NULL: exit(0). */

@@ -138,6 +138,8 @@ void user_objects_cleanup(void);
 bool user_object_check_arg(const char *arg, QDict *ids, Error **errp);
 /* -object ARG: "type,id=x,..." or JSON.  May print help and exit. */
 bool user_object_add_arg(const char *arg, Error **errp);
+/* Does the argument ask for help?  Then it was printed. */
+bool user_object_help(const char *arg);
 /* The qom-type of a -object argument without creating anything; g_free, NULL if unreadable. */
 char *user_object_arg_type(const char *arg);
 

@@ -76,6 +76,10 @@ void error_set_prefix(bool timestamp, const char *guest);
 /* While non-NULL, error_report and friends go to fn (a monitor) instead of stderr. Per thread. */
 void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque);
 
+/* What a person asked to see (help): to stdout, or to the monitor that he typed at. The sink is per thread. */
+void out_printf(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+void out_set_sink(void (*fn)(void *opaque, const char *text), void *opaque);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Error, error_free)
 
 /*
