@@ -75,6 +75,23 @@ static bool queue_request(AioUring *u, UringRequest *r)
     return true;
 }
 
+/* Take all completions.  Resumed coroutines may come back here through nested loops. */
+static void uring_complete(void *opaque)
+{
+    AioContext *ctx = opaque;
+    AioUring *u = ctx->uring;
+    struct io_uring_cqe *cqe;
+
+    while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+        UringRequest *r = io_uring_cqe_get_data(cqe);
+
+        r->result = cqe->res;
+        u->in_kernel--;
+        io_uring_cqe_seen(&u->ring, cqe);
+        aio_co_wake(r->co);
+    }
+}
+
 bool aio_uring_busy(const AioContext *ctx)
 {
     return ctx->uring && (ctx->uring->in_kernel || ctx->uring->unsubmitted || ctx->uring->waiting);
@@ -83,6 +100,25 @@ bool aio_uring_busy(const AioContext *ctx)
 bool aio_uring_stalled(const AioContext *ctx)
 {
     return ctx->uring && ctx->uring->stalled;
+}
+
+bool aio_uring_wait(AioContext *ctx)
+{
+    AioUring *u = ctx->uring;
+    int n;
+
+    if (!u || u->stalled || !(u->unsubmitted || u->in_kernel)) {
+        return false;
+    }
+    n = io_uring_submit_and_wait(&u->ring, 1);
+    if (n < 0) {
+        return false;              /* aio_uring_submit says what it means */
+    }
+    n = MIN((unsigned)n, u->unsubmitted);
+    u->unsubmitted -= n;
+    u->in_kernel += n;
+    uring_complete(ctx);
+    return true;
 }
 
 void aio_uring_submit(AioContext *ctx, bool force)
@@ -117,23 +153,6 @@ void aio_uring_submit(AioContext *ctx, bool force)
             u->in_kernel += n;
         }
     } while (u->waiting && io_uring_sq_space_left(&u->ring));
-}
-
-/* Take all completions: first collect, since resumed coroutines may come back here through nested loops. */
-static void uring_complete(void *opaque)
-{
-    AioContext *ctx = opaque;
-    AioUring *u = ctx->uring;
-    struct io_uring_cqe *cqe;
-
-    while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
-        UringRequest *r = io_uring_cqe_get_data(cqe);
-
-        r->result = cqe->res;
-        u->in_kernel--;
-        io_uring_cqe_seen(&u->ring, cqe);
-        aio_co_wake(r->co);
-    }
 }
 
 static bool uring_poll(void *opaque)

@@ -118,6 +118,11 @@ static int64_t coroutine_fn engine_once(AioEngineKind kind, const Transfer *t, s
     if (n != -EAGAIN) {
         return n;
     }
+    /* With O_DIRECT nothing is gained by a thread that waits for the disk, if the kernel can do without. */
+    if (kind == AIO_ENGINE_THREADS && !(t->flags & AIO_REQ_CACHED) && t->op != AIO_OP_FDATASYNC &&
+        aio_uring_available(NULL)) {
+        kind = AIO_ENGINE_IO_URING;
+    }
     if (kind == AIO_ENGINE_IO_URING) {
         n = aio_uring_co_rw(ctx, t->fd, t->op, t->offset, t->iov, niov, bytes, t->flags);
     } else if (kind == AIO_ENGINE_NATIVE && t->op != AIO_OP_FDATASYNC) {

@@ -69,6 +69,11 @@ int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t 
 /* Hand gathered requests to the kernel; force: also when plugged. */
 void aio_native_submit(AioContext *ctx, bool force);
 void aio_uring_submit(AioContext *ctx, bool force);
+/*
+ * Submit and sleep until at least one request is done, in one system call; then complete what is done.  False:
+ * nothing to wait for.
+ */
+bool aio_uring_wait(AioContext *ctx);
 /* Is anything with the kernel? */
 bool aio_native_busy(const AioContext *ctx);
 bool aio_uring_busy(const AioContext *ctx);

@@ -518,6 +518,16 @@ static bool submit(AioContext *ctx, bool last)
                                                  !aio_uring_busy(ctx));
 }
 
+/*
+ * May a batch program sleep in its ring instead of in epoll?  Whatever else there is to wait for then waits for a
+ * disk request to end, which it will.
+ */
+static bool sleeps_in_ring(AioContext *ctx)
+{
+    return aio_is_batch(ctx) && ctx->uring && !ctx->nb_timers && !ctx->pool_jobs && !ctx->gathered &&
+           !aio_native_busy(ctx) && !anything_pending(ctx);
+}
+
 bool aio_poll(AioContext *ctx, bool blocking)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -526,6 +536,10 @@ bool aio_poll(AioContext *ctx, bool blocking)
     int n;
 
     progress |= aio_timers_run(ctx);
+    if (blocking && !progress && sleeps_in_ring(ctx) && aio_uring_wait(ctx)) {
+        run_pending(ctx);
+        return true;
+    }
     progress |= submit(ctx, blocking);
     if (run_polls(ctx)) {
         progress = true;
@@ -546,9 +560,11 @@ bool aio_poll(AioContext *ctx, bool blocking)
     walk_end(ctx);
     progress |= run_pending(ctx);
     progress |= aio_timers_run(ctx);
-    /* Jobs for workers stay gathered: the next turn knows whether there is only one. */
+    /* In a batch program the rest stays gathered: the next turn may do it with fewer calls. */
     aio_native_submit(ctx, false);
-    aio_uring_submit(ctx, false);
+    if (!aio_is_batch(ctx)) {
+        aio_uring_submit(ctx, false);
+    }
     return progress;
 }
 
