@@ -75,6 +75,7 @@ static bool edge_drained_poll(BdrvChild *c)
 }
 
 static const BdrvChildOps edge_ops = {
+    .stay_at_node = true,
     .get_parent_desc = edge_desc,
     .drained_begin = edge_drained_begin,
     .drained_end = edge_drained_end,
@@ -82,6 +83,7 @@ static const BdrvChildOps edge_ops = {
 };
 
 static const BdrvChildOps io_edge_ops = {
+    .stay_at_node = true,
     .get_parent_desc = io_edge_desc,
     .drained_begin = edge_drained_begin,
     .drained_end = edge_drained_end,

@@ -73,6 +73,7 @@ int bdrv_refresh_limits(BlockDriverState *bs, Error **errp);
 
 /* Callbacks into a parent that is not a node. */
 typedef struct BdrvChildOps {
+    bool stay_at_node;                                       /* the edge does not move when its node is replaced */
     char *(*get_parent_desc)(BdrvChild *c);                  /* "block device 'x'"; g_free */
     const char *(*get_name)(BdrvChild *c);                   /* backend name or NULL */
     void (*drained_begin)(BdrvChild *c);
