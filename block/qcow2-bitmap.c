@@ -365,19 +365,15 @@ static bool is_known(const Qcow2 *q, const char *name)
     return false;
 }
 
-/* New ones follow, newest first as the peer has them. */
+/* New ones follow, newest first as in the list. */
 static int coroutine_fn store_new(Qcow2 *q, GArray *list, Error **errp)
 {
-    g_autoptr(GPtrArray) fresh = g_ptr_array_new();
     int ret = 0;
 
-    for (BdrvDirtyBitmap *bm = NULL; (bm = bdrv_dirty_bitmap_next(q->bs, bm));) {
+    for (BdrvDirtyBitmap *bm = NULL; ret == 0 && (bm = bdrv_dirty_bitmap_next(q->bs, bm));) {
         if (to_store(bm) && !is_known(q, bdrv_dirty_bitmap_name(bm))) {
-            g_ptr_array_add(fresh, bm);
+            ret = store_one(q, bm, list, errp);
         }
-    }
-    for (guint i = fresh->len; i-- > 0 && ret == 0; ) {
-        ret = store_one(q, g_ptr_array_index(fresh, i), list, errp);
     }
     return ret;
 }

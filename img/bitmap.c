@@ -23,18 +23,6 @@ static BdrvDirtyBitmap *find_bitmap(BlockDriverState *bs, const char *name, Erro
     return bm;
 }
 
-/* Can the image keep one more bitmap of that name? */
-static bool can_store(const BitmapCall *c, uint32_t granularity, Error **errp)
-{
-    BlockDriverState *bs = c->bs;
-
-    if (!bs->drv->supports_persistent_bitmaps || !bs->drv->co_can_store_bitmap) {
-        error_setg_errno(errp, ENOTSUP, "Can't store persistent bitmaps to %s", bdrv_get_device_or_node_name(bs));
-        return false;
-    }
-    return bs->drv->co_can_store_bitmap(bs, c->bitmap, granularity, errp);
-}
-
 static bool add_bitmap(const BitmapCall *c, const char *arg, Error **errp)
 {
     uint32_t granularity = c->granularity ? c->granularity : bdrv_default_bitmap_granularity(c->bs);
@@ -52,7 +40,7 @@ static bool add_bitmap(const BitmapCall *c, const char *arg, Error **errp)
         error_setg(errp, "Bitmap already exists: %s", c->bitmap);
         return false;
     }
-    if (!can_store(c, granularity, errp)) {
+    if (!bdrv_can_store_dirty_bitmap(c->bs, c->bitmap, granularity, errp)) {
         return false;
     }
     bm = bdrv_create_dirty_bitmap(c->bs, granularity, c->bitmap, errp);
@@ -69,8 +57,7 @@ static bool remove_bitmap(const BitmapCall *c, const char *arg, Error **errp)
     if (!bm || bdrv_dirty_bitmap_check(bm, BDRV_BITMAP_BUSY | BDRV_BITMAP_RO, errp) < 0) {
         return false;
     }
-    if (bdrv_dirty_bitmap_persistent(bm) && c->bs->drv->co_remove_bitmap &&
-        c->bs->drv->co_remove_bitmap(c->bs, c->bitmap, errp) < 0) {
+    if (bdrv_dirty_bitmap_persistent(bm) && bdrv_remove_stored_dirty_bitmap(c->bs, c->bitmap, errp) < 0) {
         return false;
     }
     bdrv_release_dirty_bitmap(bm);

@@ -30,7 +30,7 @@ static int copy_one(BdrvDirtyBitmap *from, BlockDriverState *dst)
     BdrvDirtyBitmap *to = NULL;
     Error *err = NULL;
 
-    if (!dst->drv->co_can_store_bitmap || dst->drv->co_can_store_bitmap(dst, name, granularity, &err)) {
+    if (bdrv_can_store_dirty_bitmap(dst, name, granularity, &err)) {
         to = bdrv_create_dirty_bitmap(dst, granularity, name, &err);
     }
     if (!to) {

@@ -53,7 +53,7 @@ uint32_t bdrv_default_bitmap_granularity(BlockDriverState *bs)
 BdrvDirtyBitmap *bdrv_create_dirty_bitmap(BlockDriverState *bs, uint32_t granularity, const char *name, Error **errp)
 {
     int64_t size = bdrv_getlength(bs);
-    BdrvDirtyBitmap *bm, **end;
+    BdrvDirtyBitmap *bm;
     HBitmap *map;
 
     if (!IS_POW2(granularity) || granularity < BDRV_SECTOR_SIZE) {
@@ -81,10 +81,9 @@ BdrvDirtyBitmap *bdrv_create_dirty_bitmap(BlockDriverState *bs, uint32_t granula
     *bm = (BdrvDirtyBitmap) { bs, g_strdup(name), map, size, granularity, .enabled = true };
 
     SCOPED_BITMAPS(bs);
-    for (end = &io_of(bs)->bitmaps; *end; end = &(*end)->next) {
-        continue;
-    }
-    *end = bm;
+    /* The newest comes first in every list that users see. */
+    bm->next = io_of(bs)->bitmaps;
+    io_of(bs)->bitmaps = bm;
     __atomic_add_fetch(&io_of(bs)->nb_bitmaps, 1, __ATOMIC_SEQ_CST);
     return bm;
 }
@@ -416,18 +415,14 @@ static QDict *bitmap_info(BdrvDirtyBitmap *bm)
 
 QList *bdrv_query_dirty_bitmaps(BlockDriverState *bs)
 {
-    g_autoptr(GPtrArray) all = g_ptr_array_new();
     QList *list;
 
-    for (BdrvDirtyBitmap *bm = io_of(bs)->bitmaps; bm; bm = bm->next) {
-        g_ptr_array_add(all, bm);
-    }
-    if (!all->len) {
+    if (!io_of(bs)->bitmaps) {
         return NULL;
     }
     list = qlist_new();
-    for (guint i = all->len; i-- > 0; ) {              /* newest first, as the peer shows them */
-        qlist_append(list, bitmap_info(g_ptr_array_index(all, i)));
+    for (BdrvDirtyBitmap *bm = io_of(bs)->bitmaps; bm; bm = bm->next) {
+        qlist_append(list, bitmap_info(bm));
     }
     return list;
 }

@@ -65,6 +65,10 @@ bool bdrv_dirty_bitmap_next_dirty_area(BdrvDirtyBitmap *bm, int64_t start, int64
 HBitmap *bdrv_dirty_bitmap_map(BdrvDirtyBitmap *bm);
 void bdrv_dirty_bitmap_lock(BlockDriverState *bs);
 void bdrv_dirty_bitmap_unlock(BlockDriverState *bs);
+/* May the node's driver keep one more persistent bitmap of that name? */
+bool bdrv_can_store_dirty_bitmap(BlockDriverState *bs, const char *name, uint32_t granularity, Error **errp);
+/* Take what is stored of a persistent bitmap off the disk; the bitmap in memory stays. 0 or -errno. */
+int bdrv_remove_stored_dirty_bitmap(BlockDriverState *bs, const char *name, Error **errp);
 /* BlockDirtyInfo list as query-block shows it; NULL when there are none. */
 QList *bdrv_query_dirty_bitmaps(BlockDriverState *bs);
 /* Called by the gate after each write and by truncate. */

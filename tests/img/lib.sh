@@ -47,6 +47,9 @@ filter_info() { filter_dates | filter_disk_size; }
 # The last of the states that a progress line went through, and whether it only rose.
 filter_progress() { tr '\r' '\n' | grep -v '^ *$' | tail -n 1; }
 filter_speed() { sed -E 's/[0-9.]+ seconds/X seconds/; s/[0-9.]+ ([KMGT]iB|B|bytes)\/sec/X B\/sec/; s/[0-9.]+ ops\/sec/X ops\/sec/; s/[0-9:.]+ sec /X sec /'; }
+filter_node_names() { sed -E 's/#block[0-9]+/#blockN/g'; }
+# What we say beyond the words of stock.
+filter_hint() { filter_info | grep -v "^Did you mean " || true; }
 # Only the exit code counts (text that differs on purpose).
 filter_all() { cat >/dev/null; }
 
@@ -89,7 +92,7 @@ same_content() {
 }
 # clean FILE: stock check finds nothing in our copy.
 clean() {
-    "$STOCK_QEMU_IMG" check "$TEST_DIR/ours/$1" >"$TEST_DIR/log" 2>&1 || { fail "check of $1"; cat "$TEST_DIR/log"; }
+    (cd "$TEST_DIR/ours" && "$STOCK_QEMU_IMG" check "$1") >"$TEST_DIR/log" 2>&1 || { fail "check of $1"; cat "$TEST_DIR/log"; }
 }
 same_image() { same_content "$@"; clean "$1"; }
 # same_stock_view FILE ARGS...: stock's output of a command with FILE last agrees on both copies.

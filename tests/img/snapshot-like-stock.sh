@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 . "$TEST_SRC/img/lib.sh"
 requires_stock
-# A nearer name is offered after the words of stock.
-filter_hint() { filter_dates | grep -v "^Did you mean "; }
 FILTER=filter_hint
 seed "$STOCK_QEMU_IMG" create -f qcow2 d.qcow2 4M
 seed "$STOCK_QEMU_IO" -c 'write -P 1 0 1M' d.qcow2
