@@ -79,6 +79,18 @@ static int fill(int fd, int64_t offset, int64_t end, Error **errp)
     return 0;
 }
 
+/* A new file gets its first block at once, so that the alignment that O_DIRECT needs can be found out by reading. */
+static int allocate_first_block(int fd, int64_t bytes)
+{
+    static const uint8_t zeroes[4096];
+    ssize_t n;
+
+    do {
+        n = pwrite(fd, zeroes, MIN(bytes, (int64_t)sizeof(zeroes)), 0);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
 int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp)
 {
     int64_t current = file_length_fd(fd);
@@ -108,6 +120,12 @@ int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp
             error_setg_errno(errp, -ret, "Could not resize file");
         } else if (prealloc == PREALLOC_FULL) {
             ret = fill(fd, current, offset, errp);
+        }
+    }
+    if (ret == 0 && current == 0 && offset > 0 && prealloc != PREALLOC_FULL) {
+        ret = allocate_first_block(fd, offset);
+        if (ret < 0) {
+            error_setg_errno(errp, -ret, "Could not allocate the first block");
         }
     }
     if (ret < 0 && file_length_fd(fd) > current && ftruncate(fd, current) < 0) {

@@ -159,9 +159,25 @@ static int check_version(const CreatePlan *p, Error **errp)
     return -EINVAL;
 }
 
+/* Formats that a header may name for the backing file: also those that we do not read. */
+static bool is_format_name(const char *name)
+{
+    static const char *const names[] = {
+        "blkdebug", "blklogwrites", "blkreplay", "blkverify", "bochs", "cloop", "compress", "copy-before-write",
+        "copy-on-read", "dmg", "file", "snapshot-access", "ftp", "ftps", "gluster", "host_cdrom", "host_device", "http",
+        "https", "io_uring", "iscsi", "luks", "nbd", "nfs", "null-aio", "null-co", "nvme", "nvme-io_uring", "parallels",
+        "preallocate", "qcow", "qcow2", "qed", "quorum", "raw", "rbd", "replication", "ssh", "throttle", "vdi", "vhdx",
+        "virtio-blk-vfio-pci", "virtio-blk-vhost-user", "virtio-blk-vhost-vdpa", "vmdk", "vpc", "vvfat", NULL
+    };
+
+    return g_strv_contains(names, name);
+}
+
 static int check_combinations(const CreatePlan *p, Error **errp)
 {
-    if (p->prealloc != PREALLOC_OFF && p->backing_file && !p->extended_l2) {
+    if (p->backing_fmt && !is_format_name(p->backing_fmt)) {
+        error_setg(errp, "Parameter 'backing-fmt' does not accept value '%s'", p->backing_fmt);
+    } else if (p->prealloc != PREALLOC_OFF && p->backing_file && !p->extended_l2) {
         error_setg(errp, "Backing file and preallocation can only be used at the same time if extended_l2 is on");
     } else if (p->backing_fmt && !p->backing_file) {
         error_setg(errp, "Backing format cannot be used without backing file");

@@ -357,7 +357,9 @@ int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool ex
         CO_SCOPED_LOCK(&q->lock);
         ret = shrink(q, old, offset, exact, errp);
     } else {
-        ret = grow(q, old, offset, prealloc, flags, errp);
+        /* What others put into a raw data file shows only where L2 entries say so: all of them do. */
+        bool raw = qcow2_has_data_file(q) && (q->autoclear & QCOW2_AUTOCLEAR_DATA_FILE_RAW);
+        ret = grow(q, old, offset, raw ? MAX(prealloc, PREALLOC_METADATA) : prealloc, flags, errp);
     }
     if (ret == 0) {
         q->l1_vm_state_index = qcow2_l1_entries_for(q, offset);

@@ -137,7 +137,7 @@ static void note_key_secrets(Convert *c, const QDict *opts)
 
 static bool create_target(Convert *c, const char *filename)
 {
-    const char *fmt = c->opt->output_fmt ?: "raw", *prealloc;
+    const char *fmt = c->opt->output_fmt ?: "raw";
     const BlockDriver *drv, *protocol;
     g_autoptr(QObject) opts = NULL;
     Error *err = NULL;
@@ -157,8 +157,6 @@ static bool create_target(Convert *c, const char *filename)
         return false;
     }
     note_key_secrets(c, opts);
-    prealloc = opt_get_str(opts, "preallocation");
-    c->preallocated = prealloc && strcmp(prealloc, "off");
     if (bdrv_create(drv, filename, g_steal_pointer(&opts), &err) < 0) {
         error_reportf_err(err, "%s: error while converting %s: ", filename, fmt);
         return false;
@@ -167,22 +165,27 @@ static bool create_target(Convert *c, const char *filename)
     return true;
 }
 
+/* Do all children end in regular files?  These are created empty and grow by zeroes. */
+static bool lies_in_files(const BlockDriverState *bs)
+{
+    for (const BdrvChild *child = bs->children; child; child = child->next) {
+        if (!lies_in_files(child->bs)) {
+            return false;
+        }
+    }
+    return bs->children || !strcmp(bs->drv->name, "file");
+}
+
 /* Blocks past what is written read as zeroes, as the target is ours and new. */
 static bool fresh_target_is_zero(const Convert *c)
 {
-    BlockDriverState *bs = blk_bs(c->target), *bottom = bs;
+    BlockDriverState *bs = blk_bs(c->target);
     int64_t bytes = blk_getlength(c->target);
 
     if (!c->created || c->target_has_backing || bytes < 0 || bs->encrypted) {
         return false;
     }
-    if (bdrv_is_zero_fast(bs, 0, bytes) == 1) {
-        return true;
-    }
-    while (bottom->file) {
-        bottom = bottom->file->bs;
-    }
-    return c->preallocated && !strcmp(bdrv_get_format_name(bottom), "file");
+    return lies_in_files(bs) || bdrv_is_zero_fast(bs, 0, bytes) == 1;
 }
 
 static bool measure_target(Convert *c)

@@ -50,7 +50,6 @@ typedef struct Convert {
     bool target_has_backing;            /* -B: what the source has from its own backing is left out */
     int64_t target_backing_length;      /* reads past it are zeroes */
     bool zero_init;                     /* unwritten parts of the target read as zeroes */
-    bool preallocated;                  /* creation filled the target with zeroes */
     bool compressed;
     int64_t cluster_size;               /* of the target; unit of compressed writes */
     int64_t chunk;                      /* bytes in one job at most */

@@ -84,14 +84,16 @@ bool img_snapshot_param(const char *text, ImgSnapshotParam *out)
 {
     g_autoptr(QObject) options = NULL;
     g_autoptr(QObject) checked = NULL;
+    Error *err = NULL;
 
     if (!g_str_has_prefix(text, "snapshot.")) {
         out->either = g_strdup(text);
         return true;
     }
-    options = opts_parse_list(text, NULL, NULL, NULL);
-    checked = options ? opts_check_all(options, internal_snapshot_opts, NULL) : NULL;
+    options = opts_parse_list(text, NULL, NULL, &err);
+    checked = options ? opts_check_all(options, internal_snapshot_opts, &err) : NULL;
     if (!checked) {
+        error_report_err(err);
         error_report("Failed in parsing snapshot param '%s'", text);
         return false;
     }

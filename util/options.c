@@ -189,8 +189,7 @@ static char *help_line(const OptDesc *d)
     };
     g_autofree char *name = g_strdup_printf("%s=<%s>", d->name, types[d->type]);
 
-    return g_strdup_printf("  %-22s - %s%s%s%s\n", name, d->help, d->def ? " (default: " : "",
-                           d->def ? d->def : "", d->def ? ")" : "");
+    return g_strdup_printf("  %-22s - %s\n", name, d->help);
 }
 
 static int compare_lines(gconstpointer a, gconstpointer b)
@@ -201,11 +200,12 @@ static int compare_lines(gconstpointer a, gconstpointer b)
 char *opts_format_help(const OptDesc *const *tables, const char *title)
 {
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     GString *out = g_string_new(NULL);
 
     for (; *tables; tables++) {
         for (const OptDesc *d = *tables; d->name; d++) {
-            if (d->help) {
+            if (d->help && g_hash_table_add(seen, (void *)d->name)) {
                 g_ptr_array_add(lines, help_line(d));
             }
         }

@@ -161,7 +161,7 @@ static void test_help(void)
 
     g_assert_cmpstr(text, ==, "Supported options:\n  count=<num>            - how many\n"
                     "  lazy=<bool (on/off)>   - do it later\n"
-                    "  size=<size>            - how big (default: 64k)\n");
+                    "  size=<size>            - how big\n");
 }
 
 static void test_ids(void)
