@@ -153,6 +153,18 @@ void mem_dirty(uint64_t addr, uint64_t len)
     }
 }
 
+void ram_mark_host(const void *host, uint64_t len)
+{
+    for (RamBlock *b = blocks; b; b = b->next) {
+        uint64_t offset = (const uint8_t *)host - b->host;
+
+        if ((const uint8_t *)host >= b->host && offset < b->size) {
+            ram_dirty_set(b, offset, MIN(len, b->size - offset));
+            return;
+        }
+    }
+}
+
 /* --- access ----------------------------------------------------------------------------------------- */
 
 void *mem_ram_ptr(uint64_t addr, uint64_t *len, bool for_write, bool shorten)

@@ -7,7 +7,7 @@
 #include "hw/device.h"
 #include "qapi/events-qdev.h"
 #include "qapi/events-run-state.h"
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "system/system.h"
 
 static void send_stop(void) { qapi_event_send_STOP(); }

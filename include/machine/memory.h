@@ -51,6 +51,8 @@ uint64_t ram_dirty_count(RamBlock *block);
  */
 void *mem_ram_ptr(uint64_t addr, uint64_t *len, bool for_write, bool shorten);
 void mem_dirty(uint64_t addr, uint64_t len);
+/* The same for memory that mem_ram_ptr or dma_map_iov gave out. */
+void ram_mark_host(const void *host, uint64_t len);
 
 /* Copies between RAM and a buffer; false (and nothing or a part moved) when the range is not all RAM. Any thread. */
 bool dma_read(uint64_t addr, void *buf, uint64_t len);

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "block/backend.h"
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "util/aio.h"
 
 struct VmListener {
@@ -38,6 +37,7 @@ static void *powerdown_opaque;
 VmActions vm_actions = { VM_REBOOT_RESET, VM_SHUTDOWN_POWEROFF, VM_PANIC_SHUTDOWN, VM_WATCHDOG_RESET };
 bool vm_autostart = true;
 VmEvents vm_events;
+static int (*flush_hook)(void);
 
 static const char *const state_names[] = {
     "debug", "inmigrate", "internal-error", "io-error", "paused", "postmigrate", "prelaunch", "finish-migrate",
@@ -94,20 +94,8 @@ void vm_start(void)
     tell_listeners(true);
 }
 
-static int flush_all(void)
-{
-    int ret = 0;
-
-    blk_drain_all();
-    for (BlockBackend *blk = blk_all_next(NULL); blk; blk = blk_all_next(blk)) {
-        if (blk_is_inserted(blk) && blk_is_writable(blk)) {
-            int r = blk_flush(blk);
-
-            ret = ret ? ret : r;
-        }
-    }
-    return ret;
-}
+static int flush_all(void) { return flush_hook ? flush_hook() : 0; }
+void vm_set_flush_hook(int (*drain_and_flush)(void)) { flush_hook = drain_and_flush; }
 
 int vm_stop(VmState new_state)
 {

@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef SYSTEM_RUNSTATE_H
-#define SYSTEM_RUNSTATE_H
+#ifndef MACHINE_RUNSTATE_H
+#define MACHINE_RUNSTATE_H
 
 #include <stdbool.h>
 #include "util/error.h"
@@ -39,6 +39,8 @@ void vm_listener_remove(VmListener *l);
 
 /* Run; sends RESUME.  A machine that was never stopped by hand may be started again after any reason but shutdown. */
 void vm_start(void);
+/* What makes disks quiet and stable when the machine stops: 0 or -errno. */
+void vm_set_flush_hook(int (*drain_and_flush)(void));
 /* Stop, drain and flush all disks; sends STOP if it ran.  Returns the result of the flush. */
 int vm_stop(VmState state);
 /* From any thread: stop as soon as the main loop gets to it (I/O errors). */
