@@ -49,7 +49,7 @@ static const TypeInfo *check_driver(const char *name, bool hotplug, Error **errp
     return type;
 }
 
-static bool check_id(const char *id, Error **errp)
+static bool check_id(const char *id, bool hotplug, Error **errp)
 {
     ERRP_GUARD();
 
@@ -59,7 +59,7 @@ static bool check_id(const char *id, Error **errp)
         return false;
     }
     if (id && device_find(id)) {
-        error_setg(errp, "Duplicate ID '%s' for device", id);
+        error_setg(errp, hotplug ? "Duplicate device ID '%s'" : "Duplicate ID '%s' for device", id);
         return false;
     }
     return true;
@@ -103,7 +103,7 @@ Device *device_add_opts(const QDict *opts, bool text, bool hotplug, Error **errp
         error_setg(errp, "Parameter 'driver' is missing");
         return NULL;
     }
-    if (!check_id(id, errp)) {
+    if (!check_id(id, hotplug, errp)) {
         return NULL;
     }
     type = check_driver(driver, hotplug, errp);

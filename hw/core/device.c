@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/core/device-int.h"
+#include "util/cutils.h"
 
 const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
 void (*device_event_deleted)(const char *id, const char *path);
@@ -83,6 +84,19 @@ Device *device_new(const char *type)
 
 char *device_path(const Device *d) { return object_path(&d->obj); }
 
+/* A global is read by stricter rules than a -device option. */
+static bool check_number(Device *d, const Global *g, Error **errp)
+{
+    const Property *p = type_find_property(d->obj.type, g->property);
+    uint64_t v;
+
+    if (p && p->kind >= PROP_U8 && p->kind <= PROP_U64 && p->kind != PROP_I32 && parse_u64(g->value, 0, &v) < 0) {
+        error_setg(errp, "Parameter '%s' expects uint64", p->name);
+        return false;
+    }
+    return true;
+}
+
 static bool apply_globals(Device *d, Error **errp)
 {
     ERRP_GUARD();
@@ -94,7 +108,7 @@ static bool apply_globals(Device *d, Error **errp)
             continue;
         }
         g->used = true;
-        if (!object_set_str(&d->obj, g->property, g->value, errp)) {
+        if (!check_number(d, g, errp) || !object_set_str(&d->obj, g->property, g->value, errp)) {
             error_prepend(errp, "can't apply global %s.%s=%s: ", g->driver, g->property, g->value);
             return false;
         }

@@ -1,0 +1,195 @@
+/*
+ * ACPI fixed registers and PCI slot hotplug.
+ *
+ * Power management block: +0 status, +2 enable, +4 control, +8 timer.  Hotplug block: +0 slots that came,
+ * +4 slots that are asked to go, +8 eject (write) / features (read), +0x10 bus, +0x14 ACPI index.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/acpi.h"
+#include "machine/runstate.h"
+#include "util/aio.h"
+
+enum { STS_TIMER = 1, STS_BUTTON = 0x100, STS_WAKE = 0x8000, CTL_SCI = 1, CTL_SLEEP = 0x2000 };
+#define TIMER_HZ 3579545LL
+
+static void update_sci(AcpiRegs *a)
+{
+    bool level = a->status & a->enable & (STS_TIMER | STS_BUTTON | 0x620);
+
+    for (int i = 0; i < a->gpe_len; i++) {
+        level |= a->gpe_status[i] & a->gpe_enable[i];
+    }
+    irq_set(a->sci, level);
+}
+
+static uint32_t timer_now(void)
+{
+    int64_t ns = aio_clock_ns(AIO_CLOCK_VIRTUAL);
+
+    return (uint32_t)((unsigned __int128)ns * TIMER_HZ / 1000000000) & 0xffffff;
+}
+
+static uint64_t pm_read(void *opaque, uint64_t offset, unsigned size)
+{
+    AcpiRegs *a = opaque;
+
+    switch (offset & ~1u) {
+    case 0: return a->status >> (8 * (offset & 1));
+    case 2: return a->enable >> (8 * (offset & 1));
+    case 4: return a->control >> (8 * (offset & 1));
+    case 8: case 10: return timer_now() >> (8 * (offset & 3));
+    default: return 0;
+    }
+}
+
+/* Sleep type 0: off; 1: suspend to RAM (not offered); s4_value: suspend to disk, which ends the machine too. */
+static void sleep_requested(AcpiRegs *a)
+{
+    unsigned type = (a->control >> 10) & 7;
+
+    if (type == 0 || type == a->s4_value) {
+        vm_shutdown_request(VM_CAUSE_GUEST_SHUTDOWN);
+    }
+}
+
+static void pm_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    AcpiRegs *a = opaque;
+    uint16_t v = size == 1 && (offset & 1) ? value << 8 : value;
+
+    switch (offset & ~1u) {
+    case 0: a->status &= ~v; break;
+    case 2: a->enable = v; break;
+    case 4:
+        a->control = v & ~CTL_SLEEP;
+        if (v & CTL_SLEEP) {
+            sleep_requested(a);
+        }
+        break;
+    default: break;
+    }
+    update_sci(a);
+}
+
+static const IoOps pm_ops = { .read = pm_read, .write = pm_write, .max_size = 4 };
+
+static uint64_t gpe_read(void *opaque, uint64_t offset, unsigned size)
+{
+    AcpiRegs *a = opaque;
+
+    return (int)offset < a->gpe_len ? a->gpe_status[offset] : a->gpe_enable[offset - a->gpe_len];
+}
+
+static void gpe_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    AcpiRegs *a = opaque;
+
+    if ((int)offset < a->gpe_len) {
+        a->gpe_status[offset] &= ~value;
+    } else {
+        a->gpe_enable[offset - a->gpe_len] = value;
+    }
+    update_sci(a);
+}
+
+static const IoOps gpe_ops = { .read = gpe_read, .write = gpe_write, .max_size = 1 };
+
+static uint64_t hotplug_read(void *opaque, uint64_t offset, unsigned size)
+{
+    AcpiRegs *a = opaque;
+    uint32_t v;
+
+    switch (offset) {
+    case 0: v = a->slots_up; a->slots_up = 0; return v;
+    case 4: return a->slots_down;
+    case 8: return 2;                    /* ejecting answers; index register is there */
+    default: return 0;
+    }
+}
+
+static void hotplug_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    AcpiRegs *a = opaque;
+
+    if (offset == 8 && value) {
+        int slot = __builtin_ctzll(value);
+
+        if (slot < 32) {
+            a->slots_down &= ~(1u << slot);
+            pci_eject_slot(a->host, slot);
+        }
+    }
+}
+
+static const IoOps hotplug_ops = { .read = hotplug_read, .write = hotplug_write, .min_size = 4, .max_size = 4 };
+
+static void power_button(void *opaque)
+{
+    AcpiRegs *a = opaque;
+
+    a->status |= STS_BUTTON;
+    update_sci(a);
+}
+
+void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len)
+{
+    a->gpe_len = gpe_len;
+    a->sci = gsi_source(9);
+    a->pm = io_region_new(IO_SPACE_PORT, "acpi", pm_size, &pm_ops, a);
+    a->gpe = io_region_new(IO_SPACE_PORT, "acpi-gpe0", 2 * gpe_len, &gpe_ops, a);
+    vm_powerdown_listener(power_button, a);
+}
+
+void acpi_map(AcpiRegs *a, uint16_t base, bool on)
+{
+    if (on) {
+        io_region_map(a->pm, base, 1);
+    } else {
+        io_region_unmap(a->pm);
+    }
+}
+
+void acpi_map_gpe(AcpiRegs *a, uint16_t base) { io_region_map(a->gpe, base, 1); }
+
+void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host)
+{
+    a->host = host;
+    a->hotplug = io_region_new(IO_SPACE_PORT, "acpi-pci-hotplug", 0x18, &hotplug_ops, a);
+    io_region_map(a->hotplug, base, 0);
+}
+
+static void event(AcpiRegs *a, int bit)
+{
+    a->gpe_status[bit / 8] |= 1 << (bit % 8);
+    update_sci(a);
+}
+
+void acpi_slot_up(AcpiRegs *a, int slot)
+{
+    a->slots_up |= 1u << slot;
+    event(a, 1);
+}
+
+void acpi_slot_down(AcpiRegs *a, int slot)
+{
+    a->slots_down |= 1u << slot;
+    event(a, 1);
+}
+
+void acpi_reset(AcpiRegs *a)
+{
+    uint32_t going = a->slots_down;
+
+    a->status = a->enable = a->control = 0;
+    memset(a->gpe_status, 0, sizeof(a->gpe_status));
+    memset(a->gpe_enable, 0, sizeof(a->gpe_enable));
+    a->slots_up = a->slots_down = 0;
+    update_sci(a);
+    for (int slot = 0; a->host && slot < 32; slot++) {      /* a reset answers for the guest */
+        if (going & (1u << slot)) {
+            pci_eject_slot(a->host, slot);
+        }
+    }
+}

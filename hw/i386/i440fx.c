@@ -1,0 +1,91 @@
+/*
+ * The i440FX host bridge with its PCI bus, and the board "pc".
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/i386/pc-int.h"
+#include "hw/i386/piix.h"
+#include "util/cutils.h"
+
+/* --- host bridge ------------------------------------------------------------------------------------ */
+
+static void i440fx_reset(PciDevice *d)
+{
+    memset(d->config + 0x57, 0, 0x70 - 0x57);
+    pci_set16(d, 0x72, 0x0002);
+    d->config[0x57] = 0x10;
+}
+
+static bool i440fx_realize(PciDevice *d, Error **errp)
+{
+    i440fx_reset(d);
+    return true;
+}
+
+static const PciClass i440fx_class = {
+    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
+    .vendor = 0x8086, .device = 0x1237, .revision = 2, .class_id = 0x0600, .realize = i440fx_realize, .reset = i440fx_reset,
+};
+static const TypeInfo i440fx_type = {
+    .name = "i440FX", .parent = "pci-device", .size = sizeof(PciDevice), .class_data = &i440fx_class,
+};
+QOM_TYPE(i440fx_type)
+
+static const DeviceClass host_class = { .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE };
+static const TypeInfo host_type = {
+    .name = "i440FX-pcihost", .parent = "device", .size = sizeof(Device), .class_data = &host_class,
+};
+QOM_TYPE(host_type)
+
+/* --- the board ------------------------------------------------------------------------------------------ */
+
+static uint64_t low_memory(const Machine *m)
+{
+    uint64_t low = m->max_ram_below_4g ? m->max_ram_below_4g : 0xe0000000;
+
+    if (m->ram_size >= low && low > 0xc0000000 && !m->max_ram_below_4g) {
+        low = 0xc0000000;
+    }
+    return low;
+}
+
+static bool pc_init(Machine *m, Error **errp)
+{
+    Device *host, *ioapic;
+    PciHost *pci;
+    Bus *isa;
+
+    pc_init_system(m);
+    if (!m->max_ram_below_4g) {
+        m->max_ram_below_4g = 0xe0000000;
+    }
+    if (!pc_map_ram(m, low_memory(m), errp)) {
+        return false;
+    }
+    host = device_create_on_board("i440FX-pcihost", bus_root(), "i440fx");
+    ioapic = device_new("ioapic");
+    object_add_child(&host->obj, "ioapic", &ioapic->obj);
+    object_unref(&ioapic->obj);
+    device_realize(ioapic, NULL, &error_fatal);
+    pci_bus_new(host, "pci.0", false, &pci);
+    pci_host_map_ports(pci);
+    device_create_on_board("i440FX", pci->bus, NULL);
+    isa = piix3_create(pci);
+    gsi_init(ioapic, device_create_on_board("isa-i8259", NULL, NULL));
+    pc_init_isa(m, isa, true);
+    piix_create_functions(pci, m);
+    pc_init_drives(m);
+    return true;
+}
+
+static const MachineClass pc_class = {
+    .name = "pc-i440fx-7.2", .alias = "pc", .desc = "Standard PC (i440FX + PIIX, 1996)", .is_default = true, .max_cpus = 255,
+    .default_ram_id = "pc.ram", .default_cpu_type = "qemu64-x86_64-cpu", .default_boot_order = "cad", .hotpluggable_cpus = true,
+    .has_dies = true, .default_ram_size = 128 * MiB, .block_default = "ide", .init = pc_init,
+};
+static const TypeInfo pc_type = {
+    .name = "pc-i440fx-7.2-machine", .parent = "machine", .size = sizeof(Machine), .props = pc_props, .init = pc_obj_init,
+    .class_data = &pc_class,
+};
+QOM_TYPE(pc_type)

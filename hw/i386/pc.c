@@ -1,0 +1,134 @@
+/*
+ * What every PC has: memory map, interrupt inputs, ISA devices.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/i386/pc-int.h"
+#include "machine/runstate.h"
+#include "util/cutils.h"
+
+/* --- machine properties ------------------------------------------------------------------------------ */
+
+static const char *const entry_types[] = { "32", "64", NULL };
+
+static QObject *get_empty_list(Object *o, const Property *p, Error **errp) { return qlist_new(); }
+static QObject *get_zero(Object *o, const Property *p, Error **errp) { return qint_new(0); }
+
+#define PC_ENUM(n, f, d) { .name = n, .type = "OnOffAuto", .kind = PROP_ENUM, .names = on_off_auto_names, \
+                           .offset = offsetof(Machine, f), .has_default = true, .description = d }
+#define PC_BOOL(n, f, v, d) { .name = n, .kind = PROP_BOOL, .offset = offsetof(Machine, f), .has_default = true, .def = v, .description = d }
+#define PC_STR(n, f, d) { .name = n, .type = "string", .kind = PROP_STRING, .offset = offsetof(Machine, f), .description = d }
+
+const Property pc_props[] = {
+    PC_ENUM("smm", smm, "Enable SMM"), PC_ENUM("acpi", acpi, "Enable ACPI"), PC_ENUM("pit", pit, "Enable i8254 PIT"),
+    PC_ENUM("pic", pic, "Enable i8259 PIC"), PC_ENUM("vmport", vmport, "Enable vmport (pc & q35)"),
+    PC_STR("x-oem-id", oem_id, "Override the default value of field OEMID in ACPI table header."
+           "The string may be up to 6 bytes in size"),
+    PC_STR("x-oem-table-id", oem_table_id, "Override the default value of field OEM Table ID in ACPI table header."
+           "The string may be up to 8 bytes in size"),
+    { .name = "bus-lock-ratelimit", .type = "uint64_t", .kind = PROP_U64, .offset = offsetof(Machine, bus_lock_ratelimit),
+      .description = "Set the ratelimit for the bus locks acquired in VMs" },
+    { .name = "sgx-epc", .type = "SgxEPC", .kind = PROP_CUSTOM, .get = get_empty_list, .description = "SGX EPC device" },
+    { .name = "cxl-fmw", .type = "CXLFixedMemoryWindow", .kind = PROP_CUSTOM, .get = get_empty_list,
+      .description = "CXL Fixed Memory Windows (array)" },
+    { .name = "device-memory-region-size", .type = "int", .kind = PROP_CUSTOM, .get = get_zero },
+    { .name = "max-fw-size", .kind = PROP_SIZE, .offset = offsetof(Machine, max_fw_size), .has_default = true, .def = 8 * MiB,
+      .description = "Maximum combined firmware size" },
+    { .name = "max-ram-below-4g", .kind = PROP_SIZE, .offset = offsetof(Machine, max_ram_below_4g),
+      .description = "Maximum ram below the 4G boundary (32bit boundary)" },
+    PC_BOOL("default-bus-bypass-iommu", bypass_iommu, false, NULL), PC_BOOL("sata", sata, true, "Enable/disable Serial ATA bus"),
+    PC_BOOL("i8042", i8042, true, NULL), PC_BOOL("hpet", hpet, true, "Enable/disable high precision event timer emulation"),
+    PC_BOOL("smbus", smbus, true, "Enable/disable system management bus"),
+    PC_BOOL("hmat", hmat, false, "Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)"),
+    PC_BOOL("cxl", cxl, false, "Set on/off to enable/disable CXL instantiation"),
+    PC_BOOL("nvdimm", nvdimm, false, "Set on/off to enable/disable NVDIMM instantiation"),
+    PC_STR("nvdimm-persistence", nvdimm_persistence, "Set NVDIMM persistenceValid values are cpu, mem-ctrl"),
+    { .name = "smbios-entry-point-type", .kind = PROP_ENUM, .names = entry_types, .offset = offsetof(Machine, smbios_entry),
+      .has_default = true, .description = "SMBIOS Entry Point type [32, 64]" },
+    { .name = "pcspk-audiodev", .kind = PROP_STRING, .offset = offsetof(Machine, pcspk_audiodev),
+      .description = "ID of an audiodev to use as a backend" },
+    { NULL }
+};
+
+void pc_obj_init(Object *o)
+{
+    Machine *m = (Machine *)o;
+
+    m->oem_id = g_strdup("BOCHS ");
+    m->oem_table_id = g_strdup("BXPC    ");
+}
+
+/* --- processors, memory ----------------------------------------------------------------------------------- */
+
+void pc_init_system(Machine *m)
+{
+    static const BusType system_bus = { .name = "System" };
+    Bus *bus = bus_new(&system_bus, NULL, NULL);
+
+    object_add_child(object_container("/machine/unattached"), "sysbus", &bus->obj);
+    object_unref(&bus->obj);
+    bus_set_root(bus);
+    for (unsigned i = 0; i < m->smp.cpus; i++) {
+        device_create_on_board(m->cpu_type, NULL, NULL);
+    }
+}
+
+bool pc_map_ram(Machine *m, uint64_t low, Error **errp)
+{
+    const uint64_t hole = 0xa0000, hole_end = 0xc0000;
+    uint64_t size;
+    uint8_t *host;
+    RamBlock *block;
+
+    if (!m->ram) {
+        return true;
+    }
+    host = memory_backend_host(m->ram, &size);
+    low = MIN(low, size);
+    block = ram_block_new(memory_backend_ram_name(m->ram), host, size);
+    if (!mem_map_ram(block, 0, 0, MIN(low, hole), false, errp)
+        || (low > hole_end && !mem_map_ram(block, hole_end, hole_end, low - hole_end, false, errp))) {
+        return false;
+    }
+    return size == low || mem_map_ram(block, low, 4 * GiB, size - low, false, errp);
+}
+
+/* --- ports without a device of their own ----------------------------------------------------------------------- */
+
+static uint8_t reset_control;
+
+static uint64_t rcr_read(void *opaque, uint64_t offset, unsigned size) { return reset_control; }
+
+static void rcr_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    if (value & 4) {
+        vm_reset_request(VM_CAUSE_GUEST_RESET);
+        return;
+    }
+    reset_control = value & 2;
+}
+
+static const IoOps rcr_ops = { .read = rcr_read, .write = rcr_write, .max_size = 1 };
+
+static uint64_t port92_read(void *opaque, uint64_t offset, unsigned size) { return *(uint8_t *)opaque; }
+
+static void port92_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    uint8_t *reg = opaque, old = *reg;
+
+    *reg = value;
+    if ((value & 1) && !(old & 1)) {
+        vm_reset_request(VM_CAUSE_GUEST_RESET);
+    }
+}
+
+static const IoOps port92_ops = { .read = port92_read, .write = port92_write, .max_size = 1 };
+
+void pc_init_isa(Machine *m, Bus *isa, bool floppy)
+{
+    static uint8_t port92;
+
+    io_region_map(io_region_new(IO_SPACE_PORT, "reset-control", 1, &rcr_ops, NULL), 0xcf9, 1);
+    io_region_map(io_region_new(IO_SPACE_PORT, "port92", 1, &port92_ops, &port92), 0x92, 0);
+}

@@ -1,0 +1,201 @@
+/*
+ * PIIX: the ISA bridge that routes PCI interrupts, and power management with slot hotplug.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/acpi.h"
+#include "hw/i386/pc-int.h"
+#include "hw/i386/piix.h"
+
+/* --- ISA bridge ---------------------------------------------------------------------------------------- */
+
+typedef struct Piix3 {
+    PciDevice pci;
+    int level[4];              /* of PIRQ A..D */
+    int routed[4];             /* ISA interrupt each holds now, -1: none */
+    Irq *sources[4][16];       /* one of each line on each interrupt, made on demand */
+} Piix3;
+
+static Piix3 *router;
+
+static int map_irq(int slot, int pin) { return (pin + slot - 1) & 3; }
+
+static void hold(Piix3 *p, int line, int irq, int level)
+{
+    if (!p->sources[line][irq]) {
+        p->sources[line][irq] = gsi_source(irq);
+    }
+    irq_set(p->sources[line][irq], level);
+}
+
+static void route_line(Piix3 *p, int line)
+{
+    uint8_t reg = p->pci.config[0x60 + line];
+    int irq = reg & 0x80 ? -1 : reg & 0x0f;
+
+    if (p->routed[line] >= 0 && p->routed[line] != irq) {
+        hold(p, line, p->routed[line], 0);
+    }
+    p->routed[line] = irq;
+    if (irq >= 0) {
+        hold(p, line, irq, p->level[line]);
+    }
+}
+
+static void set_irq(PciHost *h, int line, int level)
+{
+    router->level[line] = level;
+    route_line(router, line);
+}
+
+static void piix3_written(PciDevice *d, unsigned offset, unsigned size)
+{
+    if (offset < 0x64 && offset + size > 0x60) {
+        for (int line = 0; line < 4; line++) {
+            route_line((Piix3 *)d, line);
+        }
+    }
+}
+
+static void piix3_reset(PciDevice *d)
+{
+    static const struct { uint8_t at, value; } defaults[] = {
+        { 0x04, 0x07 }, { 0x07, 0x02 }, { 0x4c, 0x4d }, { 0x4e, 0x03 }, { 0x60, 0x80 }, { 0x61, 0x80 }, { 0x62, 0x80 },
+        { 0x63, 0x80 }, { 0x69, 0x02 }, { 0x70, 0x80 }, { 0x76, 0x0c }, { 0x77, 0x0c }, { 0x78, 0x02 }, { 0xa0, 0x08 }, { 0xa8, 0x0f },
+    };
+
+    memset(d->config + 0x40, 0, 0x70);
+    for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++) {
+        d->config[defaults[i].at] = defaults[i].value;
+    }
+    pci_set16(d, PCI_REG_COMMAND, 0);
+    piix3_written(d, 0x60, 4);
+}
+
+static bool piix3_realize(PciDevice *d, Error **errp)
+{
+    Piix3 *p = (Piix3 *)d;
+
+    router = p;
+    for (int i = 0; i < 4; i++) {
+        p->routed[i] = -1;
+    }
+    piix3_reset(d);
+    isa_bus_new(&d->dev);
+    return true;
+}
+
+static const PciClass piix3_class = {
+    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ISA bridge"),
+    .vendor = 0x8086, .device = 0x7000, .class_id = 0x0601, .multifunction = true, .realize = piix3_realize, .reset = piix3_reset,
+    .config_written = piix3_written,
+};
+static const TypeInfo piix3_type = { .name = "PIIX3", .parent = "pci-device", .size = sizeof(Piix3), .class_data = &piix3_class };
+QOM_TYPE(piix3_type)
+
+Bus *piix3_create(PciHost *host)
+{
+    Device *d = device_new("PIIX3");
+
+    host->map_irq = map_irq;
+    host->set_irq = set_irq;
+    PCI_DEVICE(d)->devfn = PCI_DEVFN(1, 0);
+    device_realize(d, host->bus, &error_fatal);
+    return g_ptr_array_index(d->buses, 0);
+}
+
+/* --- power management ------------------------------------------------------------------------------------------ */
+
+typedef struct Piix4Pm {
+    PciDevice pci;
+    AcpiRegs acpi;
+    uint32_t smb_io_base;
+    uint8_t disable_s3, disable_s4, s4_val;
+    bool hotplug_bridge, hotplug_root, memory_hotplug, smm_compat, smm_enabled, no_migrate_index;
+} Piix4Pm;
+
+static void pm_written(PciDevice *d, unsigned offset, unsigned size)
+{
+    Piix4Pm *p = (Piix4Pm *)d;
+    uint16_t base = pci_get16(d, 0x40) & 0xffc0;
+
+    acpi_map(&p->acpi, base, (d->config[0x80] & 1) && base);
+}
+
+static void pm_reset(PciDevice *d)
+{
+    Piix4Pm *p = (Piix4Pm *)d;
+
+    pci_set32(d, 0x40, 1);
+    d->config[0x80] = 0;
+    d->config[0x5b] = p->smm_enabled ? 0 : 0x02;
+    acpi_reset(&p->acpi);
+    pm_written(d, 0x40, 4);
+}
+
+static void slot_changed(PciHost *h, int slot, bool going)
+{
+    AcpiRegs *a = h->opaque;
+
+    if (going) {
+        acpi_slot_down(a, slot);
+    } else {
+        acpi_slot_up(a, slot);
+    }
+}
+
+static bool pm_realize(PciDevice *d, Error **errp)
+{
+    Piix4Pm *p = (Piix4Pm *)d;
+    PciHost *h = pci_host(d->dev.bus);
+
+    d->config[PCI_REG_STATUS] = 0x80;
+    d->config[PCI_REG_STATUS + 1] = 0x02;
+    pci_set32(d, 0x5c, 0x10000000);
+    pci_set32(d, 0x60, 0x60000000);
+    pci_set32(d, 0x90, p->smb_io_base | 1);
+    d->config[0xd2] = 0x09;
+    acpi_init(&p->acpi, 64, 2);
+    p->acpi.s4_value = p->s4_val;
+    acpi_map_gpe(&p->acpi, 0xafe0);
+    acpi_map_pci_hotplug(&p->acpi, 0xae00, h);
+    h->slot_changed = slot_changed;
+    h->opaque = &p->acpi;
+    pm_reset(d);
+    return true;
+}
+
+static const Property pm_props[] = {
+    P_NUM("smb_io_base", PROP_U32, Piix4Pm, smb_io_base, 0), P_NUM("disable_s3", PROP_U8, Piix4Pm, disable_s3, 0),
+    P_NUM("disable_s4", PROP_U8, Piix4Pm, disable_s4, 0), P_NUM("s4_val", PROP_U8, Piix4Pm, s4_val, 2),
+    P_BOOL("acpi-pci-hotplug-with-bridge-support", Piix4Pm, hotplug_bridge, true),
+    P_BOOL("acpi-root-pci-hotplug", Piix4Pm, hotplug_root, true), P_BOOL("memory-hotplug-support", Piix4Pm, memory_hotplug, true),
+    P_BOOL("smm-compat", Piix4Pm, smm_compat, false), P_BOOL("smm-enabled", Piix4Pm, smm_enabled, false),
+    P_BOOL("x-not-migrate-acpi-index", Piix4Pm, no_migrate_index, false),
+    { NULL }
+};
+static const PciClass pm_class = {
+    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "PM"),
+    .vendor = 0x8086, .device = 0x7113, .revision = 3, .class_id = 0x0680, .int_pin = 1, .realize = pm_realize, .reset = pm_reset,
+    .config_written = pm_written,
+};
+static const TypeInfo pm_type = {
+    .name = "PIIX4_PM", .parent = "pci-device", .size = sizeof(Piix4Pm), .class_data = &pm_class, .props = pm_props,
+};
+QOM_TYPE(pm_type)
+
+void piix_create_functions(PciHost *host, void *machine)
+{
+    Device *ide, *pm = device_new("PIIX4_PM");
+
+    if (type_find("piix3-ide")) {
+        ide = device_new("piix3-ide");
+        PCI_DEVICE(ide)->devfn = PCI_DEVFN(1, 1);
+        device_realize(ide, host->bus, &error_fatal);
+    }
+    PCI_DEVICE(pm)->devfn = PCI_DEVFN(1, 3);
+    ((Piix4Pm *)pm)->smb_io_base = 0xb100;
+    ((Piix4Pm *)pm)->smm_enabled = true;
+    device_realize(pm, host->bus, &error_fatal);
+}

@@ -1,0 +1,33 @@
+/*
+ * The fixed ACPI registers of a board: power button, sleep control, timer, general events; PCI slot hotplug.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_ACPI_H
+#define HW_ACPI_H
+
+#include "hw/irq.h"
+#include "hw/pci.h"
+
+typedef struct AcpiRegs {
+    uint16_t status, enable, control;
+    uint8_t gpe_status[16], gpe_enable[16];
+    int gpe_len;                  /* bytes of status, then as many of enable */
+    uint8_t s4_value;
+    Irq *sci;
+    IoRegion *pm, *gpe, *hotplug;
+    PciHost *host;                /* whose slots can be hot-plugged; NULL: none */
+    uint32_t slots_up, slots_down;
+} AcpiRegs;
+
+/* Registers at pm_base (mapped by acpi_map), events; SCI is global interrupt 9. */
+void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len);
+void acpi_map(AcpiRegs *a, uint16_t pm_base, bool on);
+void acpi_map_gpe(AcpiRegs *a, uint16_t base);
+void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host);
+void acpi_reset(AcpiRegs *a);
+/* A slot got a device, or is asked to give one up. */
+void acpi_slot_up(AcpiRegs *a, int slot);
+void acpi_slot_down(AcpiRegs *a, int slot);
+
+#endif
