@@ -116,6 +116,32 @@ IoThread *iothread_find(const char *id)
 }
 
 const char *iothread_id(const IoThread *t) { return t->obj.name; }
+bool iothread_set_link(IoThread **slot, const Property *p, const QObject *value, Error **errp)
+{
+    const char *text = qobject_get_str(value);
+    Object *o;
+
+    if (!text) {
+        error_setg(errp, "Invalid parameter type for '%s', expected: string", p->name);
+        return false;
+    }
+    if (!*text) {
+        *slot = NULL;
+        return true;
+    }
+    o = object_resolve_path(text, NULL);
+    if (!o) {
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "Device '%s' not found", text);
+        return false;
+    }
+    if (!object_is_a(o, "iothread")) {
+        error_setg(errp, "Invalid parameter type for '%s', expected: iothread", p->name);
+        return false;
+    }
+    *slot = IOTHREAD(o);
+    return true;
+}
+
 void iothread_use(IoThread *t) { t->users++; }
 void iothread_unuse(IoThread *t) { t->users--; }
 

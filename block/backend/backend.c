@@ -14,7 +14,12 @@ static char *root_desc(BdrvChild *c)
 {
     BlockBackend *blk = c->opaque;
 
-    return blk->name ? g_strdup_printf("block device '%s'", blk->name) : g_strdup("an unnamed block device");
+    g_autofree char *dev = blk->name ? NULL : blk_get_attached_dev_id(blk);
+
+    if (blk->name || (dev && *dev)) {
+        return g_strdup_printf("block device '%s'", blk->name ? blk->name : dev);
+    }
+    return g_strdup("an unnamed block device");
 }
 
 static const char *root_name(BdrvChild *c)

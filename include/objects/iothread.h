@@ -26,6 +26,8 @@ const char *iothread_id(const IoThread *t);
 /* Counts a user: as long as there is one, object-del refuses. */
 void iothread_use(IoThread *t);
 void iothread_unuse(IoThread *t);
+/* The set function of a device's iothread link: by id or path. */
+bool iothread_set_link(IoThread **slot, const Property *p, const QObject *value, Error **errp);
 void iothread_foreach(void (*fn)(IoThread *t, void *opaque), void *opaque);
 
 #endif

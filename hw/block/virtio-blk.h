@@ -1,0 +1,39 @@
+/*
+ * The two halves of virtio-blk: device and requests.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_BLOCK_VIRTIO_BLK_H
+#define HW_BLOCK_VIRTIO_BLK_H
+
+#include "hw/blockconf.h"
+#include "hw/virtio-pci.h"
+#include "hw/virtio.h"
+#include "machine/runstate.h"
+#include "objects/iothread.h"
+
+#define VIRTIO_BLK_CONFIG_SIZE 57      /* up to write_zeroes_may_unmap */
+
+typedef struct VirtioBlkReq VirtioBlkReq;
+
+typedef struct VirtioBlk {
+    VirtioDevice vdev;
+    BlockConf conf;
+    char *serial;
+    uint32_t host_bits, merging, max_discard_sectors, max_write_zeroes_sectors;
+    uint16_t num_queues, queue_size;
+    bool seg_max_adjust, report_discard_granularity, wce_if_config_wce, original_wce;
+    IoThread *iothread;
+    VmListener *listener;
+    GMutex lock;
+    VirtioBlkReq *waiting;         /* requests that wait for the machine to run */
+} VirtioBlk;
+
+#define VIRTIO_BLK(o) ((VirtioBlk *)(o))
+
+void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq);
+void virtio_blk_vm_changed(void *opaque, bool running, VmState state);
+/* After a drain: forget what waits. */
+void virtio_blk_drop_waiting(VirtioBlk *s);
+
+#endif
