@@ -8,7 +8,7 @@
 #include "block/backend.h"
 #include "chardev/char.h"
 #include "hw/machine.h"
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "system/system.h"
 #include "util/aio.h"
 
@@ -29,6 +29,7 @@ static void build(void)
     setup_serials();
     machine_init_board(machine_current(), &error_fatal);
     setup_devices();
+    setup_check_drives();
     device_check_globals();
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "qom/object.h"
 #include "system/options-int.h"
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "util/cutils.h"
 #include "util/options.h"
 #include "util/trace.h"

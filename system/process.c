@@ -17,7 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "system/system.h"
 #include "util/cutils.h"
 

@@ -8,7 +8,7 @@
 #include "qapi/commands-machine.h"
 #include "qapi/commands-misc.h"
 #include "qapi/commands-run-state.h"
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "system/system.h"
 
 StatusInfo *qmp_query_status(Error **errp)

@@ -16,7 +16,7 @@
 #include "hw/machine.h"
 #include "qom/object.h"
 #include "system/options-int.h"
-#include "system/runstate.h"
+#include "machine/runstate.h"
 #include "system/system.h"
 #include "util/cutils.h"
 #include "util/options.h"

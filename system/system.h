@@ -31,6 +31,8 @@ void setup_block(void);
 void setup_close_block(void);
 void setup_exports(void);
 void setup_close_exports(void);
+/* Drives that no device took, though one should have, end the program. */
+void setup_check_drives(void);
 void setup_qtest(void);
 void setup_monitors(void);
 void setup_serials(void);

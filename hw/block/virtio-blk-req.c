@@ -203,13 +203,13 @@ static void submit_range(VirtioBlkReq *r, bool zeroes)
         g_free(r);
         return;
     }
-    if (h.flags & ~(zeroes ? 1u : 0u)) {
-        finish(r, S_UNSUPP);
-        return;
-    }
     bytes = (int64_t)h.sectors * 512;
     if (h.sectors > max || !range_ok(s, h.sector, bytes)) {
         invalid(r, BLOCK_ACCT_WRITE);
+        return;
+    }
+    if (h.flags & ~(zeroes ? 1u : 0u)) {
+        finish(r, S_UNSUPP);
         return;
     }
     if (zeroes) {              /* the peer counts no discards here */
