@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "internal.h"
+#include "block/blockjob.h"
 #include "qapi/commands-block-core.h"
 
 /* Lists are collected oldest first and shown newest first. */
@@ -73,6 +74,16 @@ static void add_backends(Graph *g)
     }
 }
 
+static void add_jobs(Graph *g)
+{
+    for (BlockJob *job = block_job_next(NULL); job; job = block_job_next(job)) {
+        add_node(g, job, X_DBG_BLOCK_GRAPH_NODE_TYPE_BLOCK_JOB, job->job.id ? job->job.id : "");
+        for (GSList *l = job->nodes; l; l = l->next) {
+            add_edge(g, job, l->data);
+        }
+    }
+}
+
 static void add_nodes(Graph *g)
 {
     for (BlockDriverState *bs = bdrv_next_node(NULL); bs; bs = bdrv_next_node(bs)) {
@@ -105,6 +116,7 @@ QObject *qmp_x_debug_query_block_graph(const QDict *args, Error **errp)
     QDict *d = qdict_new();
 
     add_backends(&g);
+    add_jobs(&g);
     add_nodes(&g);
     qdict_put(d, "nodes", newest_first(g.nodes));
     qdict_put(d, "edges", newest_first(g.edges));

@@ -113,9 +113,13 @@ static void add_relatives(QDict *d, BlockDriverState *bs, bool of_backend)
 static QDict *node_stats(BlockDriverState *bs, bool of_backend)
 {
     static const BlockAcctTotals none;
-    QDict *d = qdict_new(), *stats = counters(&none, bs ? bdrv_write_highest_offset(bs) : 0);
+    QDict *d = qdict_new(), *stats;
     QObject *specific;
 
+    if (of_backend) {
+        bs = bdrv_skip_implicit_filters(bs);
+    }
+    stats = counters(&none, bs ? bdrv_write_highest_offset(bs) : 0);
     qdict_put_bool(stats, "account_invalid", false);
     qdict_put_bool(stats, "account_failed", false);
     qdict_put(stats, "timed_stats", qlist_new());
@@ -136,7 +140,7 @@ static QDict *node_stats(BlockDriverState *bs, bool of_backend)
 
 static QDict *backend_stats(BlockBackend *blk)
 {
-    BlockDriverState *bs = blk_bs(blk);
+    BlockDriverState *bs = bdrv_skip_implicit_filters(blk_bs(blk));
     BlockAcctStats *acct = blk_get_stats(blk);
     QDict *d = node_stats(bs, true), *stats;
     g_autofree char *qdev = blk_get_attached_dev_id(blk);

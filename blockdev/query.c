@@ -66,7 +66,7 @@ static QDict *image_chain(BlockDriverState *bs, bool flat, int64_t *depth, Error
     QDict *top = bdrv_query_image_info(bs, errp), *last = top;
 
     *depth = 0;
-    while (top && !flat && (bs = bdrv_filter_or_cow_bs(bs))) {
+    while (top && !flat && (bs = bdrv_skip_implicit_filters(bdrv_filter_or_cow_bs(bs)))) {
         QDict *below = bdrv_query_image_info(bs, errp);
 
         if (!below) {
@@ -124,7 +124,7 @@ QDict *blockdev_query_blk(BlockBackend *blk, Error **errp)
     static const char *const io_status[] = { "ok", "failed", "nospace" };
     g_autoptr(QObject) info = qdict_new();
     g_autofree char *qdev = blk_get_attached_dev_id(blk);
-    BlockDriverState *bs = blk_bs(blk);
+    BlockDriverState *bs = bdrv_skip_implicit_filters(blk_bs(blk));
 
     qdict_put_str(info, "device", blk_name(blk));
     qdict_put_str(info, "type", "unknown");

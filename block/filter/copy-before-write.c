@@ -359,6 +359,13 @@ static int coroutine_fn cbw_co_discard_snapshot(BlockDriverState *bs, int64_t of
     return bdrv_discard(s->target, start, end - start);
 }
 
+/* It shows what the source shows, under the source's name. */
+static void cbw_refresh_filename(BlockDriverState *bs)
+{
+    g_free(bs->exact_filename);
+    bs->exact_filename = g_strdup(bs->file->bs->filename);
+}
+
 static const BlockDriver copy_before_write_driver = {
     .name = "copy-before-write",
     .instance_size = sizeof(CopyBeforeWrite),
@@ -367,6 +374,7 @@ static const BlockDriver copy_before_write_driver = {
     .open = cbw_open,
     .close = cbw_close,
     .child_perm = cbw_child_perm,
+    .refresh_filename = cbw_refresh_filename,
     .co_read = pass_co_read,
     .co_write = cbw_co_write,
     .co_zero = cbw_co_zero,

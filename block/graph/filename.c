@@ -84,6 +84,15 @@ static void add_children(BlockDriverState *bs, bool overridden, QDict *out)
     }
 }
 
+/* A filter that nobody asked for is not to be seen in names. */
+static void take_name_of(BlockDriverState *bs, BlockDriverState *below)
+{
+    bdrv_node_set_filename(&bs->exact_filename, below->exact_filename);
+    bdrv_node_set_filename(&bs->filename, below->filename);
+    qobject_unref(bs->full_open_options);
+    bs->full_open_options = qobject_clone(below->full_open_options);
+}
+
 void bdrv_refresh_own_filename(BlockDriverState *bs)
 {
     BlockDriverState *primary = bdrv_primary_bs(bs);
@@ -91,6 +100,10 @@ void bdrv_refresh_own_filename(BlockDriverState *bs)
     QDict *full;
 
     if (!bs->drv) {
+        return;
+    }
+    if (bs->implicit && bdrv_filter_child(bs)) {
+        take_name_of(bs, bdrv_filter_child(bs)->bs);
         return;
     }
     /* A node opened for its header alone has no backing attached; that says nothing about what the user wants. */
