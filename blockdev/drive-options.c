@@ -30,6 +30,7 @@ static const OptDesc common_options[] = {
     { "throttling.group", OPT_STRING, "name of the block throttling group", NULL },
     { "copy-on-read", OPT_BOOL, "copy read data from backing file into image file", NULL },
     { "stats-account-invalid", OPT_BOOL, "whether to account for invalid I/O operations in the statistics", NULL },
+    { "detect-zeroes", OPT_STRING, "try to optimize zero writes (off, on, unmap)", NULL },
     { "stats-account-failed", OPT_BOOL, "whether to account for failed I/O operations in the statistics", NULL },
     { NULL }
 };
@@ -149,6 +150,17 @@ static int take_intervals(QDict *opts, GArray *intervals, Error **errp)
     return 0;
 }
 
+static int parse_detect_zeroes(const char *mode, DriveOptions *d, Error **errp)
+{
+    d->detect_zeroes_unmap = mode && !strcmp(mode, "unmap");
+    d->detect_zeroes = d->detect_zeroes_unmap || (mode && !strcmp(mode, "on"));
+    if (!mode || d->detect_zeroes || !strcmp(mode, "off")) {
+        return 0;
+    }
+    error_setg(errp, "invalid parameter value: %s", mode);
+    return -EINVAL;
+}
+
 static int parse_common(const QDict *o, DriveOptions *d, Error **errp)
 {
     const char *text = opt_get_str(o, "aio");
@@ -165,7 +177,7 @@ static int parse_common(const QDict *o, DriveOptions *d, Error **errp)
         error_setg(errp, "invalid aio option");
         return -EINVAL;
     }
-    if (!throttle_config_check(&d->limits, errp)) {
+    if (!throttle_config_check(&d->limits, errp) || parse_detect_zeroes(opt_get_str(o, "detect-zeroes"), d, errp) < 0) {
         return -EINVAL;
     }
     text = opt_get_str(o, "werror");

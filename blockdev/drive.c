@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "drive.h"
 #include "internal.h"
@@ -118,6 +119,8 @@ static BlockBackend *empty_backend(const DriveOptions *d)
     BlockBackend *blk = blk_new(0, BLK_PERM_ALL);
     BlkRootState *root = blk_root_state(blk);
 
+    root->detect_zeroes = d->detect_zeroes;
+    root->detect_zeroes_unmap = d->detect_zeroes_unmap;
     root->open_flags = d->aio_flags | (d->snapshot ? BDRV_O_SNAPSHOT : 0) | (d->read_only ? 0 : BDRV_O_RDWR);
     return blk;
 }
@@ -125,12 +128,21 @@ static BlockBackend *empty_backend(const DriveOptions *d)
 static BlockBackend *open_backend(const char *file, QDict *opts, const DriveOptions *d, Error **errp)
 {
     int flags = d->aio_flags | BDRV_O_AUTO_RDONLY;
+    BlockBackend *blk;
 
+    if (d->copy_on_read && d->read_only) {
+        warn_report("disabling copy-on-read on read-only drive");
+    }
     flags |= d->snapshot ? BDRV_O_SNAPSHOT : 0;
     flags |= d->read_only ? 0 : BDRV_O_RDWR;
-    flags |= d->copy_on_read ? BDRV_O_COPY_ON_READ : 0;
+    flags |= d->copy_on_read && !d->read_only ? BDRV_O_COPY_ON_READ : 0;
     flags |= blockdev_is_incoming() ? BDRV_O_INACTIVE : 0;
-    return blk_open(file, NULL, qobject_ref(opts), flags, errp);
+    blk = blk_open(file, NULL, qobject_ref(opts), flags, errp);
+    if (blk) {
+        blk_bs(blk)->detect_zeroes = d->detect_zeroes;
+        blk_bs(blk)->detect_zeroes_unmap = d->detect_zeroes_unmap;
+    }
+    return blk;
 }
 
 static void set_up(BlockBackend *blk, const char *id, const DriveOptions *d)
@@ -147,12 +159,41 @@ static void set_up(BlockBackend *blk, const char *id, const DriveOptions *d)
     blk_set_on_error(blk, d->on_read_error, d->on_write_error);
 }
 
+static bool is_help(const char *text)
+{
+    return !strcmp(text, "help") || !strcmp(text, "?");
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void print_formats(void)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (int i = 0; bdrv_driver_at(i); i++) {
+        g_ptr_array_add(names, (gpointer)bdrv_driver_at(i)->name);
+    }
+    g_ptr_array_sort(names, compare_names);
+    printf("Supported formats:");
+    for (guint i = 0; i < names->len; i++) {
+        printf(" %s", (const char *)g_ptr_array_index(names, i));
+    }
+    printf("\n");
+}
+
 /* opts: what is left of the options after the place was taken out. */
 static BlockBackend *make_backend(const char *id, const char *file, QDict *opts, Error **errp)
 {
     DriveOptions d;
     BlockBackend *blk = NULL;
 
+    if (qdict_get_str(opts, "format") && is_help(qdict_get_str(opts, "format"))) {
+        print_formats();
+        return NULL;
+    }
     if (drive_options_take(opts, &d, errp) == 0) {
         bool empty = (!file || !*file) && qdict_size(opts) == 0;
 

@@ -10,6 +10,7 @@
 
 typedef struct DriveOptions {
     bool snapshot, read_only, writethrough, copy_on_read, account_invalid, account_failed;
+    bool detect_zeroes, detect_zeroes_unmap;
     char *format, *group;              /* NULL: not given */
     int aio_flags;
     BlkOnError on_read_error, on_write_error;

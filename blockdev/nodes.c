@@ -10,7 +10,6 @@
 #include "qapi/commands-block-core.h"
 
 static GPtrArray *owned;               /* of referenced BlockDriverState */
-static GPtrArray *cmdline;             /* of QDict: -blockdev, not opened yet */
 static bool incoming;
 
 void blockdev_set_incoming(bool on)
@@ -107,35 +106,6 @@ QObject *qmp_blockdev_reopen(const QDict *args, Error **errp)
         bdrv_reopen_multiple(q, errp);
     }
     return NULL;
-}
-
-/* --- -blockdev --------------------------------------------------------------------------------- */
-
-bool blockdev_add_from_cmdline(const char *text, Error **errp)
-{
-    QDict *options = *text == '{' ? json_parse(text, errp) : opts_parse_keyval(text, "driver", NULL, errp);
-
-    if (!options) {
-        return false;
-    }
-    if (qobject_type(options) != QTYPE_DICT) {
-        error_setg(errp, "Invalid parameter type for '%s', expected: object", text);
-        qobject_unref(options);
-        return false;
-    }
-    cmdline = cmdline ? cmdline : g_ptr_array_new();
-    g_ptr_array_add(cmdline, options);
-    return true;
-}
-
-bool blockdev_open_cmdline_nodes(Error **errp)
-{
-    bool ok = true;
-
-    while (cmdline && cmdline->len && ok) {
-        ok = blockdev_add_node(g_ptr_array_steal_index(cmdline, 0), errp);
-    }
-    return ok;
 }
 
 void blockdev_close_all(void)

@@ -28,6 +28,7 @@ struct DriveInfo {
 
 /*
  * opts: the strings of one -drive (with "id", if given); borrowed.  default_if: of the machine, where opts name none.
+ * NULL without an error: format=help was answered on stdout.
  * The backend has the name id, or one made of bus and unit ("ide0-hd0").
  * For if=virtio the caller makes a device "virtio-blk" with drive=<name of dinfo->blk> (drive_needs_device).
  */
