@@ -11,6 +11,7 @@
 #include "drivers.h"
 #include "file.h"
 #include "util/cutils.h"
+#include "util/fdset.h"
 
 const OptDesc file_open_options[] = {
     { "filename", OPT_STRING, "File name of the image", NULL },
@@ -131,19 +132,23 @@ static int open_fd(BlockDriverState *bs, const char *filename, int flags, Error 
 {
     FileState *s = bs->opaque;
     bool read_only = !(flags & BDRV_O_RDWR);
+    Error *err = NULL;
 
     s->open_flags = unix_flags(flags, read_only);
-    s->fd = open(filename, s->open_flags);
+    s->fd = fdset_open(filename, s->open_flags, 0, &err);
     if (s->fd < 0 && !read_only && (flags & BDRV_O_AUTO_RDONLY) && (errno == EACCES || errno == EPERM || errno == EROFS)) {
         if (bdrv_apply_auto_read_only(bs, NULL, NULL) == 0) {
             s->open_flags = unix_flags(flags, true);
-            s->fd = open(filename, s->open_flags);
+            error_free(g_steal_pointer(&err));
+            s->fd = fdset_open(filename, s->open_flags, 0, &err);
         }
     }
     if (s->fd < 0) {
         int ret = -errno;
 
-        if (ret == -EINVAL && (flags & BDRV_O_NOCACHE)) {
+        if (err) {
+            error_propagate(errp, err);
+        } else if (ret == -EINVAL && (flags & BDRV_O_NOCACHE)) {
             error_setg_errno(errp, -ret, "Could not open '%s': filesystem does not support O_DIRECT", filename);
         } else {
             error_setg_errno(errp, -ret, "Could not open '%s'", filename);
@@ -195,7 +200,7 @@ static int open_common(BlockDriverState *bs, QDict *options, int flags, bool wan
     if (ret == 0) {
         ret = check_kind(bs, filename, want_device, errp);
         if (ret < 0) {
-            close(s->fd);
+            fdset_close(s->fd);
             s->fd = -1;
         }
     }
@@ -226,7 +231,7 @@ static void file_close(BlockDriverState *bs)
     FileState *s = bs->opaque;
 
     if (s->fd >= 0) {
-        close(s->fd);
+        fdset_close(s->fd);
         s->fd = -1;
     }
 }
@@ -310,6 +315,7 @@ static int file_reopen_prepare(BdrvReopenState *rs, Error **errp)
 {
     FileState *s = rs->bs->opaque, *n = g_memdup2(s, sizeof(*s));
     const char *filename = opt_get_str(rs->options, "filename");
+    Error *err = NULL;
 
     if (!filename) {
         filename = rs->bs->filename;
@@ -320,11 +326,15 @@ static int file_reopen_prepare(BdrvReopenState *rs, Error **errp)
     }
     n->open_flags = unix_flags(rs->flags, !(rs->flags & BDRV_O_RDWR));
     if (n->open_flags != s->open_flags) {
-        n->fd = open(filename, n->open_flags);
+        n->fd = fdset_open(filename, n->open_flags, 0, &err);
         if (n->fd < 0) {
             int ret = -errno;
 
-            error_setg_errno(errp, -ret, "Could not open '%s'", filename);
+            if (err) {
+                error_propagate(errp, err);
+            } else {
+                error_setg_errno(errp, -ret, "Could not open '%s'", filename);
+            }
             g_free(n);
             return ret;
         }
@@ -346,7 +356,7 @@ static void file_reopen_commit(BdrvReopenState *rs)
         if (n->use_lock) {
             file_lock_apply(n, n->fd, s->perm, s->shared, true, NULL);
         }
-        close(s->fd);
+        fdset_close(s->fd);
     }
     n->perm = s->perm;
     n->shared = s->shared;
@@ -359,7 +369,7 @@ static void file_reopen_abort(BdrvReopenState *rs)
     FileState *s = rs->bs->opaque, *n = rs->opaque;
 
     if (n && n->fd != s->fd) {
-        close(n->fd);
+        fdset_close(n->fd);
     }
     g_free(n);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "char-int.h"
 #include "util/cutils.h"
+#include "util/fdset.h"
 
 #define READ_SIZE 4096
 
@@ -16,7 +17,7 @@ int fd_chr_open(const char *path, int flags, Error **errp)
     int fd;
 
     do {
-        fd = open(path, flags | O_CLOEXEC, 0666);
+        fd = fdset_open(path, flags, 0666, NULL);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         error_setg_errno(errp, errno, "Could not open '%s'", path);

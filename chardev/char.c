@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "char-int.h"
 #include "util/cutils.h"
+#include "util/fdset.h"
 
 static GHashTable *devices;        /* label (owned by the device) -> Chardev */
 void (*chr_mux_quit)(void);
@@ -92,14 +93,16 @@ static bool open_log(Chardev *chr, const QDict *data, Error **errp)
     const char *path = qdict_get_str(data, "logfile");
     int flags = O_WRONLY | O_CREAT | (qdict_get_bool(data, "logappend", false) ? O_APPEND : O_TRUNC);
 
+    Error *err = NULL;
+
     if (path) {
-        chr->log_fd = open(path, flags | O_CLOEXEC, 0666);
-        if (chr->log_fd < 0) {
-            error_setg_errno(errp, errno, flags & O_APPEND ? "Could not open '%s'" : "Could not create '%s'", path);
-            return false;
-        }
+        chr->log_fd = fdset_open(path, flags, 0666, &err);
     }
-    return true;
+    if (path && chr->log_fd < 0 && !err) {
+        error_setg_errno(&err, errno, "Could not create '%s'", path);
+    }
+    error_propagate(errp, err);
+    return !err;
 }
 
 void chr_destroy(Chardev *chr)
@@ -111,7 +114,7 @@ void chr_destroy(Chardev *chr)
         chr->cls->close(chr);
     }
     if (chr->log_fd >= 0) {
-        close(chr->log_fd);
+        fdset_close(chr->log_fd);
     }
     pthread_mutex_destroy(&chr->write_lock);
     g_free(chr->label);

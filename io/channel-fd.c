@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "io/channel.h"
+#include "util/fdset.h"
 
 typedef struct FdChannel { IOChannel c; int fds[2]; bool pollable[2]; } FdChannel;
 
@@ -58,10 +59,10 @@ static void fd_close(IOChannel *c)
     FdChannel *f = (FdChannel *)c;
 
     if (f->fds[IO_READ] >= 0) {
-        close(f->fds[IO_READ]);
+        fdset_close(f->fds[IO_READ]);
     }
     if (f->fds[IO_WRITE] >= 0 && f->fds[IO_WRITE] != f->fds[IO_READ]) {
-        close(f->fds[IO_WRITE]);
+        fdset_close(f->fds[IO_WRITE]);
     }
 }
 

@@ -4,13 +4,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 #include "monitor-int.h"
 #include "qapi/commands-misc.h"
 #include "util/cutils.h"
+#include "util/fdset.h"
 
 /* --- by name --------------------------------------------------------------------------------- */
 
@@ -110,115 +109,6 @@ int monitor_fd_param(Monitor *mon, const char *text, Error **errp)
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
-typedef struct SetFd {
-    int fd;
-    bool removed;               /* goes away when no copy is left */
-    char *opaque;
-} SetFd;
-
-typedef struct FdSet {
-    int64_t id;
-    GList *fds;                 /* SetFd, newest first */
-    GList *copies;              /* descriptors, as pointers */
-} FdSet;
-
-/* By id; any thread may open a copy. */
-static pthread_mutex_t sets_lock = PTHREAD_MUTEX_INITIALIZER;
-static GList *sets;
-bool (*monitor_machine_runs)(void);
-
-static FdSet *find_set(int64_t id)
-{
-    for (GList *l = sets; l; l = l->next) {
-        if (((FdSet *)l->data)->id == id) {
-            return l->data;
-        }
-    }
-    return NULL;
-}
-
-static void free_set_fd(void *p)
-{
-    SetFd *s = p;
-
-    close(s->fd);
-    g_free(s->opaque);
-    g_free(s);
-}
-
-/* What was removed, or belongs to nobody, is closed: but only while the machine runs, as with the peer. */
-static void clean_set_locked(FdSet *set)
-{
-    bool runs = monitor_machine_runs && monitor_machine_runs();
-
-    for (GList *l = set->fds, *next; l; l = next) {
-        SetFd *s = l->data;
-
-        next = l->next;
-        if ((s->removed || (!set->copies && __atomic_load_n(&monitor_clients, __ATOMIC_RELAXED) == 0)) && runs) {
-            set->fds = g_list_delete_link(set->fds, l);
-            free_set_fd(s);
-        }
-    }
-    if (!set->fds && !set->copies) {
-        sets = g_list_remove(sets, set);
-        g_free(set);
-    }
-}
-
-void monitor_fdsets_clean(void)
-{
-    pthread_mutex_lock(&sets_lock);
-    for (GList *l = sets, *next; l; l = next) {
-        next = l->next;
-        clean_set_locked(l->data);
-    }
-    pthread_mutex_unlock(&sets_lock);
-}
-
-/* The lowest number that is free. */
-static int64_t free_id(void)
-{
-    int64_t id = 0;
-
-    while (find_set(id)) {
-        id++;
-    }
-    return id;
-}
-
-static FdSet *get_or_add_set(int64_t id)
-{
-    FdSet *set = find_set(id);
-
-    if (!set) {
-        set = g_new0(FdSet, 1);
-        set->id = id;
-        sets = g_list_prepend(sets, set);
-    }
-    return set;
-}
-
-int monitor_fdset_add_fd(int fd, bool has_id, int64_t id, const char *opaque, int64_t *out_id, Error **errp)
-{
-    FdSet *set;
-    SetFd *s;
-
-    if (has_id && id < 0) {
-        error_setg(errp, "Parameter 'fdset-id' expects a non-negative value");
-        return -EINVAL;
-    }
-    s = g_new0(SetFd, 1);
-    s->fd = fd;
-    s->opaque = g_strdup(opaque);
-    pthread_mutex_lock(&sets_lock);
-    set = get_or_add_set(has_id ? id : free_id());
-    set->fds = g_list_prepend(set->fds, s);
-    *out_id = set->id;
-    pthread_mutex_unlock(&sets_lock);
-    return 0;
-}
-
 AddfdInfo *qmp_add_fd(const AddFdArgs *arg, Error **errp)
 {
     Monitor *mon = monitor_cur();
@@ -230,7 +120,7 @@ AddfdInfo *qmp_add_fd(const AddFdArgs *arg, Error **errp)
         error_setg(errp, "No file descriptor supplied via SCM_RIGHTS");
         return NULL;
     }
-    if (monitor_fdset_add_fd(fd, arg->has_fdset_id, arg->fdset_id, arg->opaque, &id, errp) < 0) {
+    if (fdset_add(fd, arg->has_fdset_id, arg->fdset_id, arg->opaque, &id, errp) < 0) {
         close(fd);
         return NULL;
     }
@@ -240,35 +130,9 @@ AddfdInfo *qmp_add_fd(const AddFdArgs *arg, Error **errp)
     return info;
 }
 
-/* False when the set has no such descriptor. */
-static bool mark_removed(const RemoveFdArgs *arg)
-{
-    FdSet *set = find_set(arg->fdset_id);
-    bool found = false;
-
-    for (GList *l = set ? set->fds : NULL; l; l = l->next) {
-        SetFd *s = l->data;
-
-        if (!arg->has_fd || s->fd == arg->fd) {
-            s->removed = true;
-            found = true;
-        }
-    }
-    if (found || (set && !arg->has_fd)) {
-        clean_set_locked(set);
-        return true;
-    }
-    return false;
-}
-
 void qmp_remove_fd(const RemoveFdArgs *arg, Error **errp)
 {
-    bool found;
-
-    pthread_mutex_lock(&sets_lock);
-    found = mark_removed(arg);
-    pthread_mutex_unlock(&sets_lock);
-    if (found) {
+    if (fdset_remove(arg->fdset_id, arg->has_fd, arg->fd)) {
         return;
     }
     if (arg->has_fd) {
@@ -278,74 +142,28 @@ void qmp_remove_fd(const RemoveFdArgs *arg, Error **errp)
     }
 }
 
+/* Descriptors of one set come in a row. */
+static void add_info(int64_t id, int fd, const char *opaque, void *arg)
+{
+    FdsetInfoList *list = arg;
+    FdsetInfo *set = list->len ? list->items[list->len - 1] : NULL;
+    FdsetFdInfo *info = FdsetFdInfo_new();
+
+    if (!set || set->fdset_id != id) {
+        set = FdsetInfo_new();
+        set->fdset_id = id;
+        set->fds = FdsetFdInfoList_new();
+        FdsetInfoList_append(list, set);
+    }
+    info->fd = fd;
+    info->opaque = g_strdup(opaque);
+    FdsetFdInfoList_append(set->fds, info);
+}
+
 FdsetInfoList *qmp_query_fdsets(Error **errp)
 {
     FdsetInfoList *list = FdsetInfoList_new();
 
-    pthread_mutex_lock(&sets_lock);
-    for (GList *l = sets; l; l = l->next) {
-        FdSet *set = l->data;
-        FdsetInfo *info = FdsetInfo_new();
-
-        info->fdset_id = set->id;
-        info->fds = FdsetFdInfoList_new();
-        for (GList *f = set->fds; f; f = f->next) {
-            FdsetFdInfo *fd = FdsetFdInfo_new();
-
-            fd->fd = ((SetFd *)f->data)->fd;
-            fd->opaque = g_strdup(((SetFd *)f->data)->opaque);
-            FdsetFdInfoList_append(info->fds, fd);
-        }
-        FdsetInfoList_append(list, info);
-    }
-    pthread_mutex_unlock(&sets_lock);
+    fdset_foreach(add_info, list);
     return list;
-}
-
-int monitor_fdset_dup(int64_t id, int flags)
-{
-    FdSet *set;
-    int copy = -1;
-
-    errno = ENOENT;
-    pthread_mutex_lock(&sets_lock);
-    set = find_set(id);
-    if (set) {
-        errno = EACCES;
-    }
-    for (GList *l = set ? set->fds : NULL; l && copy < 0; l = l->next) {
-        SetFd *s = l->data;
-        int mode = fcntl(s->fd, F_GETFL);
-
-        if (mode >= 0 && (mode & O_ACCMODE) == (flags & O_ACCMODE)) {
-            copy = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-            break;
-        }
-    }
-    if (copy >= 0) {
-        set->copies = g_list_prepend(set->copies, GINT_TO_POINTER(copy));
-    }
-    pthread_mutex_unlock(&sets_lock);
-    return copy;
-}
-
-bool monitor_fdset_dup_gone(int fd)
-{
-    bool found = false;
-
-    pthread_mutex_lock(&sets_lock);
-    for (GList *l = sets; l && !found; l = l->next) {
-        FdSet *set = l->data;
-        GList *copy = g_list_find(set->copies, GINT_TO_POINTER(fd));
-
-        if (copy) {
-            set->copies = g_list_delete_link(set->copies, copy);
-            found = true;
-            if (!set->copies) {
-                clean_set_locked(set);
-            }
-        }
-    }
-    pthread_mutex_unlock(&sets_lock);
-    return found;
 }

@@ -79,15 +79,7 @@ int monitor_init_hmp(Chardev *chr, bool use_readline, Error **errp) __attribute_
 /* Run one line as if typed at mon; output goes to mon. */
 void monitor_hmp_run(Monitor *mon, const char *line) __attribute__((weak));
 
-/* The QOM path of a processor, NULL if there is none of this number: set by programs that have some. */
-extern char *(*monitor_cpu_path)(int64_t index);
 /* Run a line of HMP and return what it printed; g_free. */
 char *monitor_hmp_capture(const char *line, const char *cpu_path);
-
-/* Drop sets of descriptors that nobody uses any more. */
-void monitor_fdsets_clean(void);
-extern int monitor_clients;             /* QMP sessions with a peer; atomic */
-/* Does the machine run?  Set by programs that have one. */
-extern bool (*monitor_machine_runs)(void);
 
 #endif

@@ -13,13 +13,21 @@ void qmp_qmp_capabilities(const QmpCapabilitiesArgs *arg, Error **errp)
 {
     Monitor *mon = monitor_cur();
     MonitorQMP *qmp = monitor_qmp(mon);
-    bool oob = false;
+    bool oob = false, done;
 
     if (!mon || !mon->qmp) {
         return;
     }
     for (size_t i = 0; arg->enable && i < arg->enable->len; i++) {
         oob = oob || arg->enable->items[i] == QMP_CAPABILITY_OOB;
+    }
+    pthread_mutex_lock(&qmp->requests_lock);
+    done = qmp->phase == QMP_PHASE_COMMANDS;
+    pthread_mutex_unlock(&qmp->requests_lock);
+    if (done) {
+        error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
+                  "Capabilities negotiation is already complete, command ignored");
+        return;
     }
     if (oob && !qmp->can_oob) {
         error_setg(errp, "Capability oob is not available");

@@ -11,11 +11,12 @@
 #include <string.h>
 #include "qapi/commands-control.h"
 #include "qmp-int.h"
+#include "util/fdset.h"
 
 #define READ_SIZE 4096
 #define REQUESTS_MAX 8          /* waiting, with out-of-band execution */
 
-int monitor_clients;
+static int clients;             /* atomic: with a peer, of all sessions */
 
 void qmp_request_free(QmpRequest *r)
 {
@@ -199,7 +200,15 @@ static void new_session(MonitorQMP *qmp, bool open)
 
 static void clean_fdsets(void *opaque)
 {
-    monitor_fdsets_clean();
+    fdset_clean();
+}
+
+static void count_clients(int change)
+{
+    fdset_set_clients(__atomic_add_fetch(&clients, change, __ATOMIC_RELAXED));
+    if (change < 0) {
+        aio_bh_oneshot(aio_main_context(), clean_fdsets, NULL);
+    }
 }
 
 static void on_event(void *opaque, ChrEvent event)
@@ -209,11 +218,10 @@ static void on_event(void *opaque, ChrEvent event)
     if (event == CHR_EVENT_OPENED) {
         new_session(qmp, true);
         qmp_send(qmp, qmp_greeting(qmp));
-        __atomic_fetch_add(&monitor_clients, 1, __ATOMIC_RELAXED);
+        count_clients(1);
     } else if (event == CHR_EVENT_CLOSED) {
         new_session(qmp, false);
-        __atomic_fetch_sub(&monitor_clients, 1, __ATOMIC_RELAXED);
-        aio_bh_oneshot(aio_main_context(), clean_fdsets, NULL);
+        count_clients(-1);
     }
 }
 

@@ -124,16 +124,10 @@ static bool parse_request(Request *r, const QObject *o, bool oob, Error **errp)
 static const QmpCommand *choose_command(const Request *r, QmpPhase phase, Error **errp)
 {
     const QmpCommand *cmd = qmp_find_command(r->name);
-    bool negotiates = strcmp(r->name, "qmp_capabilities") == 0;
 
-    if (phase == QMP_PHASE_NEGOTIATION && !negotiates) {
+    if (phase == QMP_PHASE_NEGOTIATION && strcmp(r->name, "qmp_capabilities") != 0) {
         error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
                   "Expecting capabilities negotiation with 'qmp_capabilities'");
-        return NULL;
-    }
-    if (phase == QMP_PHASE_COMMANDS && negotiates) {
-        error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
-                  "Capabilities negotiation is already complete, command ignored");
         return NULL;
     }
     if (!cmd) {

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "chardev/char.h"
+#include "machine/runstate.h"
 #include "monitor/monitor.h"
 #include "system/system.h"
+#include "util/fdset.h"
 
 void setup_mux_monitor(Chardev *chr)
 {
@@ -28,7 +30,7 @@ void setup_add_fd(int fd, int64_t set, const char *opaque)
         error_report("error duplicating fd: %s", strerror(errno));
         exit(1);
     }
-    monitor_fdset_add_fd(dup, true, set, opaque, &id, &error_fatal);
+    fdset_add(dup, true, set, opaque, &id, &error_fatal);
     close(fd);
 }
 
@@ -62,6 +64,7 @@ void setup_monitors(void)
 {
     int index = 0;
 
+    fdset_machine_runs = vm_running;
     for (guint i = 0; emu.mons && i < emu.mons->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.mons, i);
 

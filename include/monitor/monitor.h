@@ -51,14 +51,7 @@ int monitor_get_fd(Monitor *mon, const char *name, Error **errp);
 /* As above for text that may come from the command line: a name needs a current monitor. */
 int monitor_fd_param(Monitor *mon, const char *text, Error **errp);
 
-/*
- * Sets of descriptors (add-fd, -add-fd): open("/dev/fdset/ID", flags) takes a copy of one with the same
- * access mode.  Copies are told apart from other descriptors when they are closed.
- */
-int monitor_fdset_add_fd(int fd, bool has_id, int64_t id, const char *opaque, int64_t *out_id, Error **errp);
-/* A copy, or -1 with errno: ENOENT no such set, EACCES none with this access mode. */
-int monitor_fdset_dup(int64_t id, int flags);
-/* True if fd was such a copy; the caller still closes it. */
-bool monitor_fdset_dup_gone(int fd);
+/* The QOM path of a processor, NULL if there is none of this number: set by programs that have some. */
+extern char *(*monitor_cpu_path)(int64_t index);
 
 #endif

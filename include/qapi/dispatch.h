@@ -43,7 +43,7 @@ void qmp_for_each_command(void (*fn)(const QmpCommand *cmd, void *opaque), void 
 
 typedef enum QmpPhase {
     QMP_PHASE_NEGOTIATION,              /* only qmp_capabilities */
-    QMP_PHASE_COMMANDS,                 /* all but qmp_capabilities */
+    QMP_PHASE_COMMANDS,                 /* all; qmp_capabilities itself refuses to be run again */
 } QmpPhase;
 
 /*

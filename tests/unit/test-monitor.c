@@ -16,6 +16,7 @@
 #include "qapi/events-machine.h"
 #include "qapi/events-run-state.h"
 #include "util/aio.h"
+#include "util/fdset.h"
 #include "util/yank.h"
 
 #define HELLO "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 50, \"minor\": 2, \"major\": 7}, \"package\": \"Stillframe\"}, " \
@@ -347,13 +348,13 @@ static void test_fds(void)
     send_fd(c, "{'execute':'add-fd','arguments':{'fdset-id':7}}", fd);
     added = client_line(c, 5000);
     g_assert_nonnull(strstr(added, "\"fdset-id\": 7"));
-    g_assert_cmpint(monitor_fdset_dup(7, O_RDWR), ==, -1);
+    g_assert_cmpint(fdset_open("/dev/fdset/7", O_RDWR, 0, NULL), ==, -1);
     g_assert_cmpint(errno, ==, EACCES);
-    copy = monitor_fdset_dup(7, O_RDONLY);
+    g_assert_cmpint(fdset_open("/dev/fdset/8", O_RDONLY, 0, NULL), ==, -1);
+    g_assert_cmpint(errno, ==, ENOENT);
+    copy = fdset_open("/dev/fdset/7", O_RDONLY, 0, NULL);
     g_assert_cmpint(copy, >=, 0);
-    g_assert_true(monitor_fdset_dup_gone(copy));
-    g_assert_false(monitor_fdset_dup_gone(copy));
-    close(copy);
+    fdset_close(copy);
     close(fd);
     client_free(c);
 }
