@@ -366,6 +366,7 @@ DriveInfo *drive_hot_add(const char *text, DriveInterface default_if, Error **er
 
     if (id && !id_wellformed(id)) {
         error_setg(errp, "Parameter 'id' expects an identifier");
+        error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
         return NULL;
     }
     dinfo = opts ? drive_new(opts, default_if, errp) : NULL;

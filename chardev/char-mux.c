@@ -19,7 +19,7 @@ typedef struct MuxChardev {
     Chardev chr;
     CharBackend below;
     CharBackend *users[MAX_USERS];
-    int n, focus;
+    int n, focus;                  /* focus: a tag, -1 before the first user listens */
     uint8_t buffer[MAX_USERS][MUX_BUFFER];
     unsigned produced[MAX_USERS], consumed[MAX_USERS];
     bool escaped, timestamps, line_start;
@@ -114,7 +114,7 @@ static void do_escape(MuxChardev *m, uint8_t c)
         }
         break;
     case 'b':
-        if (m->n) {
+        if (m->focus >= 0) {
             send_event(m, m->focus, CHR_EVENT_BREAK);
         }
         break;
@@ -150,7 +150,7 @@ static bool filter_byte(MuxChardev *m, uint8_t c)
 
 static int user_room(MuxChardev *m, int i)
 {
-    CharBackend *be = m->users[i];
+    CharBackend *be = i >= 0 ? m->users[i] : NULL;
 
     return be && be->can_read ? be->can_read(be->opaque) : 0;
 }
@@ -159,7 +159,7 @@ static void drain_buffer(MuxChardev *m)
 {
     int i = m->focus;
 
-    while (m->n && m->users[i] && m->produced[i] != m->consumed[i] && user_room(m, i) > 0) {
+    while (i >= 0 && m->users[i] && m->produced[i] != m->consumed[i] && user_room(m, i) > 0) {
         uint8_t c = m->buffer[i][m->consumed[i]++ % MUX_BUFFER];
 
         m->users[i]->read(m->users[i]->opaque, &c, 1);
@@ -184,12 +184,15 @@ static void mux_read(void *opaque, const uint8_t *buf, int size)
 
     drain_buffer(m);
     for (int i = 0; i < size; i++) {
-        int f = m->focus;
+        int f;
 
         if (!filter_byte(m, buf[i])) {
             continue;
         }
         f = m->focus;
+        if (f < 0) {
+            continue;
+        }
         if (m->produced[f] == m->consumed[f] && user_room(m, f) > 0 && m->users[f]->read) {
             m->users[f]->read(m->users[f]->opaque, &buf[i], 1);
         } else if (m->produced[f] - m->consumed[f] < MUX_BUFFER) {
@@ -296,7 +299,7 @@ void mux_focus(Chardev *chr, int tag)
 {
     MuxChardev *m = (MuxChardev *)chr;
 
-    if (m->focus >= 0 && m->focus != tag) {
+    if (m->focus >= 0) {
         send_event(m, m->focus, CHR_EVENT_MUX_OUT);
     }
     m->focus = tag;
@@ -321,7 +324,7 @@ bool mux_has_open_frontend(const Chardev *chr)
 {
     const MuxChardev *m = (const MuxChardev *)chr;
 
-    return m->n > 0 && m->users[m->focus] && m->users[m->focus]->fe_open;
+    return m->focus >= 0 && m->users[m->focus] && m->users[m->focus]->fe_open;
 }
 
 void mux_machine_ready(Chardev *chr)
@@ -352,7 +355,7 @@ static bool mux_open(Chardev *chr, const QDict *data, bool *be_opened, Error **e
         error_setg(errp, "mux: base chardev %s not found", name);
         return false;
     }
-    m->focus = 0;
+    m->focus = -1;
     m->started_ms = -1;
     *be_opened = machine_ready;
     return chr_fe_init(&m->below, below, errp);

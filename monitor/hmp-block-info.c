@@ -28,19 +28,18 @@ static void print_limits(Monitor *mon, const BlockDeviceInfo *i)
                    i->group ? i->group : "");
 }
 
-/* The chain from the top, each image as `qemu-img info` has it. */
-static void print_images(Monitor *mon, const ImageInfo *image)
+/* The chain from the top, each image (ImageInfo, in the order in which it was made) as `qemu-img info` has it. */
+static void print_images(Monitor *mon, const QDict *image)
 {
     monitor_printf(mon, "\nImages:\n");
-    for (; image; image = image->backing_image) {
-        g_autoptr(QObject) value = ImageInfo_to_qobject(image);
-        g_autofree char *text = bdrv_image_info_text(value);
+    for (; image; image = qdict_get_dict(image, "backing-image")) {
+        g_autofree char *text = bdrv_image_info_text(image);
 
         monitor_printf(mon, "%s", text);
     }
 }
 
-static void print_inserted(Monitor *mon, const BlockDeviceInfo *i, bool verbose)
+static void print_inserted(Monitor *mon, const BlockDeviceInfo *i, const QDict *image)
 {
     const BlockdevCacheInfo *c = i->cache;
 
@@ -56,13 +55,13 @@ static void print_inserted(Monitor *mon, const BlockDeviceInfo *i, bool verbose)
     if (has_limits(i)) {
         print_limits(mon, i);
     }
-    if (verbose) {
-        print_images(mon, i->image);
+    if (image) {
+        print_images(mon, image);
     }
 }
 
-/* info NULL: a node without a device.  inserted NULL: an empty device. */
-static void print_one(Monitor *mon, const BlockInfo *info, const BlockDeviceInfo *i, bool verbose)
+/* info NULL: a node without a device.  inserted NULL: an empty device.  image: to be shown as well. */
+static void print_one(Monitor *mon, const BlockInfo *info, const BlockDeviceInfo *i, const QDict *image)
 {
     if (info && *info->device) {
         monitor_printf(mon, "%s", info->device);
@@ -91,7 +90,7 @@ static void print_one(Monitor *mon, const BlockInfo *info, const BlockDeviceInfo
         }
     }
     if (i) {
-        print_inserted(mon, i, verbose);
+        print_inserted(mon, i, image);
     }
 }
 
@@ -106,7 +105,8 @@ static bool print_devices(Monitor *mon, const char *wanted, bool verbose)
         return true;
     }
     for (size_t n = 0; n < qlist_size(list); n++) {
-        BlockInfo *info = BlockInfo_from_qobject(qlist_get(list, n), &err);
+        const QDict *item = qlist_get(list, n), *inserted = qdict_get_dict(item, "inserted");
+        BlockInfo *info = BlockInfo_from_qobject(item, &err);
 
         if (hmp_error(mon, err)) {
             return printed;
@@ -115,7 +115,7 @@ static bool print_devices(Monitor *mon, const char *wanted, bool verbose)
             if (n) {
                 monitor_printf(mon, "\n");
             }
-            print_one(mon, info, info->inserted, verbose);
+            print_one(mon, info, info->inserted, verbose && inserted ? qdict_get_dict(inserted, "image") : NULL);
             printed = true;
         }
         BlockInfo_free(info);
@@ -142,7 +142,7 @@ static void print_nodes(Monitor *mon, const char *wanted, bool verbose)
             if (n) {
                 monitor_printf(mon, "\n");
             }
-            print_one(mon, NULL, i, verbose);
+            print_one(mon, NULL, i, verbose ? qdict_get_dict(qlist_get(list, n), "image") : NULL);
         }
         BlockDeviceInfo_free(i);
     }

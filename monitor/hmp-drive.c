@@ -75,7 +75,7 @@ static BlockBackend *backend_for(const char *name, Error **errp)
     return bs ? blk_new_with_bs(bs, 0, BLK_PERM_ALL, errp) : NULL;
 }
 
-/* What the command prints goes to stdout, as the peer has it; problems to stderr. */
+/* What the command prints goes to stdout, as the peer has it. */
 void hmp_qemu_io(Monitor *mon, const QDict *args)
 {
     const char *device = qdict_get_str(args, "device");
@@ -94,7 +94,6 @@ void hmp_qemu_io(Monitor *mon, const QDict *args)
         hmp_error(mon, err);
         return;
     }
-    error_set_sink(NULL, NULL);
     out_set_sink(NULL, NULL);
     iocmd_run(blk, qdict_get_str(args, "command"));
     fflush(stdout);

@@ -38,6 +38,16 @@ void blockdev_set_iothread_hook(AioContext *(*find)(const char *id));
 /* SnapshotInfo as QMP shows it. */
 QDict *blockdev_snapshot_to_dict(const QEMUSnapshotInfo *sn);
 
+/* --- disks of the machine (machine-disks.c) ------------------------------------------------------- */
+/* BlockDriverState *, borrowed: those that a snapshot of the whole machine covers. */
+GPtrArray *blockdev_machine_disks(void);
+/* The first of them that can hold snapshots; NULL + errp. */
+BlockDriverState *blockdev_vmstate_disk(Error **errp);
+bool blockdev_all_have_snapshot(const char *name);
+/* "" for a node without a named backend; borrowed. */
+const char *blockdev_device_name(BlockDriverState *bs);
+int blockdev_delete_snapshot_everywhere(const char *name, Error **errp);
+
 /* --- commit at once (commit.c) ------------------------------------------------------------------ */
 /* Bring the image into its backing file and empty it; -ENOTSUP without one. */
 int blockdev_commit(BlockDriverState *bs);
