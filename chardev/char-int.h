@@ -43,6 +43,7 @@ struct Chardev {
     AioContext *ctx;               /* where handlers run */
     int log_fd;                    /* -1 none */
     bool be_open;                  /* a peer is there */
+    bool from_options;             /* made by the command line: its options occupy the id */
 };
 
 extern const ChardevClass chr_class_file, chr_class_mux, chr_class_null, chr_class_parallel, chr_class_pipe,

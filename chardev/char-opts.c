@@ -137,6 +137,10 @@ Chardev *chr_new_from_checked(const QDict *options, Error **errp)
     if (!backend) {
         return NULL;
     }
+    if (chr_find(id)) {
+        error_setg(errp, "attempt to add duplicate property '%s' to object (type 'container')", id);
+        return NULL;
+    }
     chr = chr_new(base ? base : id, backend, errp);
     if (!chr || !mux) {
         return chr;
@@ -157,7 +161,7 @@ QDict *chr_check_new(const QDict *options, Error **errp)
         error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
         return NULL;
     }
-    if (id && chr_find(id)) {
+    if (id && chr_find(id) && chr_find(id)->from_options) {
         error_setg(errp, "Duplicate ID '%s' for chardev", id);
         return NULL;
     }
@@ -167,8 +171,12 @@ QDict *chr_check_new(const QDict *options, Error **errp)
 Chardev *chr_new_from_options(const QDict *options, Error **errp)
 {
     g_autoptr(QObject) typed = chr_check_new(options, errp);
+    Chardev *chr = typed ? chr_new_from_checked(typed, errp) : NULL;
 
-    return typed ? chr_new_from_checked(typed, errp) : NULL;
+    if (chr) {
+        chr->from_options = true;
+    }
+    return chr;
 }
 
 static void print_kinds(void)

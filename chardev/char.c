@@ -51,18 +51,18 @@ bool chr_has_open_frontend(const Chardev *chr)
     return chr->cls == &chr_class_mux ? mux_has_open_frontend(chr) : chr->be && chr->be->fe_open;
 }
 
+/* From the end of the table: the peer's lists are built by putting each before those found so far. */
 void chr_foreach(bool (*fn)(Chardev *chr, void *opaque), void *opaque)
 {
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
     GHashTableIter iter;
-    bool more = true;
     void *chr;
 
     g_hash_table_iter_init(&iter, table());
-    while (more && g_hash_table_iter_next(&iter, NULL, &chr)) {
-        AioPause *pause = aio_context_pause(chr_context(chr));
-
-        more = fn(chr, opaque);
-        aio_context_resume(pause);
+    while (g_hash_table_iter_next(&iter, NULL, &chr)) {
+        g_ptr_array_add(all, chr);
+    }
+    for (guint i = all->len; i-- > 0 && fn(all->pdata[i], opaque); ) {
     }
 }
 
