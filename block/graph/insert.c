@@ -61,12 +61,66 @@ static BdrvChild *link_below(const BlockDriverState *bs)
 
 BlockDriverState *bdrv_find_overlay(BlockDriverState *active, BlockDriverState *bs)
 {
-    BdrvChild *c;
-
-    while ((c = link_below(active)) && c->bs != bs) {
-        active = c->bs;
+    bs = bdrv_skip_filters(bs);
+    active = bdrv_skip_filters(active);
+    while (active && bdrv_backing_chain_next(active) != bs) {
+        active = bdrv_backing_chain_next(active);
     }
-    return c ? active : NULL;
+    return active;
+}
+
+/* An image whose backing node was replaced: say so in its header. */
+static int update_backing_name(BlockDriverState *parent, BlockDriverState *base, const char *name, Error **errp)
+{
+    bool was_read_only = parent->read_only;
+    int ret;
+
+    if (was_read_only) {
+        ret = bdrv_reopen_set_read_only(parent, false, errp);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    ret = bdrv_change_backing_file(parent, name, base->drv ? base->drv->name : "", false);
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Could not update backing file link");
+    }
+    if (was_read_only) {
+        bdrv_reopen_set_read_only(parent, true, NULL);
+    }
+    return ret;
+}
+
+int bdrv_drop_intermediate(BlockDriverState *top, BlockDriverState *base, const char *name)
+{
+    g_autoptr(GPtrArray) overlays = g_ptr_array_new();
+    Error *err = NULL;
+    int ret;
+
+    if (!top->drv || !base->drv || !bdrv_chain_contains(top, base)) {
+        return -EIO;
+    }
+    bdrv_ref(top);
+    bdrv_drained_begin(top);
+    if (!name) {
+        bdrv_refresh_filename(base);
+        name = base->filename;
+    }
+    for (BdrvChild *c = top->parents; c; c = c->next_parent) {
+        if (c->parent && (c->role & BDRV_CHILD_COW)) {
+            g_ptr_array_add(overlays, c->parent);
+        }
+    }
+    ret = bdrv_replace_node(top, base, &err);
+    for (guint i = 0; ret == 0 && i < overlays->len; i++) {
+        ret = update_backing_name(g_ptr_array_index(overlays, i), base, name, &err);
+    }
+    if (err) {
+        error_report_err(err);
+    }
+    bdrv_drained_end(top);
+    bdrv_unref(top);
+    return ret;
 }
 
 int bdrv_freeze_chain(BlockDriverState *bs, BlockDriverState *base, Error **errp)

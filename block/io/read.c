@@ -50,7 +50,9 @@ static int coroutine_fn read_aligned(BdrvChild *c, TrackedRequest *r, int64_t of
     }
     tracked_wait(r);
     if (flags & BDRV_REQ_PREFETCH) {
-        return 0;
+        /* Filters pass it on to where something is copied; there is nothing to read otherwise. */
+        return c->bs->supported_read_flags & BDRV_REQ_PREFETCH
+            ? c->bs->drv->co_read(c->bs, offset, bytes, NULL, 0, flags) : 0;
     }
     return read_to_end(c->bs, offset, bytes, qiov, qiov_offset, flags & ~BDRV_REQ_COPY_ON_READ);
 }

@@ -59,9 +59,14 @@ int bdrv_replace_node(BlockDriverState *from, BlockDriverState *to, Error **errp
 BlockDriverState *bdrv_insert_node(BlockDriverState *bs, QDict *options, int flags, Error **errp);
 /* A node of an unregistered driver, without children or open callback; name NULL: generated.  Referenced. */
 BlockDriverState *bdrv_new_internal_node(const BlockDriver *drv, const char *node_name, int flags, Error **errp);
+/*
+ * base takes the place of top, which has it in its chain: what used top as its backing file notes name (NULL: base's
+ * own) in its header.  0 or -errno; messages are printed.
+ */
+int bdrv_drop_intermediate(BlockDriverState *top, BlockDriverState *base, const char *name);
 /* Not used by another node. */
 bool bdrv_is_root_node(const BlockDriverState *bs);
-/* The node that has bs as its backing or filtered child, from active downwards; active itself has none. */
+/* The image (no filter) in active's chain whose backing image is bs, filters aside; bs NULL: the lowest. NULL: none. */
 BlockDriverState *bdrv_find_overlay(BlockDriverState *active, BlockDriverState *bs);
 /* The backing and filtered edges from bs down to base may not be changed.  -EPERM + errp when one is frozen already. */
 int bdrv_freeze_chain(BlockDriverState *bs, BlockDriverState *base, Error **errp);
