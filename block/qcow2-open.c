@@ -424,7 +424,8 @@ static void coroutine_fn settle_entry(void *opaque)
     SettleJob *j = opaque;
     Error *err = NULL;
 
-    if (qcow2_store_bitmaps(j->q, j->release_bitmaps, &err) < 0) {
+    /* After fatal corruption nothing is written any more: what is stored says in-use. */
+    if (!j->q->broken && qcow2_store_bitmaps(j->q, j->release_bitmaps, &err) < 0) {
         error_reportf_err(err, "Lost persistent bitmaps during inactivation of node '%s': ",
                           j->q->bs->node_name[0] ? j->q->bs->node_name : j->q->bs->filename);
     }

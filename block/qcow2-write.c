@@ -240,7 +240,9 @@ static int coroutine_fn alloc_fresh(Piece *p, uint64_t hint)
         return place;
     }
     if (place == 0) {
-        return qcow2_corrupt(q, true, -1, -1, "Preventing invalid allocation of data cluster at offset 0");
+        int ret = qcow2_check_overlap(q, 0, place, n << q->cluster_bits, false);
+        return ret < 0 ? ret
+            : qcow2_corrupt(q, true, -1, -1, "Preventing invalid allocation of data cluster at offset 0");
     }
     p->fresh = place;
     return 0;

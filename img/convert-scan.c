@@ -36,27 +36,44 @@ static ConvertKind kind_of(const Convert *c, int status)
     return (status & BDRV_BLOCK_ZERO) && c->opt->min_sparse ? CONVERT_ZERO : CONVERT_DATA;
 }
 
+/*
+ * Status of at most left bytes from c->at.  Salvaging, a failure is narrowed down to a sector, which may be read after
+ * all although its status is not known.
+ */
+static int coroutine_fn source_status(Convert *c, const ConvertSource *s, int64_t left, int64_t *pnum)
+{
+    BlockDriverState *bs = blk_bs(s->blk), *base = c->target_has_backing ? bdrv_cow_bs(bdrv_skip_filters(bs)) : NULL;
+    int64_t at = c->at - s->start;
+    int status;
+
+    for (;;) {
+        status = bdrv_block_status_above(bs, base, at, left, pnum, NULL, NULL, NULL);
+        if (status >= 0 || !c->opt->salvage) {
+            return status;
+        }
+        if (left <= BDRV_SECTOR_SIZE) {
+            break;
+        }
+        left = DIV_UP(DIV_UP(left, BDRV_SECTOR_SIZE), 4) * BDRV_SECTOR_SIZE;
+    }
+    if (!c->opt->source.quiet) {
+        warn_report("error while reading block status at offset %" PRIu64 ": %s", (uint64_t)at, strerror(-status));
+    }
+    *pnum = left;
+    return BDRV_BLOCK_DATA | BDRV_BLOCK_ALLOCATED;
+}
+
 /* What [at, status_end) is; both fall into one source. */
 static int coroutine_fn scan_range(Convert *c)
 {
     const ConvertSource *s = source_at(c, c->at);
-    BlockDriverState *bs = blk_bs(s->blk), *base = c->target_has_backing ? bdrv_cow_bs(bdrv_skip_filters(bs)) : NULL;
     int64_t left = s->start + s->bytes - c->at, pnum = 0;
     int status;
 
     if (c->target_has_backing && c->at < c->target_backing_length) {
         left = MIN(left, c->target_backing_length - c->at);
     }
-    status = bdrv_block_status_above(bs, base, c->at - s->start, left, &pnum, NULL, NULL, NULL);
-    if (status < 0 && c->opt->salvage) {
-        if (!c->opt->source.quiet) {
-            warn_report("error while reading block status at offset %" PRIu64 ": %s", (uint64_t)(c->at - s->start),
-                        strerror(-status));
-        }
-        /* Perhaps the data can be read although its status cannot. */
-        status = BDRV_BLOCK_DATA | BDRV_BLOCK_ALLOCATED;
-        pnum = MIN(left, c->chunk);
-    }
+    status = source_status(c, s, left, &pnum);
     if (status < 0) {
         error_report("error while reading block status at offset %" PRIu64 ": %s", (uint64_t)(c->at - s->start),
                      strerror(-status));
