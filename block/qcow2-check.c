@@ -128,13 +128,36 @@ static void report_unreadable(Checker *c, uint64_t from, uint64_t to, int err)
     }
 }
 
+/*
+ * A changed block goes back to its place.  Where that is some other structure's place too, the write is prevented:
+ * the findings stay, and the check goes on.
+ */
+static int coroutine_fn write_repaired(Checker *c, uint64_t offset, const uint8_t *block, const BdrvCheckResult *before)
+{
+    BdrvCheckResult *r = c->res;
+    int ret = qcow2_check_overlap(c->q, QCOW2_OL_REFCOUNT_BLOCK, offset, c->q->cluster_size, false);
+
+    if (ret < 0) {
+        r->corruptions += r->corruptions_fixed - before->corruptions_fixed;
+        r->leaks += r->leaks_fixed - before->leaks_fixed;
+        r->corruptions_fixed = before->corruptions_fixed;
+        r->leaks_fixed = before->leaks_fixed;
+        return 0;
+    }
+    ret = bdrv_write_buf(c->q->bs->file, offset, c->q->cluster_size, block, 0);
+    if (ret < 0) {
+        r->check_errors++;
+    }
+    return ret;
+}
+
 /* The clusters [from, to) that block (NULL: none) counts; *highest: last cluster in use. */
 static int coroutine_fn compare_block(Checker *c, BdrvCheckFix fix, uint8_t *block, uint64_t from, uint64_t to,
                                       uint64_t *highest)
 {
     Qcow2 *q = c->q;
+    const BdrvCheckResult before = *c->res;
     bool changed = false;
-    int ret = 0;
 
     for (uint64_t i = from; i < to; i++) {
         uint64_t refs = refmap_get(c->refs, i), count = block ? qcow2_rb_get(q, block, i - from) : 0;
@@ -146,14 +169,7 @@ static int coroutine_fn compare_block(Checker *c, BdrvCheckFix fix, uint8_t *blo
             changed = true;
         }
     }
-    if (changed) {
-        ret = check_write(c, QCOW2_OL_REFCOUNT_BLOCK, q->rt[from >> q->rb_bits] & QCOW2_RT_OFFSET_MASK, q->cluster_size,
-                          block);
-        if (ret < 0) {
-            c->res->check_errors++;
-        }
-    }
-    return ret;
+    return changed ? write_repaired(c, q->rt[from >> q->rb_bits] & QCOW2_RT_OFFSET_MASK, block, &before) : 0;
 }
 
 int coroutine_fn check_compare(Checker *c, BdrvCheckFix fix)
@@ -297,7 +313,7 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
     check_forget_blocks(&c);
     g_clear_pointer(&c.refs, refmap_free);
     g_clear_pointer(&c.l2_visits, g_hash_table_destroy);
-    if (ret == 0 && fix && !res->check_errors && !res->corruptions) {
+    if (ret == 0 && fix && !q->broken && !res->check_errors && !res->corruptions) {
         ret = qcow2_mark_clean(q);
         if (ret == 0) {
             ret = qcow2_mark_consistent(q);
