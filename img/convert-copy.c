@@ -198,7 +198,7 @@ static int coroutine_fn convert_work(void *opaque, ImgPipeline *p, ImgJob *job)
     } else {
         ret = offload(c, job) ? 0 : copy_data(c, p, job);
     }
-    if (ret >= 0) {
+    if (ret >= 0 && (job->kind == CONVERT_DATA || !c->count_data)) {
         img_progress_add(job->bytes);
     }
     return ret;
@@ -217,7 +217,14 @@ int convert_copy(Convert *c)
     int ret;
 
     c->copy_range = c->opt->copy_range;
-    img_progress_total(c->total);
+    if (c->opt->show_progress) {
+        ret = convert_count_data(c);
+        if (ret < 0) {
+            return ret;
+        }
+    } else {
+        img_progress_total(c->total);
+    }
     ret = img_pipeline_run(&ops, c, c->opt->workers, c->chunk);
     if (ret < 0 && !c->failed) {
         error_report("error while converting: %s", strerror(-ret));

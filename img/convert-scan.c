@@ -11,6 +11,8 @@
 /* Ranges of zeroes go to the target in one request up to this size. */
 #define MAX_ZERO_JOB (1 * GiB)
 
+typedef struct CountJob { Convert *c; int64_t data; int ret; } CountJob;
+
 static const ConvertSource *source_at(const Convert *c, int64_t offset)
 {
     int i = 0;
@@ -140,7 +142,34 @@ int coroutine_fn convert_take(void *opaque, ImgJob *job)
             keep_pace(c, job->bytes);
             return 1;
         }
-        img_progress_add(job->bytes);
+        if (!c->count_data) {
+            img_progress_add(job->bytes);
+        }
     }
     return 0;
+}
+
+static void coroutine_fn count_entry(void *opaque)
+{
+    CountJob *j = opaque;
+    Convert *c = j->c;
+
+    while (c->at < c->total && j->ret == 0) {
+        j->ret = scan_range(c);
+        j->data += c->kind == CONVERT_DATA ? c->status_end - c->at : 0;
+        c->at = c->status_end;
+    }
+    c->at = c->status_end = 0;
+}
+
+int convert_count_data(Convert *c)
+{
+    CountJob j = { .c = c };
+
+    co_run_sync(count_entry, &j);
+    if (j.ret == 0) {
+        c->count_data = true;
+        img_progress_total(j.data);
+    }
+    return j.ret;
 }

@@ -59,6 +59,7 @@ typedef struct Convert {
     int64_t at;                         /* next byte to hand out */
     int64_t status_end;                 /* `kind` holds up to here */
     ConvertKind kind;
+    bool count_data;                    /* progress is of the data to copy, not of all bytes */
     int64_t pace_ns;                    /* rate limit: when the next job may start */
 
     bool copy_range;                    /* still worth a try */
@@ -71,6 +72,8 @@ bool convert_open_target(Convert *c, const char *filename);
 QDict *img_creation_options(const BlockDriver *drv, const BlockDriver *protocol, const char *text, Error **errp);
 
 /* convert-scan.c */
+/* For -p: look through all sources first, and let progress count their data alone.  0 or -errno after reporting. */
+int convert_count_data(Convert *c);
 int coroutine_fn convert_take(void *opaque, ImgJob *job);
 
 /* convert-copy.c: all jobs; 0 or -errno after reporting. */

@@ -14,7 +14,8 @@ static QDict *options_from_string(const char *text, const ImgOpen *how, Error **
     if (!options) {
         return NULL;
     }
-    if (qdict_has(options, "force-share") && how->force_share) {
+    if (how->force_share && qdict_has(options, "force-share") &&
+        g_strcmp0(opt_get_str(options, "force-share"), "on")) {
         error_report("--force-share/-U conflicts with image options");
         return NULL;
     }
@@ -90,7 +91,7 @@ bool img_snapshot_param(const char *text, ImgSnapshotParam *out)
         out->either = g_strdup(text);
         return true;
     }
-    options = opts_parse_list(text, NULL, NULL, &err);
+    options = opts_parse_list_noisy(text, NULL, NULL, &err);
     checked = options ? opts_check_all(options, internal_snapshot_opts, &err) : NULL;
     if (!checked) {
         error_report_err(err);

@@ -290,6 +290,6 @@ int img_snapshot(int argc, char **argv)
     if (action == ACT_EXPORT) {
         return export_snapshot(&c, arg) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    c.how.flags = BDRV_O_UNMAP | (action && strchr("acd", action) ? BDRV_O_RDWR : 0);
+    c.how.flags = BDRV_O_UNMAP | (!action || strchr("acd", action) ? BDRV_O_RDWR : 0);
     return run_action(&c, action, arg) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
