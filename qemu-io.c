@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "img/common.h"
 #include "iocmd/iocmd.h"
 #include "util/aio.h"
@@ -208,29 +210,92 @@ static void print_usage(void)
            error_progname());
 }
 
+/* Standard input by lines, read only when it has something, so that requests go on while a person thinks. */
+typedef struct Input {
+    GString *text;          /* read and not yet given out */
+    bool watched;           /* by the event loop; files are always readable */
+    bool readable, ended;
+} Input;
+
+static void input_ready(void *opaque)
+{
+    ((Input *)opaque)->readable = true;
+}
+
+static void input_open(Input *in)
+{
+    struct stat st;
+
+    *in = (Input){ .text = g_string_new(NULL) };
+    in->watched = fstat(STDIN_FILENO, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* Runs the event loop until there is something to read, once at least. */
+static void input_fill(Input *in)
+{
+    char buf[4096];
+    ssize_t n;
+
+    in->readable = !in->watched;
+    if (in->watched) {
+        aio_set_fd_handler(aio_main_context(), STDIN_FILENO, input_ready, NULL, in);
+    }
+    do {
+        aio_poll(aio_main_context(), !in->readable);
+    } while (!in->readable);
+    if (in->watched) {
+        aio_set_fd_handler(aio_main_context(), STDIN_FILENO, NULL, NULL, NULL);
+    }
+    do {
+        n = read(STDIN_FILENO, buf, sizeof(buf));
+    } while (n < 0 && errno == EINTR);
+    in->ended = n <= 0;
+    if (n > 0) {
+        g_string_append_len(in->text, buf, n);
+    }
+}
+
+/* The next line without its end, NULL at the end of input. */
+static char *input_line(Input *in)
+{
+    const char *end;
+    size_t len;
+    char *line;
+
+    while (!(end = memchr(in->text->str, '\n', in->text->len)) && !in->ended) {
+        input_fill(in);
+    }
+    if (!end && !in->text->len) {
+        return NULL;
+    }
+    len = end ? (size_t)(end - in->text->str) : in->text->len;
+    line = g_strndup(in->text->str, len);
+    g_string_erase(in->text, 0, len + (end != NULL));
+    return g_strchomp(line);
+}
+
 /* Without -c: a line at a time until quit or the end of input. */
 static int run_prompt(void)
 {
     int status = 0;
-    size_t size = 0;
-    char *line = NULL;
+    Input in;
 
+    input_open(&in);
     while (!quit) {
-        ssize_t len;
+        g_autofree char *line = NULL;
 
         printf("%s> ", error_progname());
         fflush(stdout);
-        len = getline(&line, &size, stdin);
-        if (len < 0) {
+        aio_poll(aio_main_context(), false);
+        line = input_line(&in);
+        if (!line) {
             break;
         }
-        g_strchomp(line);
         if (iocmd_run(blk, line) < 0) {
             status = 1;
         }
-        aio_poll(aio_main_context(), false);
     }
-    free(line);
+    g_string_free(in.text, TRUE);
     return status;
 }
 

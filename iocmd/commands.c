@@ -145,11 +145,11 @@ static bool take_permissions(const IoCmd *cmd, BlockBackend *blk)
 
 static int run_command(const IoCmd *cmd, BlockBackend *blk, int argc, char **argv)
 {
-    if (!check_arg_count(cmd, argv[0], argc - 1)) {
-        return -EINVAL;
-    }
     if (!cmd->no_file_ok && !(blk && blk_is_available(blk))) {
         fprintf(stderr, "no file open, try 'help open'\n");
+        return -EINVAL;
+    }
+    if (!check_arg_count(cmd, argv[0], argc - 1)) {
         return -EINVAL;
     }
     if (!take_permissions(cmd, blk)) {

@@ -63,7 +63,8 @@ def need(*command):
 
 
 def plain(text, folder):
-    """Without speeds, dates and the folder's name."""
+    """Without speeds, dates, the folder's name and hints that only ours gives."""
+    text = re.sub(r"^Did you mean .*\n", "", text, flags=re.M)
     text = re.sub(r"[0-9.:]+( sec| seconds)? \(.*\)", "TIME", text.replace(folder, "."))
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE", text)
 
