@@ -2,6 +2,7 @@
 """Generates the C side of the schema and its reference.
 
     main.py --output FOLDER [--modules-with-commands A,B] [--events A,B] FILE.json...
+    main.py --reference FILE.md FILE.json...
 
 The two lists are those of the build file; a list that does not fit the schema is an error, because
 the build would miss files.
@@ -12,6 +13,7 @@ import argparse
 import sys
 
 import gen_commands
+import gen_doc
 import gen_events
 import gen_types
 from schema import Schema, SchemaError
@@ -25,7 +27,8 @@ def check_list(what, given, actual):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output")
+    parser.add_argument("--reference")
     parser.add_argument("--modules-with-commands")
     parser.add_argument("--events")
     parser.add_argument("files", nargs="+")
@@ -34,12 +37,14 @@ def main():
         schema = Schema(options.files)
         check_list("modules with commands", options.modules_with_commands, {command.module for command in schema.commands})
         check_list("events", options.events, {event.name for event in schema.events})
+        if options.reference:
+            gen_doc.generate(schema, options.reference)
+        if options.output:
+            for part in (gen_types, gen_commands, gen_events):
+                part.generate(schema, options.output)
     except SchemaError as error:
         print(error, file=sys.stderr)
         return 1
-    gen_types.generate(schema, options.output)
-    gen_commands.generate(schema, options.output)
-    gen_events.generate(schema, options.output)
     return 0
 
 
