@@ -186,6 +186,7 @@ static void submit_range(VirtioBlkReq *r, bool zeroes)
 {
     VirtioBlk *s = r->s;
     uint32_t max = zeroes ? s->max_write_zeroes_sectors : s->max_discard_sectors;
+    uint8_t bad = S_OK;
     RangeHeader h;
     int64_t bytes;
 
@@ -205,11 +206,15 @@ static void submit_range(VirtioBlkReq *r, bool zeroes)
     }
     bytes = (int64_t)h.sectors * 512;
     if (h.sectors > max || !range_ok(s, h.sector, bytes)) {
-        invalid(r, BLOCK_ACCT_WRITE);
-        return;
+        bad = S_IOERR;
+    } else if (h.flags & ~(zeroes ? 1u : 0u)) {
+        bad = S_UNSUPP;
     }
-    if (h.flags & ~(zeroes ? 1u : 0u)) {
-        finish(r, S_UNSUPP);
+    if (bad != S_OK) {
+        if (zeroes) {
+            block_acct_invalid(blk_get_stats(s->conf.blk), BLOCK_ACCT_WRITE);
+        }
+        finish(r, bad);
         return;
     }
     if (zeroes) {              /* the peer counts no discards here */

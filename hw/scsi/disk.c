@@ -1,0 +1,372 @@
+/*
+ * scsi-hd and scsi-cd: life, medium and tray, the commands that need no data path.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/scsi/disk.h"
+#include "util/cutils.h"
+
+/* --- commands -------------------------------------------------------------------------------------------- */
+
+static void start_stop(ScsiDisk *s, ScsiReq *r)
+{
+    bool start = r->cdb[4] & 1, tray = r->cdb[4] & 2;
+
+    if (!(r->cdb[4] >> 4) && tray && disk_removable(s)) {
+        if (!start && !s->tray_open && s->tray_locked) {
+            if (blk_is_inserted(s->conf.blk)) {
+                scsi_req_fail(r, scsi_removal_prevented);
+            } else {
+                static const ScsiSense not_ready = { 2, 0x53, 2 };
+
+                scsi_req_fail(r, not_ready);
+            }
+            return;
+        }
+        if (s->tray_open == start) {
+            s->tray_open = !start;
+            blk_eject(s->conf.blk, !start);
+        }
+    }
+    scsi_req_complete(r, SCSI_GOOD);
+}
+
+static void read_capacity(ScsiDisk *s, ScsiReq *r, uint8_t *buf)
+{
+    uint64_t blocks;
+
+    if (!disk_blocks(s, &blocks)) {
+        scsi_req_fail(r, scsi_no_medium);
+        return;
+    }
+    if (r->cdb[0] == 0x25) {
+        if (!(r->cdb[8] & 1) && r->lba) {
+            scsi_req_fail(r, scsi_invalid_field);
+            return;
+        }
+        store_be32(buf, MIN(blocks - 1, UINT32_MAX));
+        store_be32(buf + 4, s->scsi.blocksize);
+        scsi_req_answer(r, buf, 8);
+        return;
+    }
+    store_be64(buf, blocks - 1);
+    store_be32(buf + 8, s->scsi.blocksize);
+    buf[13] = s->conf.physical > s->conf.logical ? __builtin_ctzll(s->conf.physical / s->conf.logical) : 0;
+    if (s->conf.discard_granularity) {
+        buf[14] = 0x80;
+    }
+    scsi_req_answer(r, buf, r->xfer);
+}
+
+static void answer_or_fail(ScsiReq *r, uint8_t *buf, int len, ScsiSense sense)
+{
+    if (len < 0) {
+        scsi_req_fail(r, sense);
+    } else {
+        scsi_req_answer(r, buf, r->xfer);
+    }
+}
+
+static void mode_select(ScsiDisk *s, ScsiReq *r)
+{
+    ScsiSense sense;
+
+    if (r->xfer && !disk_mode_select(s, r, &sense)) {
+        scsi_req_fail(r, sense);
+    } else if (r->xfer && !blk_enable_write_cache(s->conf.blk)) {
+        disk_flush(s, r);                  /* what was cached so far */
+    } else {
+        scsi_req_complete(r, SCSI_GOOD);
+    }
+}
+
+static void seek(ScsiDisk *s, ScsiReq *r)
+{
+    uint64_t blocks;
+
+    if (!disk_blocks(s, &blocks)) {
+        scsi_req_fail(r, scsi_no_medium);
+    } else if (r->lba >= blocks) {
+        scsi_req_fail(r, scsi_lba_range);
+    } else {
+        scsi_req_complete(r, SCSI_GOOD);
+    }
+}
+
+/* Commands that work without a medium. */
+static bool needs_no_medium(uint8_t op)
+{
+    static const uint8_t ops[] = { 0x12, 0x1a, 0x5a, 0x15, 0x55, 0x16, 0x56, 0x17, 0x57, 0x1b, 0x1e, 0x51, 0x46, 0x4a, 0xbd, 0xad };
+
+    return memchr(ops, op, sizeof(ops)) != NULL;
+}
+
+static void simple_command(ScsiDisk *s, ScsiReq *r, uint8_t *buf)
+{
+    ScsiSense sense = scsi_invalid_field;
+    int len;
+
+    switch (r->cdb[0]) {
+    case 0x00: case 0x16: case 0x56: case 0x17: case 0x57: case 0x04:
+        scsi_req_complete(r, SCSI_GOOD);
+        break;
+    case 0x12:
+        answer_or_fail(r, buf, disk_inquiry(s, r, buf), sense);
+        break;
+    case 0x1a: case 0x5a:
+        len = disk_mode_sense(s, r, buf, &sense);
+        answer_or_fail(r, buf, len, sense);
+        break;
+    case 0x15: case 0x55: mode_select(s, r); break;
+    case 0x1b: start_stop(s, r); break;
+    case 0x1e:
+        s->tray_locked = r->cdb[4] & 1;
+        blk_lock_medium(s->conf.blk, s->tray_locked);
+        scsi_req_complete(r, SCSI_GOOD);
+        break;
+    case 0x25: read_capacity(s, r, buf); break;
+    case 0x9e:
+        if ((r->cdb[1] & 31) == 0x10) {
+            read_capacity(s, r, buf);
+        } else {
+            scsi_req_fail(r, sense);
+        }
+        break;
+    case 0x2b: seek(s, r); break;
+    default:
+        if (!disk_cd_command(s, r, buf)) {
+            scsi_req_fail(r, scsi_invalid_opcode);
+        }
+    }
+}
+
+static bool known(uint8_t op)
+{
+    static const uint8_t ops[] = {
+        0x00, 0x04, 0x08, 0x0a, 0x12, 0x15, 0x16, 0x17, 0x1a, 0x1b, 0x1e, 0x25, 0x28, 0x2a, 0x2b, 0x2e, 0x2f, 0x35, 0x41, 0x42, 0x43,
+        0x46, 0x4a, 0x51, 0x55, 0x56, 0x57, 0x5a, 0x88, 0x8a, 0x8e, 0x8f, 0x93, 0x9e, 0xa8, 0xaa, 0xad, 0xae, 0xaf, 0xbd,
+    };
+
+    return memchr(ops, op, sizeof(ops)) != NULL;
+}
+
+static void execute(ScsiReq *r)
+{
+    ScsiDisk *s = SCSI_DISK(r->dev);
+    g_autofree uint8_t *buf = NULL;
+
+    if (!known(r->cdb[0])) {
+        scsi_req_fail(r, scsi_invalid_opcode);
+        return;
+    }
+    if (!needs_no_medium(r->cdb[0]) && !blk_is_available(s->conf.blk)) {
+        scsi_req_fail(r, scsi_no_medium);
+        return;
+    }
+    if (r->cancelled) {
+        scsi_req_complete(r, SCSI_TASK_ABORTED);
+        return;
+    }
+    if (disk_io_command(s, r)) {
+        return;
+    }
+    if (r->xfer > 65536 * 16) {
+        scsi_req_fail(r, scsi_invalid_field);
+        return;
+    }
+    buf = g_malloc0(MAX(r->xfer, 4096));
+    simple_command(s, r, buf);
+}
+
+/* --- medium and tray ------------------------------------------------------------------------------------------- */
+
+static void change_media(void *opaque, bool load, Error **errp)
+{
+    ScsiDisk *s = opaque;
+
+    s->media_changed = load;
+    s->tray_open = !load;
+    scsi_set_attention(&s->scsi, scsi_no_medium_ua);
+    s->media_event = true;
+    s->eject_request = false;
+}
+
+static void attention_reported(ScsiDevice *d)
+{
+    ScsiDisk *s = SCSI_DISK(d);
+
+    if (s->media_changed) {
+        s->media_changed = false;
+        scsi_set_attention(d, scsi_medium_changed);
+    }
+}
+
+static void eject_request(void *opaque, bool force)
+{
+    ScsiDisk *s = opaque;
+
+    s->eject_request = true;
+    if (force) {
+        s->tray_locked = false;
+    }
+}
+
+static bool is_tray_open(void *opaque) { return SCSI_DISK(opaque)->tray_open; }
+static bool is_locked(void *opaque) { return SCSI_DISK(opaque)->tray_locked; }
+
+static void resized(void *opaque)
+{
+    static const ScsiSense capacity_changed = { 6, 0x2a, 9 };
+
+    scsi_set_attention(&SCSI_DISK(opaque)->scsi, capacity_changed);
+}
+
+static const BlockDevOps disk_ops = { .resized = resized, .dev_id = blockdev_id, .dev_path = blockdev_path };
+static const BlockDevOps removable_ops = {
+    .change_media = change_media, .eject_request = eject_request, .is_tray_open = is_tray_open, .is_medium_locked = is_locked,
+    .resized = resized, .dev_id = blockdev_id, .dev_path = blockdev_path,
+};
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static bool realize_common(ScsiDisk *s, uint32_t blocksize, Error **errp)
+{
+    bool readonly = disk_is_cd(s) || !blk_supports_write_perm(s->conf.blk);
+
+    if (!blockconf_apply_sizes(&s->conf, errp)) {
+        return false;
+    }
+    s->scsi.blocksize = blocksize ? blocksize : s->conf.logical;
+    if (!blockconf_apply_backend(&s->conf, readonly, !disk_is_cd(s), errp)) {
+        return false;
+    }
+    if (s->conf.discard_granularity == UINT32_MAX) {
+        s->conf.discard_granularity = MAX(s->conf.logical, 4096);
+    }
+    s->device_id = s->device_id ? s->device_id : g_strdup(s->serial ? s->serial : *blk_name(s->conf.blk) ? blk_name(s->conf.blk) : NULL);
+    if (s->device_id && !*s->device_id) {
+        g_clear_pointer(&s->device_id, g_free);
+    }
+    s->scsi.ua_reported = attention_reported;
+    blk_iostatus_enable(s->conf.blk);
+    s->listener = vm_listener_add(disk_restart, s);
+    return true;
+}
+
+static void set_default(char **slot, const char *text)
+{
+    if (!*slot) {
+        *slot = g_strdup(text);
+    }
+}
+
+static bool hd_realize(ScsiDevice *d, Error **errp)
+{
+    ScsiDisk *s = SCSI_DISK(d);
+
+    if (!s->conf.blk) {
+        error_setg(errp, "drive property not set");
+        return false;
+    }
+    if (!disk_has(s, DISK_REMOVABLE) && !blk_is_inserted(s->conf.blk)) {
+        error_setg(errp, "Device needs media, but drive is empty");
+        return false;
+    }
+    if (disk_has(s, DISK_REMOVABLE)) {     /* such a disk has a tray too */
+        s->conf.ops = &removable_ops;
+        blk_detach_dev(s->conf.blk, s);
+        blk_attach_dev(s->conf.blk, s->conf.ops, s);
+    }
+    d->type = SCSI_TYPE_DISK;
+    set_default(&s->product, "QEMU HARDDISK");
+    set_default(&s->vendor, "QEMU");
+    set_default(&s->version, "2.5+");
+    return realize_common(s, 0, errp) && blockconf_geometry(&s->conf, 65535, 255, 255, errp);
+}
+
+static bool cd_realize(ScsiDevice *d, Error **errp)
+{
+    ScsiDisk *s = SCSI_DISK(d);
+
+    blockconf_make_empty(&s->conf, s);
+    d->type = SCSI_TYPE_ROM;
+    set_default(&s->product, "QEMU CD-ROM");
+    set_default(&s->vendor, "QEMU");
+    set_default(&s->version, "2.5+");
+    return realize_common(s, 2048, errp);
+}
+
+static void unrealize(ScsiDevice *d)
+{
+    ScsiDisk *s = SCSI_DISK(d);
+
+    vm_listener_remove(s->listener);
+    s->listener = NULL;
+    scsi_cancel_all(d);
+    blk_drain(s->conf.blk);
+    disk_drop_waiting(s);
+    blockconf_detach(&s->conf, s);
+}
+
+static void reset(ScsiDevice *d)
+{
+    ScsiDisk *s = SCSI_DISK(d);
+
+    scsi_cancel_all(d);
+    if (s->conf.blk) {
+        blk_drain(s->conf.blk);
+        disk_drop_waiting(s);
+    }
+    s->tray_locked = false;
+    s->tray_open = false;
+}
+
+static void disk_init(Object *o) { SCSI_DISK(o)->conf.bootindex = -1; }
+static void hd_init(Object *o) { SCSI_DISK(o)->conf.ops = &disk_ops; }
+static void cd_init(Object *o) { SCSI_DISK(o)->conf.ops = &removable_ops; }
+
+static void disk_finalize(Object *o) { blockconf_detach(&SCSI_DISK(o)->conf, o); }
+
+static const TypeInfo base_type = {
+    .name = "scsi-disk-base", .parent = "scsi-device", .abstract = true, .size = sizeof(ScsiDisk), .init = disk_init,
+    .finalize = disk_finalize,
+};
+QOM_TYPE(base_type)
+
+#define DISK_PROPS                                                                                           \
+    BLOCK_PROPS(ScsiDisk), BLOCK_ERROR_PROPS(ScsiDisk), BLOCK_BOOT_PROP(ScsiDisk), P_STR("ver", ScsiDisk, version),  \
+    P_STR("serial", ScsiDisk, serial), P_STR("vendor", ScsiDisk, vendor), P_STR("product", ScsiDisk, product),       \
+    P_STR("device_id", ScsiDisk, device_id), P_NUM("wwn", PROP_U64, ScsiDisk, wwn, 0),                                 \
+    P_NUM("port_wwn", PROP_U64, ScsiDisk, port_wwn, 0), P_NUM("port_index", PROP_U16, ScsiDisk, port_index, 0),        \
+    P_NUM("max_io_size", PROP_U64, ScsiDisk, max_io_size, INT32_MAX), P_NUM("scsi_version", PROP_I32, ScsiDisk, scsi_version, 5), \
+    P_BIT("quirk_mode_page_vendor_specific_apple", ScsiDisk, quirks, 0, false)
+
+static const Property hd_props[] = {
+    DISK_PROPS, BLOCK_CHS_PROPS(ScsiDisk),
+    P_BIT("removable", ScsiDisk, bits, DISK_REMOVABLE, false),
+    P_BIT("dpofua", ScsiDisk, bits, DISK_DPOFUA, false), P_NUM("max_unmap_size", PROP_U64, ScsiDisk, max_unmap_size, 1 << 30),
+    P_NUM("rotation_rate", PROP_U16, ScsiDisk, rotation_rate, 0),
+    { NULL }
+};
+static const Property cd_props[] = {
+    DISK_PROPS, P_BIT("quirk_mode_page_apple_vendor", ScsiDisk, quirks, 1, false),
+    P_BIT("quirk_mode_sense_rom_use_dbd", ScsiDisk, quirks, 2, false), P_BIT("quirk_mode_page_truncated", ScsiDisk, quirks, 3, false),
+    { NULL }
+};
+
+static const ScsiClass hd_class = {
+    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI disk"), .realize = hd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+};
+static const TypeInfo hd_type = {
+    .name = "scsi-hd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = hd_props, .init = hd_init, .class_data = &hd_class,
+};
+QOM_TYPE(hd_type)
+
+static const ScsiClass cd_class = {
+    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI CD-ROM"), .realize = cd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+};
+static const TypeInfo cd_type = {
+    .name = "scsi-cd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = cd_props, .init = cd_init, .class_data = &cd_class,
+};
+QOM_TYPE(cd_type)
