@@ -170,7 +170,9 @@ static void add_child(BlockDriverState *parent, BlockDriverState *child, Error *
     } else if (child->parents) {
         error_setg(errp, "The node %s already has a parent", child->node_name);
     } else {
+        bdrv_drained_begin(parent);
         parent->drv->add_child(parent, child, errp);
+        bdrv_drained_end(parent);
     }
 }
 
@@ -179,7 +181,9 @@ static void del_child(BlockDriverState *parent, BdrvChild *child, Error **errp)
     if (!parent->drv || !parent->drv->del_child) {
         error_setg(errp, "The node %s does not support removing a child", bdrv_get_device_or_node_name(parent));
     } else {
+        bdrv_drained_begin(parent);
         parent->drv->del_child(parent, child, errp);
+        bdrv_drained_end(parent);
     }
 }
 

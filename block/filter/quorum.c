@@ -510,6 +510,7 @@ static void quorum_add_child(BlockDriverState *bs, BlockDriverState *child, Erro
         return;
     }
     name = g_strdup_printf("children.%u", s->next_index);
+    bdrv_ref(child);                 /* goes over to the edge */
     edge = bdrv_attach_child(bs, child, name, BDRV_CHILD_DATA, errp);
     if (!edge) {
         return;
