@@ -11,7 +11,12 @@
 #include "util/cutils.h"
 #include "util/options.h"
 
-static GPtrArray *waiting;             /* of QDict: not opened yet */
+typedef struct Waiting {
+    char *location;                    /* what messages point at */
+    QDict *options;
+} Waiting;
+
+static GPtrArray *waiting;             /* of Waiting: not opened yet */
 
 static QObject *typed(const QapiType *type, const QObject *o, const char *path, Error **errp);
 
@@ -150,6 +155,7 @@ static QDict *parse(const char *text, Error **errp)
 bool blockdev_add_from_cmdline(const char *text, Error **errp)
 {
     QDict *options = parse(text, errp);
+    Waiting *w;
 
     if (!options) {
         return false;
@@ -158,8 +164,11 @@ bool blockdev_add_from_cmdline(const char *text, Error **errp)
         qobject_unref(options);
         return false;
     }
+    w = g_new0(Waiting, 1);
+    w->location = g_strconcat("-blockdev ", text, NULL);
+    w->options = options;
     waiting = waiting ? waiting : g_ptr_array_new();
-    g_ptr_array_add(waiting, options);
+    g_ptr_array_add(waiting, w);
     return true;
 }
 
@@ -168,7 +177,13 @@ bool blockdev_open_cmdline_nodes(Error **errp)
     bool ok = true;
 
     while (waiting && waiting->len && ok) {
-        ok = blockdev_add_node(g_ptr_array_steal_index(waiting, 0), errp);
+        Waiting *w = g_ptr_array_steal_index(waiting, 0);
+
+        error_set_location(w->location);
+        ok = blockdev_add_node(w->options, errp);
+        error_set_location(NULL);
+        g_free(w->location);
+        g_free(w);
     }
     return ok;
 }

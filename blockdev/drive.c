@@ -310,11 +310,17 @@ static void dinfo_free(DriveInfo *dinfo)
 
 static DriveInfo *make_drive(const QDict *place, const Place *p, QDict *opts, Error **errp)
 {
+    ERRP_GUARD();
     const char *id = opt_get_str(place, "id");
     g_autofree char *name = id ? g_strdup(id) : place_name(p);
     BlockBackend *blk;
     DriveInfo *dinfo;
 
+    if (id && !id_wellformed(id)) {
+        error_setg(errp, "Parameter 'id' expects an identifier");
+        error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
+        return NULL;
+    }
     if (id && blk_by_name(id)) {
         error_setg(errp, "Duplicate ID '%s' for drive", id);
         return NULL;
@@ -361,15 +367,8 @@ bool drive_needs_device(const DriveInfo *dinfo)
 DriveInfo *drive_hot_add(const char *text, DriveInterface default_if, Error **errp)
 {
     g_autoptr(QObject) opts = opts_parse_list_noisy(text, NULL, NULL, errp);
-    const char *id = opts ? qdict_get_str(opts, "id") : NULL;
-    DriveInfo *dinfo;
+    DriveInfo *dinfo = opts ? drive_new(opts, default_if, errp) : NULL;
 
-    if (id && !id_wellformed(id)) {
-        error_setg(errp, "Parameter 'id' expects an identifier");
-        error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
-        return NULL;
-    }
-    dinfo = opts ? drive_new(opts, default_if, errp) : NULL;
     if (dinfo && dinfo->type != DRIVE_IF_NONE) {
         error_setg(errp, "Can't hot-add drive to type %d", dinfo->type);
         blk_unref(dinfo->blk);

@@ -414,7 +414,7 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_hda: case O_hdb: case O_hdc: case O_hdd: add_drive_alias(loc, arg, NULL, o->id - O_hda, "disk"); break;
     case O_cdrom: add_drive_alias(loc, arg, NULL, 2, "cdrom"); break;
     case O_blockdev: push(&emu.blockdevs, option_entry_new(loc, arg, NULL)); break;
-    case O_drive: add_keyval("drive", loc, arg, false); break;
+    case O_drive: add_keyval("drive", loc, arg, true); break;
     case O_display: check_display(arg); break;
     case O_chardev: add_keyval("chardev", loc, arg, true); break;
     case O_serial: emu.serial_given = true; push(&emu.serials, option_entry_new(loc, arg, NULL)); break;

@@ -44,6 +44,9 @@ static void add_drive(const OptEntry *e)
         qdict_put_str(opts, "snapshot", "on");
     }
     dinfo = drive_new(opts, default_interface(), &error_fatal);
+    if (!dinfo) {
+        exit(0);                       /* format=help was answered */
+    }
     if (drive_needs_device(dinfo)) {
         add_drive_device(dinfo, e->loc);
     }
