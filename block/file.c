@@ -406,6 +406,7 @@ static const char *const file_strong_options[] = { "filename", NULL };
     .instance_size = sizeof(FileState),            \
     .needs_filename = true,                        \
     .open_options = file_open_options,             \
+    .fixed_options = file_fixed_options,           \
     .strong_options = file_strong_options,         \
     .close = file_close,                           \
     .reopen_prepare = file_reopen_prepare,         \
@@ -427,6 +428,9 @@ static const char *const file_strong_options[] = { "filename", NULL };
     .getlength = file_getlength,                   \
     .get_info = file_get_info,                     \
     .get_allocated_size = file_allocated_size
+
+/* How requests and locks are made is decided when the file is opened. */
+static const char *const file_fixed_options[] = { "aio", "aio-max-batch", "locking", "pr-manager", NULL };
 
 static const BlockDriver file_driver = {
     .name = "file",

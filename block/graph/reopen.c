@@ -209,6 +209,39 @@ static int check_unchanged(ReopenEntry *e, QDict *left, Error **errp)
     return 0;
 }
 
+/* As an option string has it: yes and no are "on" and "off" there. */
+static char *option_text(const QObject *value)
+{
+    bool on;
+
+    if (!value) {
+        return NULL;
+    }
+    if (qobject_get_bool(value, &on)) {
+        return g_strdup(on ? "on" : "off");
+    }
+    return qobject_get_str(value) ? g_strdup(qobject_get_str(value)) : json_print(value, false);
+}
+
+/* What is decided once, when the node is opened. */
+static int check_fixed(ReopenEntry *e, Error **errp)
+{
+    static const char *const fixed_for_all[] = { "force-share", NULL };
+    const char *const *lists[] = { fixed_for_all, e->bs->drv->fixed_options };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+        for (const char *const *name = lists[i]; name && *name; name++) {
+            g_autofree char *now = option_text(qdict_get(e->own, *name));
+            g_autofree char *old = option_text(qdict_get(i ? e->bs->options : e->bs->explicit_options, *name));
+
+            if (now && g_strcmp0(now, old)) {
+                return cannot_change(*name, errp);
+            }
+        }
+    }
+    return 0;
+}
+
 /* With new options alone, what defines the image must be said again: it has no default to fall back to. */
 static int check_not_reset(ReopenEntry *e, Error **errp)
 {
@@ -277,6 +310,10 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
     }
     e->own = qobject_clone(e->options);
     e->old = node_state(e->bs);
+    ret = check_fixed(e, errp);
+    if (ret < 0) {
+        return ret;
+    }
     ret = bdrv_node_options_absorb(e->options, e->base_flags, e->base_force_share, &node, errp);
     if (ret == 0) {
         ret = check_identity(e, &node, errp);

@@ -21,14 +21,14 @@ write -s pattern 0 512|write -s empty 0 512|write -P 256 0 512|write -P x 0 512|
 writev -f 0 512|writev|write -r 0 512|aio_read 0 512|aio_flush|aio_read -P 1 0 512|aio_flush|aio_read|aio_write -P 5 0 512|aio_flush
 aio_write -z 0 4k|aio_flush|aio_write -zu 0 4k|aio_flush|aio_write -n 0 4k|aio_write -i 0 512|aio_read -i 0 512|aio_read -v 0 32|aio_flush
 flush|truncate 2M|truncate|truncate x|truncate -m falloc 3M|truncate -m nope 3M|truncate -m full 4M|length|info|discard 0 64k
-discard -q 0 64k|discard x 1|discard 0|alloc 0|alloc 0 64k|alloc 0 1|alloc|alloc 0 9E|map|map x|break read_aio a|resume a|wait_break a
+discard -q 0 64k|discard x 1|discard 0|alloc 0|alloc 0 64k|alloc 0 1|alloc|alloc 0 9E|map|map x|break read_aio a|resume a
 remove_break a|sleep 1|sleep|sleep x|sigraise 0|sigraise x|sigraise|reopen|reopen -r|write 0 512|reopen -w|write 0 512|reopen -c none
 reopen -c bad|reopen -c writeback|reopen -o lazy-refcounts=on|reopen -o a|reopen -o file.locking=off|reopen -r -w|reopen x|open|open x
 open -o driver=qcow2 d|close|length|map|read 0 512|open nofile|open -r d|write 0 512|open d|close|open -o driver=qcow2,file.filename=d
 close|open -o driver=raw d|open -n -s d|info|write 0 512|close|open -x d|open -k d|open -C d|close|open -t none d|close|open -t bad d
-open -d unmap d|close|open -d nope d|open -U d|open -r -U d|info|close|zone_report 0 1|foo|read  "0" 512|open -r d|  length |
-# comment|quit now|q extra|r 0 512|w 0 512|l|i|m|o|c|f|t 1|a 0|d 0 1|read -P 1 -P 1 0 8k"""
-BREAKS = """break write_aio a|aio_write -P 9 0 512|wait_break a|resume a|aio_flush|read -P 9 0 512|break read_aio b|aio_read 0 512|wait_break b
+open -d unmap d|close|open -d nope d|open -U d|open -r -U d|info|close|zone_report 0 1|foo|read  "0" 512|open -r d|  info |
+# comment|r 0 512|w 0 512|i|m|o|c|f|t 1|a 0|d 0 1|read -P 1 -P 1 0 8k"""
+BREAKS = """read 0 8k|write 0 512|break write_aio a|aio_write -P 9 0 512|wait_break a|resume a|aio_flush|read -P 9 0 512|break read_aio b|aio_read 0 512|wait_break b
 break read_aio c|resume b|aio_flush|remove_break c|remove_break nosuch|resume nosuch|break nosuch d|read 0 512"""
 
 
@@ -39,7 +39,7 @@ def plain(text):
 
 class Session:
     def __init__(self, program, arguments):
-        folder = os.path.basename(os.path.dirname(program)) + "-images"
+        folder = "stock-images" if program == STOCK_IO else "stillframe-images"
         os.makedirs(folder, exist_ok=True)
         with open(f"{folder}/pattern", "wb") as f:
             f.write(b"abc")
@@ -63,7 +63,10 @@ class Session:
         return plain(text.decode(errors="replace"))
 
     def say(self, command):
-        self.process.stdin.write(command.encode() + b"\n")
+        try:
+            self.process.stdin.write(command.encode() + b"\n")
+        except BrokenPipeError:
+            return "(ended)"
         return self.answer()
 
     def end(self):
@@ -78,6 +81,10 @@ def compare(arguments, commands):
     pairs = [("(start)", stock.first, ours.first)]
     pairs += [(command, stock.say(command), ours.say(command)) for command in commands]
     pairs.append(("(end)", stock.end(), ours.end()))
+    ended = [command for command, left, _ in pairs if left == "(ended)"]
+    if ended:
+        wrong += 1
+        print(f"stock ended before {ended[0]}")
     for command, left, right in pairs:
         if left != right:
             wrong += 1
@@ -87,13 +94,15 @@ def compare(arguments, commands):
 
 def goes_on():
     """A background write ends although nothing more is typed."""
-    session = Session(IO, ["d"])
-    session.process.stdin.write(b"aio_write -P 7 0 64k\n")
+    screen, terminal = os.openpty()           # a terminal, so that output is not held back
+    session = subprocess.Popen([IO, "stillframe-images/d"], stdin=subprocess.PIPE, stdout=terminal, bufsize=0)
+    session.stdin.write(b"aio_write -P 7 0 64k\n")
     text, limit = b"", time.monotonic() + 20
     while b"wrote 65536" not in text and time.monotonic() < limit:
-        if select.select([session.process.stdout], [], [], 1)[0]:
-            text += os.read(session.process.stdout.fileno(), 65536)
-    session.end()
+        if select.select([screen], [], [], 1)[0]:
+            text += os.read(screen, 65536)
+    session.stdin.close()
+    session.wait()
     if b"wrote 65536" not in text:
         print("aio_write did not end while the prompt waited")
         return 1
