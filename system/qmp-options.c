@@ -36,15 +36,15 @@ static const OptionGroup groups[] = {
       "reconnect:N nodelay:B delay:B server:B wait:B ipv6:B ipv4:B to:N localport:S localaddr:S fd:S port:S "
       "host:S path:S backend:S" },
     { "drive",
-      "copy-on-read:B werror:S rerror:S read-only:B file:S if:S media:S index:N unit:N bus:N stats-account- "
-      "failed:B stats-account-invalid:B detect-zeroes:S throttling.group:S throttling.iops-size:N "
+      "copy-on-read:B werror:S rerror:S read-only:B file:S if:S media:S index:N unit:N bus:N "
+      "stats-account-failed:B stats-account-invalid:B detect-zeroes:S throttling.group:S throttling.iops-size:N "
       "throttling.bps-write-max-length:N throttling.bps-read-max-length:N throttling.bps-total-max-length:N "
       "throttling.iops-write-max-length:N throttling.iops-read-max-length:N throttling.iops-total-max-length:N "
-      "throttling.bps-write-max:N throttling.bps-read-max:N throttling.bps-total-max:N throttling.iops-write- "
-      "max:N throttling.iops-read-max:N throttling.iops-total-max:N throttling.bps-write:N throttling.bps- "
-      "read:N throttling.bps-total:N throttling.iops-write:N throttling.iops-read:N throttling.iops-total:N "
-      "werror:S format:S cache.writeback:B aio:S snapshot:B force-share:B discard:S auto-read-only:B cache.no- "
-      "flush:B cache.direct:B driver:S node-name:S" },
+      "throttling.bps-write-max:N throttling.bps-read-max:N throttling.bps-total-max:N "
+      "throttling.iops-write-max:N throttling.iops-read-max:N throttling.iops-total-max:N throttling.bps-write:N "
+      "throttling.bps-read:N throttling.bps-total:N throttling.iops-write:N throttling.iops-read:N throttling.iops-total:N "
+      "werror:S format:S cache.writeback:B aio:S snapshot:B force-share:B discard:S auto-read-only:B "
+      "cache.no-flush:B cache.direct:B driver:S node-name:S" },
 };
 
 static CommandLineParameterType type_of(char letter)
@@ -65,7 +65,7 @@ static CommandLineOptionInfo *group_info(const OptionGroup *g)
         CommandLineParameterInfo *p = CommandLineParameterInfo_new();
 
         p->name = g_strdup(parts[0]);
-        p->type = type_of(parts[1][0]);
+        p->type = type_of(parts[1] ? parts[1][0] : 0);
         p->default_ = g_strdup(parts[2]);
         CommandLineParameterInfoList_append(info->parameters, p);
     }
