@@ -20,7 +20,7 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent
-HELPERS = {"lib.sh", "lib.py", "qtestlib.py", "blockdev_scripts.py"}
+HELPERS = {"lib.sh", "lib.py", "qtestlib.py", "blockdev_scripts.py", "joblib.py"}
 SKIPPED = 77
 
 

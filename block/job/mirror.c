@@ -116,8 +116,9 @@ static int coroutine_fn look_at_target(MirrorJob *s)
     BlockDriverInfo bdi = { 0 };
 
     s->target_cluster = BDRV_SECTOR_SIZE;
-    /* Without a backing file the target can not fill the rest of a cluster: whole ones are copied. */
-    if (bdrv_get_info(s->target_bs, &bdi) >= 0 && bdi.cluster_size > 0 && !bdrv_backing_chain_next(s->target_bs)) {
+    /* The target's backing file is not there yet to fill the rest of a cluster: whole ones are copied. */
+    if (s->target_bs->backing_file[0] && !bdrv_backing_chain_next(s->target_bs) &&
+        bdrv_get_info(s->target_bs, &bdi) >= 0 && bdi.cluster_size > 0) {
         s->target_cluster = bdi.cluster_size;
     }
     s->buf_size = MAX(s->buf_size, s->target_cluster);

@@ -145,7 +145,7 @@ def connect(path, timeout=TIMEOUT):
 class Emulator(Client):
     """A program with one QMP client. Working folder: a new one, or the one given (so that both see equal paths)."""
 
-    def __init__(self, kind, args=(), machine="none", negotiate=True, enable=(), monitors=1, cwd=None, stderr=None):
+    def __init__(self, kind, args=(), machine="none", negotiate=True, enable=(), monitors=1, cwd=None, stderr=None, stdout=None):
         self.kind = kind
         self.folder = cwd or tempfile.mkdtemp(prefix=f"{kind}.", dir=os.environ.get("TEST_DIR"))
         self.sockets = [os.path.join(self.folder, f"{kind}-{i}.sock") for i in range(monitors)]
@@ -153,7 +153,8 @@ class Emulator(Client):
         command = [program(kind), "-machine", machine, "-accel", accel, "-nodefaults", "-display", "none", "-S"]
         for path in self.sockets:
             command += ["-qmp", f"unix:{path},server=on,wait=off"]
-        self.process = subprocess.Popen(command + list(args), cwd=self.folder, stdin=subprocess.DEVNULL, stderr=stderr)
+        self.process = subprocess.Popen(command + list(args), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout,
+                                        stderr=stderr)
         try:
             super().__init__(self.connect(0), negotiate, enable)
         except BaseException:
