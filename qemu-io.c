@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "img/common.h"
 #include "iocmd/iocmd.h"
+#include "iocmd/prompt.h"
 #include "util/aio.h"
 #include "util/options.h"
 #include "util/trace.h"
@@ -277,6 +278,8 @@ static char *input_line(Input *in)
 /* Without -c: a line at a time until quit or the end of input. */
 static int run_prompt(void)
 {
+    g_autofree char *prompt = g_strdup_printf("%s> ", error_progname());
+    bool terminal = iocmd_prompt_init();
     int status = 0;
     Input in;
 
@@ -284,10 +287,14 @@ static int run_prompt(void)
     while (!quit) {
         g_autofree char *line = NULL;
 
-        printf("%s> ", error_progname());
-        fflush(stdout);
         aio_poll(aio_main_context(), false);
-        line = input_line(&in);
+        if (terminal) {
+            line = iocmd_prompt_line(prompt);
+        } else {
+            fputs(prompt, stdout);
+            fflush(stdout);
+            line = input_line(&in);
+        }
         if (!line) {
             break;
         }
@@ -296,6 +303,7 @@ static int run_prompt(void)
         }
     }
     g_string_free(in.text, TRUE);
+    iocmd_prompt_end();
     return status;
 }
 

@@ -55,6 +55,12 @@ void iocmd_register(const IoCmd *cmds)
     g_ptr_array_sort(commands, compare_commands);
 }
 
+const char *iocmd_name_at(int i)
+{
+    ensure_commands();
+    return (guint)i < commands->len ? ((const IoCmd *)g_ptr_array_index(commands, i))->name : NULL;
+}
+
 static const IoCmd *find_command(const char *name)
 {
     for (guint i = 0; i < commands->len; i++) {

@@ -23,6 +23,8 @@ typedef struct IoCmd {
 
 /* Add commands of the program (open, close, quit) to those of the room; cmds is borrowed, name NULL ends it. */
 void iocmd_register(const IoCmd *cmds);
+/* Names of commands in order, from 0; NULL ends. */
+const char *iocmd_name_at(int i);
 /* Run one line.  0, or -errno; problems were printed.  blk may be NULL (no file open). */
 int iocmd_run(BlockBackend *blk, const char *line);
 /* Print how to call cmd, named by its first argument; -EINVAL. */
