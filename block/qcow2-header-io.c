@@ -1,8 +1,8 @@
 /*
  * The header on disk: rewriting it, the dirty and corrupt bits, and the switch of all roots.
  *
- * S3  A root names only what is durable: both the whole rewrite and the switch are one write,
- *     and the flushes around them are here (switch) or with the caller (rewrite).
+ * S3  A root names only what is durable, and takes effect with the write of one sector: the switch is such a
+ *     write, a rewrite ends in one.  The flushes around a rewrite are the caller's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,23 +35,77 @@ void qcow2_header_from_state(const Qcow2 *q, Qcow2Header *h, Qcow2Extensions *bo
     };
 }
 
-int coroutine_fn qcow2_header_write(Qcow2 *q)
+/* The header as q's state wants it, with `pad` zero bytes as unknown fields behind those that there are. */
+static int build_header(const Qcow2 *q, size_t pad, uint8_t *buf)
 {
-    BlockDriverState *bs = q->bs;
-    uint8_t *buf = bdrv_blockalign(bs->file->bs, q->cluster_size);
+    g_autofree uint8_t *fields = g_malloc0(q->unknown_header_len + pad + 1);
     Qcow2Extensions e;
     Qcow2Header h;
+
+    if (q->unknown_header_len) {
+        memcpy(fields, q->unknown_header_fields, q->unknown_header_len);
+    }
+    memset(buf, 0, q->cluster_size);
+    qcow2_header_from_state(q, &h, &e);
+    return qcow2_header_build(buf, q->cluster_size, &h, fields, q->unknown_header_len + pad, &e, q->bs->backing_file);
+}
+
+static int coroutine_fn write_flushed(Qcow2 *q, const uint8_t *buf, size_t from, size_t to)
+{
+    return from < to ? bdrv_write_sync(q->bs->file, from, to - from, buf + from, 0) : 0;
+}
+
+/*
+ * More than the first sector changes, and only a sector is written whole for sure:
+ *
+ *   1  the new extensions and names behind all that is used, by old and new; nothing points there
+ *   2  the first sector, with a header length that leads there: now the new header counts
+ *   3  what the new layout has behind its first sector, in its proper place; the old one is not used any more
+ *   4  the first sector with the proper header length
+ *
+ * A flush after each.  Without room for 1, and in version 2 (no header length), one write has to do.
+ */
+static int coroutine_fn write_in_steps(Qcow2 *q, const uint8_t *old, const uint8_t *new, uint8_t *moved)
+{
+    size_t used = MAX(qcow2_header_used(old, q->cluster_size), qcow2_header_used(new, q->cluster_size));
+    size_t base = ALIGN_UP(used, QCOW2_FIRST_SECTOR), fixed = QCOW2_HEADER_V3_BYTES + q->unknown_header_len, end;
+    int ret;
+
+    if (q->version < 3 || load_be32(old + 4) < 3 || base >= q->cluster_size || build_header(q, base - fixed, moved) < 0) {
+        return bdrv_write_buf(q->bs->file, 0, q->cluster_size, new, 0);
+    }
+    end = qcow2_header_used(moved, q->cluster_size);
+    ret = write_flushed(q, moved, base, ALIGN_UP(end, QCOW2_FIRST_SECTOR));
+    if (ret == 0) {
+        ret = write_flushed(q, moved, 0, QCOW2_FIRST_SECTOR);
+    }
+    if (ret == 0) {
+        ret = write_flushed(q, new, QCOW2_FIRST_SECTOR, base);
+    }
+    if (ret == 0) {
+        ret = write_flushed(q, new, 0, QCOW2_FIRST_SECTOR);
+    }
+    return ret < 0 ? ret : bdrv_zero(q->bs->file, base, ALIGN_UP(end, QCOW2_FIRST_SECTOR) - base, 0);
+}
+
+int coroutine_fn qcow2_header_write(Qcow2 *q)
+{
+    BdrvChild *file = q->bs->file;
+    size_t size = q->cluster_size;
+    uint8_t *buf = bdrv_blockalign(file->bs, 3 * size), *old = buf, *new = buf + size;
     int ret;
 
     if (!buf) {
         return -ENOMEM;
     }
-    memset(buf, 0, q->cluster_size);
-    qcow2_header_from_state(q, &h, &e);
-    ret = qcow2_header_build(buf, q->cluster_size, &h, q->unknown_header_fields, q->unknown_header_len, &e,
-                             bs->backing_file);
+    ret = build_header(q, 0, new);
     if (ret == 0) {
-        ret = bdrv_write_buf(bs->file, 0, q->cluster_size, buf, 0);
+        ret = bdrv_read_buf(file, 0, size, old, 0);
+    }
+    if (ret == 0 && memcmp(old + QCOW2_FIRST_SECTOR, new + QCOW2_FIRST_SECTOR, size - QCOW2_FIRST_SECTOR)) {
+        ret = write_in_steps(q, old, new, buf + 2 * size);
+    } else if (ret == 0) {
+        ret = bdrv_write_buf(file, 0, QCOW2_FIRST_SECTOR, new, 0);
     }
     bdrv_memfree(buf);
     return ret;

@@ -515,11 +515,12 @@ static bool put_extensions(HeaderWriter *w, const Qcow2Header *h, const Qcow2Ext
     if (e->has_crypto) {
         ok = ok && put_crypto(w, e);
     }
-    if (h->version >= 3 && w->len >= FEATURE_TABLE_MIN_CLUSTER) {
-        ok = ok && put_feature_table(w);
-    }
+    /* What changes while an image is in use stands before the long table, in the sector that one write replaces. */
     if (e->has_bitmaps) {
         ok = ok && put_bitmaps(w, e);
+    }
+    if (h->version >= 3 && w->len >= FEATURE_TABLE_MIN_CLUSTER) {
+        ok = ok && put_feature_table(w);
     }
     for (unsigned i = 0; i < e->nb_unknown; i++) {
         ok = ok && put_ext(w, e->unknown[i].magic, e->unknown[i].data, e->unknown[i].len);
@@ -550,6 +551,23 @@ static void store_fixed_part(uint8_t *buf, const Qcow2Header *h)
         store_be32(buf + 100, h->header_length);
         buf[104] = h->compression_type;
     }
+}
+
+size_t qcow2_header_used(const uint8_t *buf, size_t len)
+{
+    bool v3 = len >= QCOW2_HEADER_V3_BYTES && load_be32(buf + 4) >= 3;
+    uint64_t pos = v3 ? load_be32(buf + 100) : QCOW2_HEADER_V2_BYTES, name = load_be64(buf + 8);
+    uint64_t name_end = name && name < len ? name + load_be32(buf + 16) : 0;
+
+    while (pos < len && len - pos >= 8) {
+        uint32_t magic = load_be32(buf + pos), n = load_be32(buf + pos + 4);
+
+        pos += 8 + ALIGN_UP((uint64_t)n, 8);
+        if (magic == QCOW2_EXT_END) {
+            break;
+        }
+    }
+    return MIN(MAX(pos, name_end), len);
 }
 
 int qcow2_header_build(uint8_t *buf, size_t len, Qcow2Header *h, const uint8_t *unknown_fields, size_t unknown_len,

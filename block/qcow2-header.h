@@ -63,6 +63,9 @@ char *qcow2_backing_name_parse(const uint8_t *buf, size_t len, const Qcow2Header
 int qcow2_header_build(uint8_t *buf, size_t len, Qcow2Header *h, const uint8_t *unknown_fields, size_t unknown_len,
                        const Qcow2Extensions *e, const char *backing_file);
 
+/* Where the bytes end that a header cluster uses: fixed part, extensions, backing name; at most len. Pure, any bytes. */
+size_t qcow2_header_used(const uint8_t *buf, size_t len);
+
 /* Entries of an L1 that maps bytes; UINT64_MAX on overflow. */
 uint64_t qcow2_l1_entries(uint64_t bytes, unsigned cluster_bits, bool extended_l2);
 

@@ -82,7 +82,9 @@ static int coroutine_fn cut_file(Qcow2 *q, Error **errp)
 static int coroutine_fn shrink(Qcow2 *q, uint64_t old, uint64_t size, bool exact, Error **errp)
 {
     uint64_t keep = ALIGN_UP(size, q->cluster_size), entries = qcow2_l1_entries_for(q, size);
-    int ret = old > keep ? qcow2_discard_clusters(q, keep, old - keep, QCOW2_DISCARD_ALWAYS, true) : 0;
+    /* Until the new size is on disk the part that goes shows zeroes, where that can be said, not the backing image. */
+    bool full = q->version < 3 || !q->bs->backing;
+    int ret = old > keep ? qcow2_discard_clusters(q, keep, old - keep, QCOW2_DISCARD_ALWAYS, full) : 0;
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to discard cropped clusters");
         return ret;
@@ -319,7 +321,8 @@ static int coroutine_fn grow(Qcow2 *q, uint64_t old, uint64_t size, PreallocMode
         return ret;
     }
     CO_SCOPED_LOCK(&q->lock);
-    ret = mode == PREALLOC_OFF ? 0 : qcow2_commit(q, true);
+    /* What hides the backing image, or is preallocated, is there before the size that shows it. */
+    ret = mode == PREALLOC_OFF && !(flags & BDRV_REQ_ZERO_WRITE) ? 0 : qcow2_commit(q, true);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to flush the preallocated area to disk");
         return ret;
