@@ -3,7 +3,7 @@
 
 A test exits 0 (passed), 77 (skipped, its last line says why) or anything else (failed).
 Its environment: QEMU_IMG, QEMU_IO, QEMU_NBD, QEMU_SYSTEM (the programs under test), STOCK_QEMU_IMG and so on
-(the peer's, empty when not installed), TEST_DIR (the scratch folder), TEST_SRC (the folder tests/).
+(the peer's, empty when not installed), BUILD_DIR, TEST_DIR (the scratch folder), TEST_SRC (the folder tests/).
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -20,7 +20,7 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent
-HELPERS = {"lib.sh", "lib.py", "qtestlib.py", "blockdev_scripts.py", "joblib.py"}
+HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "blockdev_scripts.py", "joblib.py"}
 SKIPPED = 77
 
 
@@ -31,7 +31,7 @@ def parse_arguments():
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
-    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,qtest", help="comma-separated folders under tests/ (default %(default)s)")
+    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,qtest,crash", help="comma-separated folders under tests/ (default %(default)s)")
     parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
     return parser.parse_args()
 
@@ -54,7 +54,7 @@ def environment(build, scratch):
     env.update(
         **{name: str(build / file) for name, file in programs.items()},
         **{"STOCK_" + name: os.environ.get("STOCK_" + name, path) for name, path in stock.items()},
-        TEST_DIR=scratch, TEST_SRC=str(SOURCE), LC_ALL="C.UTF-8", TZ="UTC",
+        BUILD_DIR=str(build), TEST_DIR=scratch, TEST_SRC=str(SOURCE), LC_ALL="C.UTF-8", TZ="UTC",
     )
     return env
 

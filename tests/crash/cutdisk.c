@@ -1,0 +1,257 @@
+/*
+ * The recording disk.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include "cutdisk.h"
+
+CutImage cut_disks[CUT_DISKS];
+GArray *cut_log;
+int64_t cut_fail_at, cut_requests, cut_trips;
+bool cut_fail_lasting;
+int cut_fail_errno = EIO;
+
+typedef struct CutState { int disk; } CutState;
+
+static const OptDesc cut_options[] = {
+    { "disk", OPT_NUMBER, "which one", "0" },
+    { NULL }
+};
+
+void cut_image_resize(CutImage *image, int64_t len)
+{
+    if (len > image->room) {
+        image->room = MAX(len, image->room * 2);
+        image->data = g_realloc(image->data, image->room);
+    }
+    if (len > image->len) {
+        memset(image->data + image->len, 0, len - image->len);
+    }
+    image->len = len;
+}
+
+void cut_image_copy(CutImage *to, const CutImage *from)
+{
+    if (to->room < from->len) {
+        to->room = from->room;
+        to->data = g_realloc(to->data, to->room);
+    }
+    to->len = from->len;
+    memcpy(to->data, from->data, from->len);
+}
+
+bool cut_image_load(CutImage *image, const char *path)
+{
+    g_autofree char *data = NULL;
+    gsize len;
+
+    if (!g_file_get_contents(path, &data, &len, NULL)) {
+        return false;
+    }
+    image->len = 0;
+    cut_image_resize(image, len);
+    memcpy(image->data, data, len);
+    return true;
+}
+
+bool cut_image_store(const CutImage *image, const char *path)
+{
+    return g_file_set_contents(path, (const char *)image->data, image->len, NULL);
+}
+
+void cut_apply(CutImage *image, const CutEntry *e, const uint8_t *sectors)
+{
+    switch (e->kind) {
+    case CUT_WRITE:
+        if (e->offset + e->bytes > image->len) {
+            cut_image_resize(image, e->offset + e->bytes);
+        }
+        for (int64_t at = 0; at < e->bytes; at += BDRV_SECTOR_SIZE) {
+            int64_t n = MIN((int64_t)BDRV_SECTOR_SIZE, e->bytes - at);
+
+            if (!sectors || sectors[at / BDRV_SECTOR_SIZE]) {
+                memcpy(image->data + e->offset + at, e->data + at, n);
+            }
+        }
+        break;
+    case CUT_ZERO:
+        if (e->offset + e->bytes > image->len) {
+            cut_image_resize(image, e->offset + e->bytes);
+        }
+        memset(image->data + e->offset, 0, e->bytes);
+        break;
+    case CUT_DISCARD:
+        /* The worst that a hole may show. */
+        if (e->offset < image->len) {
+            memset(image->data + e->offset, 0xd5, MIN(e->bytes, image->len - e->offset));
+        }
+        break;
+    case CUT_TRUNCATE:
+        cut_image_resize(image, e->bytes);
+        break;
+    case CUT_FLUSH:
+        break;
+    }
+}
+
+static void clear_entry(void *p)
+{
+    g_free(((CutEntry *)p)->data);
+}
+
+void cut_log_start(void)
+{
+    cut_log_end();
+    cut_log = g_array_new(false, true, sizeof(CutEntry));
+    g_array_set_clear_func(cut_log, clear_entry);
+}
+
+void cut_log_end(void)
+{
+    if (cut_log) {
+        g_array_unref(cut_log);
+        cut_log = NULL;
+    }
+}
+
+/* --- the driver ----------------------------------------------------------------------- */
+
+static int disk_of(BlockDriverState *bs) { return ((CutState *)bs->opaque)->disk; }
+
+/* The k-th request's failure. */
+static int trip(void)
+{
+    cut_requests++;
+    if (!cut_fail_at || (cut_fail_at > 1 && --cut_fail_at)) {
+        return 0;
+    }
+    cut_fail_at = cut_fail_lasting ? 1 : 0;
+    cut_trips++;
+    return -cut_fail_errno;
+}
+
+static int do_entry(BlockDriverState *bs, CutEntry e)
+{
+    int ret = trip();
+
+    if (ret < 0) {
+        g_free(e.data);
+        return ret;
+    }
+    e.disk = disk_of(bs);
+    cut_apply(&cut_disks[e.disk], &e, NULL);
+    if (cut_log) {
+        g_array_append_val(cut_log, e);
+    } else {
+        g_free(e.data);
+    }
+    return 0;
+}
+
+/* Let others run in between, as on a disk that takes time. */
+static void coroutine_fn pause_here(void)
+{
+    aio_co_schedule(aio_current_context(), coroutine_self());
+    coroutine_yield();
+}
+
+static int coroutine_fn do_later(BlockDriverState *bs, CutEntry e)
+{
+    e.begin = cut_log ? cut_log->len : 0;
+    pause_here();
+    return do_entry(bs, e);
+}
+
+static int cut_driver_open(BlockDriverState *bs, QDict *options, int flags, Error **errp)
+{
+    CutState *s = bs->opaque;
+
+    s->disk = opt_get_number(options, "disk", 0);
+    bs->supported_zero_flags = BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK;
+    bs->supported_truncate_flags = BDRV_REQ_ZERO_WRITE;
+    return 0;
+}
+
+static int coroutine_fn cut_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f)
+{
+    const CutImage *image = &cut_disks[disk_of(bs)];
+    int64_t inside = offset < image->len ? MIN(bytes, image->len - offset) : 0;
+    int ret = trip();
+
+    if (ret == 0) {
+        iov_from_buf(qiov, qo, image->data + offset, inside);
+        iov_fill(qiov, qo + inside, 0, bytes - inside);
+    }
+    return ret;
+}
+
+static int coroutine_fn cut_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f)
+{
+    uint8_t *data = g_malloc(bytes);
+
+    iov_to_buf(qiov, qo, data, bytes);
+    return do_later(bs, (CutEntry){ .kind = CUT_WRITE, .offset = offset, .bytes = bytes, .data = data });
+}
+
+static int coroutine_fn cut_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags f)
+{
+    return do_later(bs, (CutEntry){ .kind = CUT_ZERO, .offset = offset, .bytes = bytes });
+}
+
+static int coroutine_fn cut_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
+{
+    return do_later(bs, (CutEntry){ .kind = CUT_DISCARD, .offset = offset, .bytes = bytes });
+}
+
+static int coroutine_fn cut_co_flush(BlockDriverState *bs)
+{
+    return do_later(bs, (CutEntry){ .kind = CUT_FLUSH });
+}
+
+static int coroutine_fn cut_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
+                                        BdrvRequestFlags flags, Error **errp)
+{
+    int ret = do_entry(bs, (CutEntry){ .kind = CUT_TRUNCATE, .bytes = offset, .begin = cut_log ? cut_log->len : 0 });
+
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Failed to resize the disk");
+    }
+    return ret;
+}
+
+static int64_t cut_getlength(BlockDriverState *bs) { return cut_disks[disk_of(bs)].len; }
+
+static const BlockDriver cut_driver = {
+    .name = "cutdisk",
+    .protocol = "cutdisk",
+    .instance_size = sizeof(CutState),
+    .has_variable_length = true,
+    .bounds_are_soft = true,
+    .open_options = cut_options,
+    .open = cut_driver_open,
+    .co_read = cut_co_read,
+    .co_write = cut_co_write,
+    .co_zero = cut_co_zero,
+    .co_discard = cut_co_discard,
+    .co_flush_to_disk = cut_co_flush,
+    .co_truncate = cut_co_truncate,
+    .getlength = cut_getlength,
+    .get_allocated_size = cut_getlength,
+};
+
+void cut_register(void)
+{
+    bdrv_register(&cut_driver);
+}
+
+BlockDriverState *cut_open(int disk, const char *node_name, bool writable)
+{
+    QDict *options = qdict_new();
+
+    qdict_put_str(options, "driver", "cutdisk");
+    qdict_put_int(options, "disk", disk);
+    qdict_put_str(options, "node-name", node_name);
+    return bdrv_open(NULL, NULL, options, (writable ? BDRV_O_RDWR | BDRV_O_RESIZE : 0) | BDRV_O_UNMAP | BDRV_O_PROTOCOL, &error_abort);
+}

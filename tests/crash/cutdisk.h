@@ -1,0 +1,49 @@
+/*
+ * A disk in memory that writes down what it is asked to do, so that every state after a power cut
+ * can be rebuilt.  Several disks share one log: its length is the clock of a run.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_CRASH_CUTDISK_H
+#define TESTS_CRASH_CUTDISK_H
+
+#include <glib.h>
+#include "block/graph.h"
+
+#define CUT_DISKS 3
+
+typedef enum CutKind { CUT_WRITE, CUT_ZERO, CUT_DISCARD, CUT_TRUNCATE, CUT_FLUSH } CutKind;
+
+typedef struct CutEntry {
+    CutKind kind;
+    int disk;
+    int64_t offset, bytes;
+    uint8_t *data;                     /* CUT_WRITE */
+    guint begin;                       /* length of the log when it was asked for; the entry stands where it was done */
+} CutEntry;
+
+/* What the disks hold. */
+typedef struct CutImage { uint8_t *data; int64_t len, room; } CutImage;
+
+extern CutImage cut_disks[CUT_DISKS];
+extern GArray *cut_log;                /* CutEntry; NULL: nothing is written down */
+/* Fail the n-th request from now on with -EIO (0: none); `lasting`: and all after it.  Counts down. */
+extern int64_t cut_fail_at;
+extern bool cut_fail_lasting;
+extern int cut_fail_errno;
+extern int64_t cut_requests, cut_trips;   /* seen, and made to fail, since they were set to 0 */
+
+void cut_register(void);
+/* A node of driver "cutdisk" on disk i, named; referenced. */
+BlockDriverState *cut_open(int disk, const char *node_name, bool writable);
+/* Make the image len bytes long; new ones are zero. */
+void cut_image_resize(CutImage *image, int64_t len);
+void cut_image_copy(CutImage *to, const CutImage *from);
+/* Do what the entry says to image: all of it, or (sectors non-NULL) those 512-byte pieces of a write whose byte is set. */
+void cut_apply(CutImage *image, const CutEntry *e, const uint8_t *sectors);
+bool cut_image_load(CutImage *image, const char *path);
+bool cut_image_store(const CutImage *image, const char *path);
+void cut_log_start(void);
+void cut_log_end(void);
+
+#endif

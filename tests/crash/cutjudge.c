@@ -1,0 +1,152 @@
+/*
+ * Is what the disks hold a state that the model allows?
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "block/snapshot.h"
+#include "cutjudge.h"
+
+static char *judge_content(const CutRun *r, guint at, BlockBackend *blk)
+{
+    const CutModel *m = r->model;
+    int64_t len = blk_getlength(blk);
+    unsigned n = len / BDRV_SECTOR_SIZE, bad;
+    g_autofree uint32_t *stamps = g_new0(uint32_t, MAX(n, 1u));
+
+    if (len < 0 || !cut_model_size_ok(m, n, at)) {
+        return g_strdup_printf("the size is %" PRId64, len);
+    }
+    if (!cut_read_stamps(blk, n, stamps, &bad)) {
+        return g_strdup_printf("sector %u cannot be read, or mixes two contents", bad);
+    }
+    for (unsigned s = 0; s < n; s++) {
+        if (!cut_model_ok(m, s, stamps[s], at)) {
+            return g_strdup_printf("sector %u holds %u, now %u", s, stamps[s], m->now[s]);
+        }
+    }
+    return NULL;
+}
+
+static char *judge_snapshot(const CutRun *r, const CutSnapshot *s)
+{
+    Error *err = NULL;
+    BlockBackend *blk = cut_open_image(r->geometry, false, &err);
+    unsigned n = s->n, bad;
+    g_autofree uint32_t *stamps = g_new0(uint32_t, MAX(n, 1u));
+    char *why = NULL;
+
+    if (!blk || bdrv_snapshot_load_tmp(blk_bs(blk), NULL, s->name, &err) < 0) {
+        why = g_strdup_printf("snapshot %s: %s", s->name, error_get_pretty(err));
+        error_free(err);
+    } else {
+        /* A snapshot is shown in the present size, as by the stock tools. */
+        n = MIN(n, blk_getlength(blk) / BDRV_SECTOR_SIZE);
+        if (!cut_read_stamps(blk, n, stamps, &bad)) {
+            why = g_strdup_printf("snapshot %s: sector %u cannot be read or is mixed", s->name, bad);
+        }
+    }
+    for (unsigned i = 0; i < n && !why; i++) {
+        if (s->stamps[i] != stamps[i] && s->stamps[i] != CUT_ANY) {
+            why = g_strdup_printf("snapshot %s: sector %u holds %u, not %u", s->name, i, stamps[i], s->stamps[i]);
+        }
+    }
+    if (blk) {
+        blk_unref(blk);
+    }
+    return why;
+}
+
+static bool listed(const QEMUSnapshotInfo *list, int n, const char *name)
+{
+    for (int i = 0; i < n; i++) {
+        if (!strcmp(list[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static char *judge_snapshots(const CutRun *r, guint at, const QEMUSnapshotInfo *list, int n)
+{
+    const GArray *all = r->model->snapshots;
+    char *why = NULL;
+    int expected = 0;
+
+    for (guint i = 0; i < all->len && !why; i++) {
+        const CutSnapshot *s = &g_array_index(all, CutSnapshot, i);
+        bool there = listed(list, n, s->name);
+
+        expected += there;
+        if (there && s->begin > at) {
+            why = g_strdup_printf("snapshot %s is there before it was taken", s->name);
+        } else if (there && s->gone_end <= at) {
+            why = g_strdup_printf("snapshot %s is there after it was deleted", s->name);
+        } else if (!there && s->end <= at && s->gone_begin >= at) {
+            why = g_strdup_printf("snapshot %s is lost", s->name);
+        } else if (there) {
+            why = judge_snapshot(r, s);
+        }
+    }
+    return why ? why : n != expected ? g_strdup_printf("%d snapshots, %d known", n, expected) : NULL;
+}
+
+static char *judge_check(BlockBackend *blk, BdrvCheckFix fix, int64_t *leaks)
+{
+    BdrvCheckResult res = { 0 };
+    int ret = bdrv_check(blk_bs(blk), &res, fix);
+
+    *leaks = res.leaks;
+    if (ret < 0 || res.corruptions || res.check_errors) {
+        return g_strdup_printf("check: %d, %" PRId64 " corruptions, %" PRId64 " errors", ret, res.corruptions, res.check_errors);
+    }
+    return NULL;
+}
+
+static char *judge_repair(BlockBackend *blk, int64_t leaks, CutVerdict *v)
+{
+    int64_t left;
+    char *why = leaks ? judge_check(blk, BDRV_FIX_LEAKS, &left) : NULL;
+
+    if (leaks && !why) {
+        v->repaired = true;
+        why = judge_check(blk, 0, &left);
+        if (!why && left) {
+            why = g_strdup_printf("%" PRId64 " leaks are left after the repair", left);
+        }
+    }
+    return why;
+}
+
+char *cut_judge(const CutRun *r, guint at, bool repair, CutVerdict *v)
+{
+    QEMUSnapshotInfo *list = NULL;
+    Error *err = NULL;
+    BlockBackend *blk = cut_open_image(r->geometry, true, &err);
+    int64_t leaks = 0;
+    char *why;
+    int n;
+
+    *v = (CutVerdict){ false };
+    if (!blk) {
+        why = g_strdup_printf("cannot be opened: %s", error_get_pretty(err));
+        error_free(err);
+        return why;
+    }
+    why = judge_check(blk, 0, &leaks);
+    v->leaks = leaks > 0;
+    if (!why) {
+        why = judge_content(r, at, blk);
+    }
+    n = MAX(bdrv_snapshot_list(blk_bs(blk), &list), 0);     /* none with a data file */
+    if (!why && repair) {
+        why = judge_repair(blk, leaks, v);
+    }
+    blk_unref(blk);
+    if (!why) {
+        why = judge_snapshots(r, at, list, n);
+    }
+    g_free(list);
+    return why;
+}
