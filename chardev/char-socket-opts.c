@@ -116,7 +116,7 @@ bool socket_chr_configure(SocketChardev *s, const QDict *data, bool *wait, Error
 
 static const char *protocol(const SocketChardev *s)
 {
-    return s->telnet ? "telnet" : s->websocket ? "websocket" : s->tls_creds ? "tls" : "tcp";
+    return s->telnet ? "telnet" : s->websocket ? "websocket" : "tcp";
 }
 
 void socket_chr_name_disconnected(SocketChardev *s)

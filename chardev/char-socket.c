@@ -10,12 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 #include "char-socket.h"
+#include "crypto/tls.h"
 #include "util/yank.h"
 
 #define READ_SIZE 4096
 #define NS_PER_S 1000000000LL
 
 static void connected(SocketChardev *s, IOChannel *c);
+static void on_client(void *opaque, IOChannel *c);
 static void on_input(void *opaque);
 static void start_connect(SocketChardev *s);
 
@@ -56,7 +58,43 @@ static int socket_set_msgfds(Chardev *chr, const int *fds, int n)
 
 /* --- the end of a connection ------------------------------------------------------------------- */
 
-static void on_client(void *opaque, IOChannel *c) { connected(opaque, c); }
+static void schedule_retry(SocketChardev *s);
+
+/* As a server, be ready for the next one. */
+static void listen_again(SocketChardev *s)
+{
+    if (s->listener) {
+        io_listener_set_handler(s->listener, chr_context(&s->chr), on_client, s);
+    }
+}
+
+static void tls_done(SocketChardev *s, IOChannel *c, Error *err)
+{
+    if (c) {
+        connected(s, c);
+        return;
+    }
+    error_free(err);
+    listen_again(s);
+    schedule_retry(s);
+}
+
+/* A peer is there; it counts once TLS, if asked for, has begun.  Takes c. */
+static void arrived(SocketChardev *s, IOChannel *c)
+{
+    if (s->c || s->handshake) {
+        io_channel_unref(c);
+    } else if (s->tls_creds) {
+        if (s->listener) {
+            io_listener_set_handler(s->listener, chr_context(&s->chr), NULL, NULL);
+        }
+        socket_chr_begin_tls(s, c, tls_done);
+    } else {
+        connected(s, c);
+    }
+}
+
+static void on_client(void *opaque, IOChannel *c) { arrived(opaque, c); }
 
 static void cut(void *opaque) { io_channel_shutdown(opaque, true, true); }
 
@@ -95,9 +133,7 @@ static void disconnect(SocketChardev *s)
     yank_remove_fn(YANK_CHARDEV, s->chr.label, cut, c);
     io_channel_unref(c);
     close_fds(s->in_fds, &s->n_in_fds);
-    if (s->listener) {
-        io_listener_set_handler(s->listener, chr_context(&s->chr), on_client, s);
-    }
+    listen_again(s);
     socket_chr_name_disconnected(s);
     schedule_retry(s);
     if (was_open) {
@@ -126,7 +162,7 @@ static void socket_update_read(Chardev *chr)
     SocketChardev *s = (SocketChardev *)chr;
     bool wanted = s->c && chr_can_read(chr) > 0;
 
-    if (s->listener && !s->c) {
+    if (s->listener && !s->c && !s->handshake) {
         io_listener_set_handler(s->listener, chr_context(chr), on_client, s);
     }
     if (s->c && s->watching && (!wanted || s->c->ctx != chr_context(chr))) {
@@ -277,7 +313,7 @@ static void on_connected(void *opaque, IOChannel *c, Error *err)
 
 static void start_connect(SocketChardev *s)
 {
-    if (!s->c && !s->connecting) {
+    if (!s->c && !s->connecting && !s->handshake) {
         s->connecting = io_connect_start(s->addr, on_connected, s);
     }
 }
@@ -296,11 +332,17 @@ static bool open_server(SocketChardev *s, bool wait, Error **errp)
 
         info_report("QEMU waiting for connection on: %s", s->chr.filename);
         c = io_listener_accept_blocking(s->listener);
+        if (c && s->tls_creds) {
+            c = socket_chr_start_tls(s, c, errp);
+            if (!c) {
+                return false;
+            }
+        }
         if (c) {
             connected(s, c);
         }
     } else {
-        io_listener_set_handler(s->listener, chr_context(&s->chr), on_client, s);
+        listen_again(s);
     }
     return true;
 }
@@ -317,10 +359,26 @@ static bool open_client(SocketChardev *s, Error **errp)
         return true;
     }
     c = io_socket_connect(s->addr, errp);
+    if (c && s->tls_creds) {
+        c = socket_chr_start_tls(s, c, errp);
+    }
     if (c) {
         connected(s, c);
     }
     return c != NULL;
+}
+
+static bool check_tls(SocketChardev *s, Error **errp)
+{
+    TlsCreds *creds = tls_creds_lookup(s->tls_creds, s->server, errp);
+
+    if (creds && s->addr->kind == IO_ADDR_UNIX) {
+        error_setg(errp, "'tls_creds' option is incompatible with 'unix' address type");
+        tls_creds_unref(creds);
+        return false;
+    }
+    tls_creds_unref(creds);
+    return creds != NULL;
 }
 
 static bool socket_open(Chardev *chr, const QDict *data, bool *be_opened, Error **errp)
@@ -333,8 +391,7 @@ static bool socket_open(Chardev *chr, const QDict *data, bool *be_opened, Error 
     if (!socket_chr_configure(s, data, &wait, errp)) {
         return false;
     }
-    if (s->tls_creds) {
-        error_setg(errp, "No TLS credentials with id '%s'", s->tls_creds);
+    if (s->tls_creds && !check_tls(s, errp)) {
         return false;
     }
     yank_add(YANK_CHARDEV, chr->label);
@@ -362,6 +419,7 @@ static void socket_close(Chardev *chr)
     if (s->connecting) {
         io_connect_cancel(s->connecting);
     }
+    socket_chr_forget_tls(s);
     if (s->retry) {
         aio_timer_free(s->retry);
         aio_bh_delete(s->retry_bh);

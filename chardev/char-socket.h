@@ -28,6 +28,8 @@ typedef struct SocketChardev {
     AioBh *retry_bh;
     bool retry_reported;
 
+    struct Handshake *handshake;   /* HANDSHAKE: runs in a coroutine; NULL it in there to be forgotten */
+
     IOChannel *c;                  /* CONNECTED; changed under write_lock only */
     IOChannel *dead;               /* c, once writing to it has failed; under write_lock */
     bool watching;
@@ -43,6 +45,13 @@ bool socket_chr_parse(const QDict *options, QDict *data, Error **errp);
 bool socket_chr_configure(SocketChardev *s, const QDict *data, bool *wait, Error **errp);
 void socket_chr_name_disconnected(SocketChardev *s);
 void socket_chr_name_connected(SocketChardev *s);
+
+/* char-socket-tls.c */
+/* The session over c, which is taken; blocks outside coroutines.  NULL + errp. */
+IOChannel *socket_chr_start_tls(SocketChardev *s, IOChannel *c, Error **errp);
+/* The same in the background; done gets the result, or an error that it owns. */
+void socket_chr_begin_tls(SocketChardev *s, IOChannel *c, void (*done)(SocketChardev *s, IOChannel *c, Error *err));
+void socket_chr_forget_tls(SocketChardev *s);
 
 /* char-telnet.c */
 void telnet_greet(SocketChardev *s);

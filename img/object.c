@@ -7,6 +7,7 @@
  */
 #include "block/throttle.h"
 #include "crypto/secret.h"
+#include "crypto/tls.h"
 #include "img/common.h"
 
 typedef struct ObjectType {
@@ -165,6 +166,9 @@ static bool make_object(const QDict *def, Error **errp)
 
     if (!strcmp(type, "secret")) {
         return secret_add(qdict_get_str(def, "id"), def, errp);
+    }
+    if (g_str_has_prefix(type, "tls-creds-")) {
+        return tls_creds_add(type, qdict_get_str(def, "id"), def, errp);
     }
     return strcmp(type, "throttle-group") || make_throttle_group(def, errp);
 }

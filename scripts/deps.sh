@@ -1,7 +1,7 @@
 # Installing what is missing on a Debian 12 machine.  Sourced by ./demo and ./check.
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build python3 libglib2.0-dev zlib1g-dev libzstd-dev libaio-dev liburing-dev libgcrypt20-dev"
+BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build python3 libglib2.0-dev zlib1g-dev libzstd-dev libaio-dev liburing-dev libgcrypt20-dev libgnutls28-dev"
 DEMO_PACKAGES="qemu-utils e2fsprogs"
 TEST_PACKAGES="qemu-utils qemu-system-x86 libnbd-bin e2fsprogs python3"
 
