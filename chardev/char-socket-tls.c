@@ -23,7 +23,8 @@ static bool allowed(void *opaque, const char *name, Error **errp)
     return tls_authorize(authz, name, errp);
 }
 
-static IOChannel *wrap(IOChannel *c, const char *creds, bool server, const char *hostname, const char *authz, Error **errp)
+static IOChannel *wrap(IOChannel *c, const char *creds, bool server, const char *hostname, const char *authz,
+                       Error **errp)
 {
     return io_channel_tls_wrap(c, creds, server, server ? NULL : hostname, server && authz ? allowed : NULL,
                                (void *)authz, errp);

@@ -11,7 +11,9 @@ enum { IN_DATA, SEEN_IAC, SEEN_COMMAND, IN_SUB, IN_SUB_IAC };
 
 void telnet_greet(SocketChardev *s)
 {
-    static const uint8_t plain[] = { IAC, WILL, OPT_ECHO, IAC, WILL, OPT_SGA, IAC, WILL, OPT_BINARY, IAC, DO, OPT_BINARY };
+    static const uint8_t plain[] = {
+        IAC, WILL, OPT_ECHO, IAC, WILL, OPT_SGA, IAC, WILL, OPT_BINARY, IAC, DO, OPT_BINARY,
+    };
     static const uint8_t tn3270[] = {
         IAC, DO, OPT_EOR, IAC, WILL, OPT_EOR, IAC, DO, OPT_BINARY, IAC, WILL, OPT_BINARY, IAC, DO, OPT_TTYPE,
         IAC, SB, OPT_TTYPE, 1, IAC, SE,

@@ -170,7 +170,8 @@ static int set_up(TlsChannel *t, Error **errp)
     static const char *const more[] = { ":+ANON-DH", ":+ECDHE-PSK:+DHE-PSK:+PSK", "" };
     const TlsCreds *c = t->creds;
     g_autofree char *priority = g_strdup_printf("%s%s", c->priority ? c->priority : "NORMAL", more[c->kind]);
-    int ret = gnutls_init(&t->session, (c->server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    unsigned flags = (c->server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
+    int ret = gnutls_init(&t->session, flags);
 
     if (ret < 0) {
         error_setg(errp, "Cannot initialize TLS session: %s", gnutls_strerror(ret));
@@ -192,8 +193,8 @@ static int set_up(TlsChannel *t, Error **errp)
     return 0;
 }
 
-IOChannel *io_channel_tls_new(IOChannel *base, TlsCreds *creds, const char *hostname, IOTlsAllowed *allowed, void *opaque,
-                              Error **errp)
+IOChannel *io_channel_tls_new(IOChannel *base, TlsCreds *creds, const char *hostname, IOTlsAllowed *allowed,
+                              void *opaque, Error **errp)
 {
     TlsChannel *t = io_channel_alloc(&tls_ops, sizeof(*t));
 

@@ -21,7 +21,8 @@ static bool has_limits(const BlockDeviceInfo *i)
 static void print_limits(Monitor *mon, const BlockDeviceInfo *i)
 {
     monitor_printf(mon, "    I/O throttling:   bps=%" PRId64 " bps_rd=%" PRId64 " bps_wr=%" PRId64 " bps_max=%" PRId64
-                   " bps_rd_max=%" PRId64 " bps_wr_max=%" PRId64 " iops=%" PRId64 " iops_rd=%" PRId64 " iops_wr=%" PRId64
+                   " bps_rd_max=%" PRId64 " bps_wr_max=%" PRId64 " iops=%" PRId64 " iops_rd=%" PRId64
+                   " iops_wr=%" PRId64
                    " iops_max=%" PRId64 " iops_rd_max=%" PRId64 " iops_wr_max=%" PRId64 " iops_size=%" PRId64
                    " group=%s\n", i->bps, i->bps_rd, i->bps_wr, i->bps_max, i->bps_rd_max, i->bps_wr_max,
                    i->iops, i->iops_rd, i->iops_wr, i->iops_max, i->iops_rd_max, i->iops_wr_max, i->iops_size,

@@ -92,7 +92,8 @@ void hmp_ringbuf_write(Monitor *mon, const QDict *args)
 void hmp_ringbuf_read(Monitor *mon, const QDict *args)
 {
     Error *err = NULL;
-    g_autofree char *data = chr_ringbuf_read(qdict_get_str(args, "device"), qdict_get_int(args, "size", 0), false, &err);
+    int64_t size = qdict_get_int(args, "size", 0);
+    g_autofree char *data = chr_ringbuf_read(qdict_get_str(args, "device"), size, false, &err);
 
     if (hmp_error(mon, err)) {
         return;

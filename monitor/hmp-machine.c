@@ -65,7 +65,8 @@ void hmp_info_status(Monitor *mon, const QDict *args)
 {
     StatusInfo *s = qmp_query_status(NULL);
 
-    monitor_printf(mon, "VM status: %s%s", s->running ? "running" : "paused", s->singlestep ? " (single step mode)" : "");
+    monitor_printf(mon, "VM status: %s%s", s->running ? "running" : "paused",
+                   s->singlestep ? " (single step mode)" : "");
     if (!s->running && s->status != RUN_STATE_PAUSED) {
         monitor_printf(mon, " (%s)", RunState_str(s->status));
     }

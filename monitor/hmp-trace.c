@@ -38,7 +38,8 @@ void hmp_print_log_items(Monitor *mon)
     for (size_t i = 0; i < G_N_ELEMENTS(log_items); i++) {
         monitor_printf(mon, "%-15s %s\n", log_items[i].name, log_items[i].help);
     }
-    monitor_printf(mon, "trace:PATTERN   enable trace events\n\nUse \"log trace:help\" to get a list of trace events.\n\n");
+    monitor_printf(mon, "trace:PATTERN   enable trace events\n\n"
+                   "Use \"log trace:help\" to get a list of trace events.\n\n");
 }
 
 static bool match_events(const char *pattern, bool on)

@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build python3 libglib2.0-dev zlib1g-dev libzstd-dev libaio-dev liburing-dev libgcrypt20-dev libgnutls28-dev"
 DEMO_PACKAGES="qemu-utils e2fsprogs"
-TEST_PACKAGES="qemu-utils qemu-system-x86 libnbd-bin e2fsprogs python3"
+TEST_PACKAGES="qemu-utils qemu-system-x86 libnbd-bin e2fsprogs python3 openssl"
 
 as_root()
 {

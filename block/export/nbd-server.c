@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include "io/socket.h"
+#include "io/tls.h"
 #include "nbd-export.h"
 #include "qapi/commands-block-export.h"
 
@@ -17,6 +18,8 @@ static struct {
     uint32_t max_connections, connections;
     bool held;
     void (*gone_hook)(uint32_t connections);
+    TlsCreds *tls;                     /* NULL: in the clear */
+    char *authz;
 } server;
 
 /* --- what negotiation asks ----------------------------------------------------------- */
@@ -45,7 +48,28 @@ static void host_list(void *opaque, void (*each)(void *arg, const char *name, co
     }
 }
 
-static const NbdServerHost host = { .find = host_find, .unref = host_unref, .list = host_list };
+static bool tls_allowed(void *opaque, const char *name, Error **errp)
+{
+    if (!tls_authorize) {
+        error_setg(errp, "Cannot find QAuthZ object ID %s", server.authz);
+        return false;
+    }
+    return tls_authorize(server.authz, name, errp);
+}
+
+static IOChannel *coroutine_fn host_start_tls(void *opaque, IOChannel *raw, Error **errp)
+{
+    IOChannel *c = io_channel_tls_new(raw, server.tls, NULL, server.authz ? tls_allowed : NULL, NULL, errp);
+
+    if (c && io_channel_tls_handshake(c, errp) < 0) {
+        io_channel_unref(c);
+        c = NULL;
+    }
+    return c;
+}
+
+/* start_tls is set while the server runs with credentials. */
+static NbdServerHost host = { .find = host_find, .unref = host_unref, .list = host_list };
 
 /* --- clients ---------------------------------------------------------------------------- */
 
@@ -93,6 +117,14 @@ bool nbd_server_is_running(void)
     return server.listener != NULL;
 }
 
+static void forget_tls(void)
+{
+    host.start_tls = NULL;
+    tls_creds_unref(server.tls);
+    server.tls = NULL;
+    g_clear_pointer(&server.authz, g_free);
+}
+
 void nbd_server_start(const IOAddress *addr, const char *tls_creds, const char *tls_authz, uint32_t max_connections,
                       Error **errp)
 {
@@ -101,13 +133,19 @@ void nbd_server_start(const IOAddress *addr, const char *tls_creds, const char *
         return;
     }
     if (tls_creds) {
-        error_setg(errp, "No TLS credentials with id '%s'", tls_creds);
-        return;
+        server.tls = tls_creds_lookup(tls_creds, true, errp);
+        if (!server.tls) {
+            return;
+        }
     }
+    server.authz = g_strdup(tls_authz);
+    host.start_tls = server.tls ? host_start_tls : NULL;
     server.listener = io_listener_new(addr, max_connections ? (int)MIN(max_connections, 128u) : 128, errp);
     if (server.listener) {
         server.max_connections = max_connections;
         listen_while_room();
+    } else {
+        forget_tls();
     }
 }
 
@@ -119,6 +157,7 @@ void nbd_server_stop(void)
     io_listener_free(server.listener);
     server.listener = NULL;
     nbd_conn_close_all();
+    forget_tls();
     blk_exp_close_all_type(BLOCK_EXPORT_TYPE_NBD);
 }
 

@@ -14,8 +14,8 @@
  * must be for.  allowed (servers; may be NULL) is asked about the name in the client's certificate.  NULL + errp.
  */
 typedef bool IOTlsAllowed(void *opaque, const char *name, Error **errp);
-IOChannel *io_channel_tls_new(IOChannel *base, TlsCreds *creds, const char *hostname, IOTlsAllowed *allowed, void *opaque,
-                              Error **errp);
+IOChannel *io_channel_tls_new(IOChannel *base, TlsCreds *creds, const char *hostname, IOTlsAllowed *allowed,
+                              void *opaque, Error **errp);
 /* Agree on keys and check the peer: sleeps in a coroutine, else blocks.  0 or -errno. */
 int io_channel_tls_handshake(IOChannel *c, Error **errp);
 /* The same by name of the credentials, for both ends. */

@@ -74,7 +74,8 @@ def test_reconnect():
 def test_wait():
     emulator = start("-chardev", "socket,id=c,path=waits,server=on", "-mon", "c")
     line = emulator.stdout.readline()
-    check("a server says that it waits", b"QEMU waiting for connection on: disconnected:unix:waits,server=on" in line, line)
+    check("a server says that it waits",
+          b"QEMU waiting for connection on: disconnected:unix:waits,server=on" in line, line)
     client = connect("waits")
     check("and goes on with its client", b"(qemu) " in until(lambda: client.recv(4096), b"(qemu) "))
     client.close()
