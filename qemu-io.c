@@ -287,12 +287,12 @@ static int run_prompt(void)
     while (!quit) {
         g_autofree char *line = NULL;
 
-        aio_poll(aio_main_context(), false);
         if (terminal) {
             line = iocmd_prompt_line(prompt);
         } else {
             fputs(prompt, stdout);
             fflush(stdout);
+            aio_poll(aio_main_context(), false);
             line = input_line(&in);
         }
         if (!line) {
