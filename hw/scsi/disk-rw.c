@@ -241,7 +241,6 @@ static void read_or_write(ScsiDisk *s, ScsiReq *r, bool is_read)
         return;
     }
     if (!range_ok(s, r->lba, n)) {
-        block_acct_invalid(blk_get_stats(s->conf.blk), is_read ? BLOCK_ACCT_READ : BLOCK_ACCT_WRITE);
         scsi_req_fail(r, scsi_lba_range);
         return;
     }

@@ -1,0 +1,201 @@
+/*
+ * The PIIX IDE function: two channels at the fixed ports, bus master DMA.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/ide/ide.h"
+#include "hw/pci.h"
+#include "util/cutils.h"
+
+enum { BM_START = 1, BM_TO_MEMORY = 8, BM_ACTIVE = 1, BM_ERROR = 2, BM_INT = 4 };
+
+typedef struct BmChannel {
+    IdeChannel ide;
+    struct PiixIde *p;
+    uint8_t command, status;
+    uint32_t table;
+    Irq *irq;
+    IoRegion *ports, *alt;
+} BmChannel;
+
+typedef struct PiixIde {
+    PciDevice pci;
+    BmChannel ch[2];
+} PiixIde;
+
+/* --- what a channel needs ------------------------------------------------------------------------------- */
+
+static void set_irq(void *opaque, int level)
+{
+    BmChannel *b = opaque;
+
+    if (level) {
+        b->status |= BM_INT;
+    }
+    irq_set(b->irq, level);
+}
+
+static bool dma_started(void *opaque) { return ((BmChannel *)opaque)->status & BM_ACTIVE; }
+
+/* One descriptor: address, length (0: 64 KiB), bit 31 of the second word ends the table. */
+static int64_t map(void *opaque, IoVec *v, uint64_t bytes, bool to_memory)
+{
+    BmChannel *b = opaque;
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < 4096 / 8 && total < bytes; i++) {
+        uint32_t prd[2], len;
+
+        if (!dma_read(b->table + 8 * i, prd, 8)) {
+            return -1;
+        }
+        len = prd[1] & 0xfffe;
+        len = len ? len : 0x10000;
+        len = MIN(len, bytes - total);
+        if (!pci_is_master(&b->p->pci) || !dma_map_iov(v, prd[0] & ~1u, len, to_memory)) {
+            return -1;
+        }
+        total += len;
+        if (prd[1] & 0x80000000) {
+            break;
+        }
+    }
+    return total;
+}
+
+static void dma_done(void *opaque, bool more)
+{
+    BmChannel *b = opaque;
+
+    if (!more) {
+        b->status &= ~BM_ACTIVE;
+    }
+}
+
+static const IdeHost host = { .set_irq = set_irq, .dma_started = dma_started, .map = map, .dma_done = dma_done };
+
+/* --- ports ------------------------------------------------------------------------------------------------- */
+
+static uint64_t task_read(void *opaque, uint64_t offset, unsigned size)
+{
+    BmChannel *b = opaque;
+
+    return offset == 0 ? ide_data_read(&b->ide, size) : ide_read(&b->ide, offset);
+}
+
+static void task_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    BmChannel *b = opaque;
+
+    if (offset == 0) {
+        ide_data_write(&b->ide, value, size);
+    } else {
+        ide_write(&b->ide, offset, value);
+    }
+}
+
+static uint64_t alt_read(void *opaque, uint64_t offset, unsigned size) { return ide_status(&((BmChannel *)opaque)->ide); }
+static void alt_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { ide_control(&((BmChannel *)opaque)->ide, v); }
+
+/* Only the data register is wide. */
+static const IoOps port_ops = { .read = task_read, .write = task_write, .max_size = 4 };
+static const IoOps alt_ops = { .read = alt_read, .write = alt_write, .max_size = 1 };
+
+static uint64_t bm_read(void *opaque, uint64_t offset, unsigned size)
+{
+    BmChannel *b = &((PiixIde *)opaque)->ch[offset >> 3];
+
+    switch (offset & 7) {
+    case 0: return size == 1 ? b->command : 0xff;
+    case 2: return size == 1 ? b->status : 0xff;
+    case 4: case 5: case 6: case 7: return b->table >> (8 * (offset & 3));
+    default: return 0xff;
+    }
+}
+
+static void bm_command(BmChannel *b, uint8_t v)
+{
+    bool was = b->command & BM_START;
+
+    b->command = v & (BM_START | BM_TO_MEMORY);
+    if (was && !(v & BM_START)) {
+        ide_cancel(&b->ide);
+        b->status &= ~BM_ACTIVE;
+    } else if (!was && (v & BM_START)) {
+        b->status |= BM_ACTIVE;
+        ide_dma_ready(&b->ide);
+    }
+}
+
+static void bm_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    BmChannel *b = &((PiixIde *)opaque)->ch[offset >> 3];
+
+    switch (offset & 7) {
+    case 0: bm_command(b, v); break;
+    case 2: b->status = (v & 0x60) | (b->status & BM_ACTIVE) | (b->status & ~v & (BM_ERROR | BM_INT)); break;
+    case 4: case 5: case 6: case 7: {
+        unsigned shift = 8 * (offset & 3);
+        uint32_t mask = (size >= 4 ? UINT32_MAX : (1u << (8 * size)) - 1) << shift;
+
+        b->table = ((b->table & ~mask) | ((uint32_t)v << shift & mask)) & ~3u;
+        break;
+    }
+    default: break;
+    }
+}
+
+static const IoOps bm_ops = { .read = bm_read, .write = bm_write, .max_size = 4 };
+
+/* --- the function ------------------------------------------------------------------------------------------------ */
+
+static void reset(PciDevice *d)
+{
+    PiixIde *p = (PiixIde *)d;
+
+    for (int i = 0; i < 2; i++) {
+        ide_channel_reset(&p->ch[i].ide);
+        p->ch[i].command = p->ch[i].status = 0;
+        p->ch[i].table = 0;
+    }
+    pci_set16(d, PCI_REG_STATUS, 0x0280);
+    d->config[0x20] = 0x01;
+}
+
+static bool realize(PciDevice *d, Error **errp)
+{
+    static const struct { uint16_t base, alt; int irq; } places[] = { { 0x1f0, 0x3f6, 14 }, { 0x170, 0x376, 15 } };
+    PiixIde *p = (PiixIde *)d;
+
+    pci_set16(d, PCI_REG_STATUS, 0x0280);
+    pci_register_bar(d, 4, PCI_BAR_IO, 16, "piix-bmdma", &bm_ops, p);
+    for (int i = 0; i < 2; i++) {
+        BmChannel *b = &p->ch[i];
+
+        b->p = p;
+        b->irq = gsi_source(places[i].irq);
+        ide_channel_init(&b->ide, &d->dev, i, 2, &host, b);
+        b->ports = io_region_new(IO_SPACE_PORT, "ide", 8, &port_ops, b);
+        b->alt = io_region_new(IO_SPACE_PORT, "ide", 1, &alt_ops, b);
+        io_region_map(b->ports, places[i].base, 0);
+        io_region_map(b->alt, places[i].alt, 0);
+    }
+    return true;
+}
+
+static const TypeInfo pci_ide_type = { .name = "pci-ide", .parent = "pci-device", .abstract = true, .size = sizeof(PiixIde) };
+QOM_TYPE(pci_ide_type)
+
+#define PIIX_IDE(ident, type_name, dev_id)                                                                        \
+    static const PciClass ident##_class = {                                                                       \
+        .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE), .vendor = 0x8086, .device = dev_id, \
+        .class_id = 0x0101, .prog_if = 0x80, .realize = realize, .reset = reset,                                  \
+    };                                                                                                            \
+    static const TypeInfo ident##_type = {                                                                        \
+        .name = type_name, .parent = "pci-ide", .size = sizeof(PiixIde), .class_data = &ident##_class,            \
+    };                                                                                                            \
+    QOM_TYPE(ident##_type)
+
+PIIX_IDE(piix3_ide, "piix3-ide", 0x7010)
+PIIX_IDE(piix4_ide, "piix4-ide", 0x7111)
