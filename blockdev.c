@@ -4,11 +4,11 @@
  * A transaction is a list of actions, each of a kind (blockdev/internal.h).  All nodes that it names are drained
  * together before the first action looks at anything, so whatever it takes, it takes at one point in time.
  *
- *   drain all -> prepare each -> ready each -> settle each -> commit each -> clean -> undrain
- *                 \------------ a failure: abort newest first -----------/
+ *   drain all -> prepare each -> start all, ready all -> commit all, settle all -> conclude each -> clean -> undrain
+ *                 \--------------- a failure: abort newest first ---------------/
  *
- * Internal snapshots: prepare checks, ready writes everything but one sector per disk (bdrv_snapshot_prepare),
- * settle writes these sectors.  Until settle an abort leaves each image to the bit as it was; after it, the snapshot
+ * Internal snapshots: prepare checks; start has everything but one sector per disk written, on all disks side by
+ * side; commit writes these sectors.  Until then an abort leaves each image to the bit as it was; after it, the snapshot
  * is deleted again.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -106,32 +106,43 @@ static bool prepare(Txn *t, const TransactionAction *what, Error **errp)
 #define FOR_ACTIONS(t, a) \
     for (guint i_ = 0; i_ < (t)->actions->len && ((a) = g_ptr_array_index((t)->actions, i_)); i_++)
 
-static bool ready_and_settle(Txn *t, Error **errp)
+typedef bool TxnStep(TxnAction *a, Error **errp);
+
+/* One step of every action; step_of picks it from the kind. */
+static bool each(Txn *t, size_t step_of, Error **errp)
 {
     TxnAction *a;
 
     FOR_ACTIONS(t, a) {
-        if (a->kind->ready && !a->kind->ready(a, errp)) {
-            return false;
-        }
-    }
-    FOR_ACTIONS(t, a) {
-        if (a->kind->settle && !a->kind->settle(a, errp)) {
+        TxnStep *step = *(TxnStep *const *)((const char *)a->kind + step_of);
+
+        if (step && !step(a, errp)) {
             return false;
         }
     }
     return true;
 }
 
-static void commit_all(Txn *t)
+static void each_quietly(Txn *t, size_t step_of)
 {
     TxnAction *a;
 
     FOR_ACTIONS(t, a) {
-        if (a->kind->commit) {
-            a->kind->commit(a);
+        void (*step)(TxnAction *a) = *(void (*const *)(TxnAction *))((const char *)a->kind + step_of);
+
+        if (step) {
+            step(a);
         }
     }
+}
+
+static bool work(Txn *t, Error **errp)
+{
+    if (!each(t, offsetof(TxnKind, start), errp) || !each(t, offsetof(TxnKind, ready), errp)) {
+        return false;
+    }
+    each_quietly(t, offsetof(TxnKind, commit));
+    return each(t, offsetof(TxnKind, settle), errp);
 }
 
 static void abort_all(Txn *t)
@@ -161,7 +172,14 @@ bool txn_settle_others(TxnAction *a, BlockDriverState *node, Error **errp)
     TxnAction *other;
 
     FOR_ACTIONS(a->txn, other) {
-        if (other->kind->pending && other->kind->pending(other) == node && !other->kind->settle(other, errp)) {
+        if (!other->kind->pending || other->kind->pending(other) != node) {
+            continue;
+        }
+        if (!other->kind->ready(other, errp)) {
+            return false;
+        }
+        other->kind->commit(other);
+        if (!other->kind->settle(other, errp)) {
             return false;
         }
     }
@@ -172,7 +190,6 @@ static bool run(TransactionAction *const *what, size_t n, ActionCompletionMode m
 {
     Txn t = { .mode = mode, .actions = g_ptr_array_new_with_free_func(action_free), .drained = g_ptr_array_new() };
     bool ok = true;
-    TxnAction *a;
 
     t.jobs = mode == ACTION_COMPLETION_MODE_GROUPED ? job_txn_new() : NULL;
     for (size_t i = 0; i < n; i++) {
@@ -182,13 +199,13 @@ static bool run(TransactionAction *const *what, size_t n, ActionCompletionMode m
     for (size_t i = 0; i < n && ok; i++) {
         ok = prepare(&t, what[i], errp);
     }
-    ok = ok && ready_and_settle(&t, errp);
-    (ok ? commit_all : abort_all)(&t);
-    FOR_ACTIONS(&t, a) {
-        if (a->kind->clean) {
-            a->kind->clean(a);
-        }
+    ok = ok && work(&t, errp);
+    if (ok) {
+        each_quietly(&t, offsetof(TxnKind, conclude));
+    } else {
+        abort_all(&t);
     }
+    each_quietly(&t, offsetof(TxnKind, clean));
     g_ptr_array_unref(t.actions);
     undrain(&t);
     if (t.jobs) {
@@ -290,26 +307,17 @@ static bool internal_prepare(TxnAction *a, Error **errp)
     return false;
 }
 
-static bool internal_settle(TxnAction *a, Error **errp)
+static bool internal_failed(const TxnAction *a, Error *err, Error **errp)
 {
     const BlockdevSnapshotInternal *arg = a->what->u.blockdev_snapshot_internal_sync.data;
-    InternalSnapshot *s = a->state;
-    Error *err = NULL;
 
-    if (s->settled) {
-        return true;
-    }
-    s->settled = bdrv_snapshot_commit(g_steal_pointer(&s->pending), &s->sn, &err) >= 0;
-    if (!s->settled) {
-        error_propagate(errp, err);
-        error_prepend(errp, "Failed to create snapshot '%s' on device '%s': ", arg->name, arg->device);
-    }
-    return s->settled;
+    error_propagate(errp, err);
+    error_prepend(errp, "Failed to create snapshot '%s' on device '%s': ", arg->name, arg->device);
+    return false;
 }
 
-static bool internal_ready(TxnAction *a, Error **errp)
+static bool internal_start(TxnAction *a, Error **errp)
 {
-    const BlockdevSnapshotInternal *arg = a->what->u.blockdev_snapshot_internal_sync.data;
     InternalSnapshot *s = a->state;
     Error *err = NULL;
 
@@ -317,11 +325,39 @@ static bool internal_ready(TxnAction *a, Error **errp)
         return false;
     }
     s->pending = bdrv_snapshot_prepare(s->bs, &s->sn, &err);
-    if (!s->pending) {
-        error_propagate(errp, err);
-        error_prepend(errp, "Failed to create snapshot '%s' on device '%s': ", arg->name, arg->device);
+    return s->pending || internal_failed(a, err, errp);
+}
+
+static bool internal_ready(TxnAction *a, Error **errp)
+{
+    InternalSnapshot *s = a->state;
+    Error *err = NULL;
+
+    if (s->pending && bdrv_snapshot_wait(s->pending, &err) < 0) {
+        s->pending = NULL;
+        return internal_failed(a, err, errp);
     }
-    return s->pending != NULL;
+    return true;
+}
+
+static void internal_commit(TxnAction *a)
+{
+    InternalSnapshot *s = a->state;
+
+    if (s->pending) {
+        bdrv_snapshot_commit(s->pending);
+    }
+}
+
+static bool internal_settle(TxnAction *a, Error **errp)
+{
+    InternalSnapshot *s = a->state;
+    Error *err = NULL;
+
+    if (s->pending) {
+        s->settled = bdrv_snapshot_finish(g_steal_pointer(&s->pending), &s->sn, &err) >= 0;
+    }
+    return s->settled || internal_failed(a, err, errp);
 }
 
 static void internal_abort(TxnAction *a)
@@ -354,7 +390,9 @@ static void internal_clean(TxnAction *a)
 const TxnKind txn_internal_snapshot = {
     .state_size = sizeof(InternalSnapshot),
     .prepare = internal_prepare,
+    .start = internal_start,
     .ready = internal_ready,
+    .commit = internal_commit,
     .settle = internal_settle,
     .abort = internal_abort,
     .clean = internal_clean,

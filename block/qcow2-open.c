@@ -623,6 +623,7 @@ static const BlockDriver bdrv_qcow2 = {
     .snapshot_prepare = qcow2_snapshot_prepare,
     .snapshot_goto_prepare = qcow2_snapshot_goto_prepare,
     .snapshot_finish = qcow2_snapshot_finish,
+    .snapshot_wait = qcow2_snapshot_wait,
     .snapshot_goto = qcow2_snapshot_goto,
     .snapshot_delete = qcow2_snapshot_delete,
     .co_snapshot_usage = qcow2_co_snapshot_usage,

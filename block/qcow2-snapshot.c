@@ -330,29 +330,30 @@ static bool group_works(void *opaque)
     return !v->asleep && !v->done;
 }
 
-static int group_prepare(Verb start, void **prepared)
+static void *group_start(Verb start)
 {
     Verb *v = g_memdup2(&start, sizeof(start));
     v->co = coroutine_create(group_entry, v);
     coroutine_enter(v->co);
-    aio_wait_while(group_works, v);
-    int ret = v->ret;
-    if (ret < 0) {
-        g_clear_pointer(&v, g_free);
-    }
-    *prepared = v;
-    return ret;
+    return v;
 }
 
-int qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit, Error **errp)
+void qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit)
 {
     Verb *v = prepared;
     v->wanted = commit;
     v->asleep = false;
     coroutine_enter(v->co);
+}
+
+int qcow2_snapshot_wait(BlockDriverState *bs, void *prepared)
+{
+    Verb *v = prepared;
     aio_wait_while(group_works, v);
     int ret = v->ret;
-    g_free(v);
+    if (v->done) {
+        g_free(v);
+    }
     return ret;
 }
 
@@ -475,9 +476,9 @@ int qcow2_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **er
     return v.ret;
 }
 
-int qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn, void **prepared, Error **errp)
+void *qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn)
 {
-    return group_prepare(create_verb(bs, sn), prepared);
+    return group_start(create_verb(bs, sn));
 }
 
 /* --- apply ---------------------------------------------------------------------------------------- */
@@ -606,9 +607,9 @@ int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp)
     return v.ret;
 }
 
-int qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id, void **prepared, Error **errp)
+void *qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id)
 {
-    return group_prepare(apply_verb(bs, id), prepared);
+    return group_start(apply_verb(bs, id));
 }
 
 /* --- delete ---------------------------------------------------------------------------------------- */

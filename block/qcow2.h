@@ -286,10 +286,11 @@ void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s);                         /*
 int coroutine_fn qcow2_read_snapshots(Qcow2 *q, const Qcow2Header *h, Error **errp);
 void qcow2_free_snapshots(Qcow2 *q);
 int qcow2_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
-int qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn, void **prepared, Error **errp);
-int qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit, Error **errp);
+void *qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn);
+void qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit);
+int qcow2_snapshot_wait(BlockDriverState *bs, void *prepared);
 int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp);
-int qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id, void **prepared, Error **errp);
+void *qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id);
 int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
 int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out);
 int qcow2_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);

@@ -220,7 +220,8 @@ struct BdrvSnapshotPrepared {
     BlockDriverState *bs, *actor;      /* both referenced, bs drained */
     QEMUSnapshotInfo sn;               /* create */
     char *word;                        /* goto; NULL: create */
-    void *prepared;                    /* the driver's; NULL: it has one step only, which was done */
+    void *prepared;                    /* the driver's; NULL: it has one step only, which was done, or all is over */
+    bool waited, committing, exists;
 };
 
 BlockDriverState *bdrv_snapshot_node(BlockDriverState *bs)
@@ -228,16 +229,23 @@ BlockDriverState *bdrv_snapshot_node(BlockDriverState *bs)
     return acting_node(bs);
 }
 
+/* Begin, with drivers that can; others do it at once. */
 static int prepare_or_do(BdrvSnapshotPrepared *p, Error **errp)
 {
     const BlockDriver *drv = p->actor->drv;
+    int ret = 0;
 
-    if (p->word) {
-        return drv->snapshot_goto_prepare ? drv->snapshot_goto_prepare(p->actor, p->word, &p->prepared, errp)
-                                          : drv->snapshot_goto(p->actor, p->word, errp);
+    if (p->word && drv->snapshot_goto_prepare) {
+        p->prepared = drv->snapshot_goto_prepare(p->actor, p->word);
+    } else if (p->word) {
+        ret = drv->snapshot_goto(p->actor, p->word, errp);
+    } else if (drv->snapshot_prepare) {
+        p->prepared = drv->snapshot_prepare(p->actor, &p->sn);
+    } else {
+        ret = drv->snapshot_create(p->actor, &p->sn, errp);
+        p->exists = ret >= 0;
     }
-    return drv->snapshot_prepare ? drv->snapshot_prepare(p->actor, &p->sn, &p->prepared, errp)
-                                 : drv->snapshot_create(p->actor, &p->sn, errp);
+    return ret;
 }
 
 static void prepared_free(BdrvSnapshotPrepared *p)
@@ -301,15 +309,48 @@ BdrvSnapshotPrepared *bdrv_snapshot_goto_prepare(BlockDriverState *bs, const cha
     return actor ? prepare(bs, actor, NULL, id_or_name, errp) : NULL;
 }
 
-int bdrv_snapshot_commit(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **errp)
+int bdrv_snapshot_wait(BdrvSnapshotPrepared *p, Error **errp)
 {
     ERRP_GUARD();
-    int ret = p->prepared ? p->actor->drv->snapshot_finish(p->actor, p->prepared, true, errp) : 0;
+    int ret = p->prepared ? p->actor->drv->snapshot_wait(p->actor, p->prepared) : 0;
 
+    p->waited = true;
     if (ret < 0) {
         default_error(ret, errp);
-    } else if (p->word) {
+        prepared_free(p);
+    }
+    return ret;
+}
+
+void bdrv_snapshot_commit(BdrvSnapshotPrepared *p)
+{
+    g_assert(p->waited && !p->committing);
+    p->committing = true;
+    if (p->prepared) {
+        p->actor->drv->snapshot_finish(p->actor, p->prepared, true);
+    }
+}
+
+static int end_commit(BdrvSnapshotPrepared *p)
+{
+    int ret = p->prepared ? p->actor->drv->snapshot_wait(p->actor, g_steal_pointer(&p->prepared)) : 0;
+
+    p->exists = ret >= 0 && !p->word;
+    if (ret >= 0 && p->word) {
         refresh_lengths(p->bs, p->actor);
+    }
+    return ret;
+}
+
+int bdrv_snapshot_finish(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **errp)
+{
+    ERRP_GUARD();
+    int ret;
+
+    g_assert(p->committing);
+    ret = end_commit(p);
+    if (ret < 0) {
+        default_error(ret, errp);
     } else if (sn) {
         *sn = p->sn;
     }
@@ -321,9 +362,13 @@ void bdrv_snapshot_abort(BdrvSnapshotPrepared *p)
 {
     Error *err = NULL;
 
-    if (p->prepared) {
-        p->actor->drv->snapshot_finish(p->actor, p->prepared, false, NULL);
-    } else if (!p->word && p->actor->drv->snapshot_delete(p->actor, p->sn.id_str, p->sn.name, NULL, &err) < 0) {
+    if (p->committing) {
+        end_commit(p);
+    } else if (p->prepared && (p->waited || p->actor->drv->snapshot_wait(p->actor, p->prepared) >= 0)) {
+        p->actor->drv->snapshot_finish(p->actor, p->prepared, false);
+        p->actor->drv->snapshot_wait(p->actor, p->prepared);
+    }
+    if (p->exists && p->actor->drv->snapshot_delete(p->actor, p->sn.id_str, p->sn.name, NULL, &err) < 0) {
         error_reportf_err(err, "Failed to delete snapshot with id '%s' and name '%s' on device '%s' in abort: ",
                           p->sn.id_str, p->sn.name, bdrv_get_device_name(p->bs));
     }

@@ -26,7 +26,7 @@ static bool drive_prepare(TxnAction *a, Error **errp)
     return s->action != NULL;
 }
 
-static void backup_commit(TxnAction *a)
+static void backup_conclude(TxnAction *a)
 {
     BackupState *s = a->state;
 
@@ -62,11 +62,11 @@ static void drive_names(const TransactionAction *what, const char **device, cons
 }
 
 const TxnKind txn_blockdev_backup = {
-    .state_size = sizeof(BackupState), .may_group = true, .prepare = blockdev_prepare, .commit = backup_commit,
+    .state_size = sizeof(BackupState), .may_group = true, .prepare = blockdev_prepare, .conclude = backup_conclude,
     .abort = backup_abort, .clean = backup_clean, .names = blockdev_names,
 };
 
 const TxnKind txn_drive_backup = {
-    .state_size = sizeof(BackupState), .may_group = true, .prepare = drive_prepare, .commit = backup_commit,
+    .state_size = sizeof(BackupState), .may_group = true, .prepare = drive_prepare, .conclude = backup_conclude,
     .abort = backup_abort, .clean = backup_clean, .names = drive_names,
 };

@@ -225,7 +225,7 @@ static void remove_abort(TxnAction *a)
     }
 }
 
-static void remove_commit(TxnAction *a)
+static void remove_conclude(TxnAction *a)
 {
     BitmapState *s = a->state;
 
@@ -234,7 +234,7 @@ static void remove_commit(TxnAction *a)
 }
 
 const TxnKind txn_bitmap_remove = {
-    .state_size = sizeof(BitmapState), .prepare = remove_prepare, .abort = remove_abort, .commit = remove_commit,
+    .state_size = sizeof(BitmapState), .prepare = remove_prepare, .abort = remove_abort, .conclude = remove_conclude,
     .names = one_names,
 };
 
@@ -247,7 +247,7 @@ static void restore_abort(TxnAction *a)
     }
 }
 
-static void backup_commit(TxnAction *a)
+static void backup_conclude(TxnAction *a)
 {
     BitmapState *s = a->state;
 
@@ -277,7 +277,7 @@ static bool clear_prepare(TxnAction *a, Error **errp)
 }
 
 const TxnKind txn_bitmap_clear = {
-    .state_size = sizeof(BitmapState), .prepare = clear_prepare, .abort = restore_abort, .commit = backup_commit,
+    .state_size = sizeof(BitmapState), .prepare = clear_prepare, .abort = restore_abort, .conclude = backup_conclude,
     .names = one_names,
 };
 
@@ -404,7 +404,7 @@ static bool merge_prepare(TxnAction *a, Error **errp)
 }
 
 const TxnKind txn_bitmap_merge = {
-    .state_size = sizeof(BitmapState), .prepare = merge_prepare, .abort = restore_abort, .commit = backup_commit,
+    .state_size = sizeof(BitmapState), .prepare = merge_prepare, .abort = restore_abort, .conclude = backup_conclude,
     .names = merge_names,
 };
 

@@ -16,22 +16,24 @@ typedef struct TxnAction TxnAction;
 /*
  * One kind of action.  For the actions of a transaction, in their order:
  *   prepare  all checks, and what can be undone by abort; may fail
- *   ready    slow writes that change nothing yet; may fail
- *   settle   the first step that is seen from outside, kept short; may fail (only by I/O errors)
- *   commit   cannot fail
- * When one fails, abort runs for all that were prepared, newest first; clean runs for all of these in the end.
- * All nodes named are drained from before the first prepare until after the last clean.
+ *   start    begin slow writes that change nothing yet, and wait for them in `ready`; may fail
+ *   commit   begin the first step that is seen from outside, kept short; `settle` waits for it; may fail (I/O errors)
+ *   conclude cannot fail
+ * So the disks of a group work side by side.  When one fails, abort runs for all that were prepared, newest first; clean
+ * runs for all of these in the end.  All nodes named are drained from before the first prepare until after the last clean.
  */
 typedef struct TxnKind {
     size_t state_size;
     bool may_group;                    /* completion-mode grouped means something to it */
     bool (*prepare)(TxnAction *a, Error **errp);
+    bool (*start)(TxnAction *a, Error **errp);
     bool (*ready)(TxnAction *a, Error **errp);
-    bool (*settle)(TxnAction *a, Error **errp);
     void (*commit)(TxnAction *a);
+    bool (*settle)(TxnAction *a, Error **errp);
+    void (*conclude)(TxnAction *a);
     void (*abort)(TxnAction *a);
     void (*clean)(TxnAction *a);
-    /* The node that waits between ready and settle and must be left alone meanwhile; NULL: none. */
+    /* The node that is at work between start and settle and must be left alone meanwhile; NULL: none. */
     BlockDriverState *(*pending)(TxnAction *a);
     /* The names (backend or node; node) that say which node to drain; either may stay NULL. */
     void (*names)(const TransactionAction *what, const char **device, const char **node);
@@ -52,7 +54,7 @@ struct Txn {
     GPtrArray *drained;                /* of referenced BlockDriverState */
 };
 
-/* Settle now the other actions for which `node` waits: only one at a time can be pending. */
+/* Settle now the other actions for which `node` is at work: only one at a time can be. */
 bool txn_settle_others(TxnAction *a, BlockDriverState *node, Error **errp);
 /* Run one action by itself, as a command of that name does. */
 bool txn_run_one(const TransactionAction *what, Error **errp);

@@ -1,7 +1,7 @@
 /*
  * External snapshots: a new image on top takes all writes from now on (blockdev-snapshot, blockdev-snapshot-sync).
  *
- * prepare opens (and for -sync may create) the overlay and puts it on top; commit makes what is below read-only;
+ * prepare opens (and for -sync may create) the overlay and puts it on top; the end makes what is below read-only;
  * abort takes the overlay away again.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -142,7 +142,7 @@ static bool sync_prepare(TxnAction *a, Error **errp)
     return o->top && put_on_top(o, errp);
 }
 
-static void overlay_commit(TxnAction *a)
+static void overlay_conclude(TxnAction *a)
 {
     Overlay *o = a->state;
 
@@ -172,7 +172,7 @@ static void overlay_clean(TxnAction *a)
 const TxnKind txn_snapshot = {
     .state_size = sizeof(Overlay),
     .prepare = snapshot_prepare,
-    .commit = overlay_commit,
+    .conclude = overlay_conclude,
     .abort = overlay_abort,
     .clean = overlay_clean,
     .names = snapshot_names,
@@ -181,7 +181,7 @@ const TxnKind txn_snapshot = {
 const TxnKind txn_snapshot_sync = {
     .state_size = sizeof(Overlay),
     .prepare = sync_prepare,
-    .commit = overlay_commit,
+    .conclude = overlay_conclude,
     .abort = overlay_abort,
     .clean = overlay_clean,
     .names = sync_names,

@@ -87,7 +87,7 @@ static bool failed(const TxnAction *a, Error *err, Error **errp)
     return false;
 }
 
-static bool revert_ready(TxnAction *a, Error **errp)
+static bool revert_start(TxnAction *a, Error **errp)
 {
     Revert *r = a->state;
     Error *err = NULL;
@@ -99,12 +99,33 @@ static bool revert_ready(TxnAction *a, Error **errp)
     return r->pending || failed(a, err, errp);
 }
 
+static bool revert_ready(TxnAction *a, Error **errp)
+{
+    Revert *r = a->state;
+    Error *err = NULL;
+
+    if (r->pending && bdrv_snapshot_wait(r->pending, &err) < 0) {
+        r->pending = NULL;
+        return failed(a, err, errp);
+    }
+    return true;
+}
+
+static void revert_commit(TxnAction *a)
+{
+    Revert *r = a->state;
+
+    if (r->pending) {
+        bdrv_snapshot_commit(r->pending);
+    }
+}
+
 static bool revert_settle(TxnAction *a, Error **errp)
 {
     Revert *r = a->state;
     Error *err = NULL;
 
-    return !r->pending || bdrv_snapshot_commit(g_steal_pointer(&r->pending), NULL, &err) >= 0 || failed(a, err, errp);
+    return !r->pending || bdrv_snapshot_finish(g_steal_pointer(&r->pending), NULL, &err) >= 0 || failed(a, err, errp);
 }
 
 static void revert_abort(TxnAction *a)
@@ -133,7 +154,9 @@ static BlockDriverState *revert_pending(TxnAction *a)
 const TxnKind txn_internal_apply = {
     .state_size = sizeof(Revert),
     .prepare = revert_prepare,
+    .start = revert_start,
     .ready = revert_ready,
+    .commit = revert_commit,
     .settle = revert_settle,
     .abort = revert_abort,
     .clean = revert_clean,

@@ -150,13 +150,16 @@ struct BlockDriver {
     /* Internal snapshots; all but list change the image and are durable on return.  Coroutine context not required. */
     int (*snapshot_create)(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
     /*
-     * The same in two steps, for groups of disks; may be NULL.  After prepare all is written but what makes it true:
-     * the image is as before.  finish does that one step, or (commit false) forgets it.  Between the two the node
-     * is drained and nothing is asked of it.  sn and id stay the caller's and valid until finish.
+     * The same in two steps, for groups of disks; may be NULL.  prepare and finish begin a step and return at once, so
+     * that the steps of several disks run side by side; wait ends it.  After prepare and a wait that returned 0 all is
+     * written but what makes it true: the image is as before.  finish does that one step, or (commit false) forgets it.
+     * A wait that fails, or that follows finish, frees what prepare returned.  From prepare to then the node is drained
+     * and nothing is asked of it; sn and id stay valid.
      */
-    int (*snapshot_prepare)(BlockDriverState *bs, QEMUSnapshotInfo *sn, void **prepared, Error **errp);
-    int (*snapshot_goto_prepare)(BlockDriverState *bs, const char *id, void **prepared, Error **errp);
-    int (*snapshot_finish)(BlockDriverState *bs, void *prepared, bool commit, Error **errp);
+    void *(*snapshot_prepare)(BlockDriverState *bs, QEMUSnapshotInfo *sn);
+    void *(*snapshot_goto_prepare)(BlockDriverState *bs, const char *id);
+    void (*snapshot_finish)(BlockDriverState *bs, void *prepared, bool commit);
+    int (*snapshot_wait)(BlockDriverState *bs, void *prepared);
     int (*snapshot_goto)(BlockDriverState *bs, const char *id, Error **errp);
     /* freed: bytes that the image uses less afterwards; may be NULL. */
     int (*snapshot_delete)(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);

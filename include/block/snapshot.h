@@ -26,14 +26,19 @@ bool bdrv_snapshot_find_by_id_and_name(BlockDriverState *bs, const char *id, con
 /* sn->name, date, clock, vm_state_size given; id_str is generated when "". */
 int bdrv_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
 /*
- * The same for groups: prepare all, then commit all or abort all.  The node is drained from prepare on, and must be left
- * alone until commit or abort, which both free p.  Errors are the bare reason.  A commit that fails leaves no snapshot (as far as the disk tells).
+ * The same for groups of disks: prepare all, wait for all; then commit all and finish all, or abort all.  prepare and
+ * commit only begin, so the disks work side by side.  The node is drained from prepare on, and must be left alone until
+ * p is freed: by a wait that fails, by finish or by abort.  Errors are the bare reason.  A commit that fails leaves
+ * no snapshot (as far as the disk tells).
  */
 typedef struct BdrvSnapshotPrepared BdrvSnapshotPrepared;
 BdrvSnapshotPrepared *bdrv_snapshot_prepare(BlockDriverState *bs, const QEMUSnapshotInfo *sn, Error **errp);
 /* A revert in two steps (drivers with one step do it in prepare, and there is no way back). */
 BdrvSnapshotPrepared *bdrv_snapshot_goto_prepare(BlockDriverState *bs, const char *id_or_name, Error **errp);
-int bdrv_snapshot_commit(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **errp);   /* sn (may be NULL): as created */
+int bdrv_snapshot_wait(BdrvSnapshotPrepared *p, Error **errp);
+void bdrv_snapshot_commit(BdrvSnapshotPrepared *p);
+int bdrv_snapshot_finish(BdrvSnapshotPrepared *p, QEMUSnapshotInfo *sn, Error **errp);   /* sn (may be NULL): as created */
+/* At any point after prepare, begun commits included. */
 void bdrv_snapshot_abort(BdrvSnapshotPrepared *p);
 /* The node that has bs's snapshots (bs itself, or below filters), NULL: none. */
 BlockDriverState *bdrv_snapshot_node(BlockDriverState *bs);
