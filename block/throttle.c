@@ -148,7 +148,7 @@ static bool take_prop(ThrottleConfig *c, const char *shown, const char *key, con
         error_setg(errp, "Parameter '%s' is unexpected", shown);
     } else if (text ? parse_i64(text, 0, &v) < 0 : !qobject_get_int(value, &v)) {
         error_setg(errp, "Parameter '%s' expects integer", shown);
-    } else if (v < 0) {
+    } else if (v < 0 && g_str_has_prefix(shown, "x-")) {
         error_setg(errp, "Property values cannot be negative");
     } else if (g_str_has_suffix(key, "-length") && v > UINT32_MAX) {
         error_setg(errp, "%s value must be in the range [0, %u]", shown, UINT32_MAX);
@@ -258,6 +258,11 @@ void throttle_group_unref(ThrottleGroup *g)
     *p = g->next;
     g_free(g->name);
     g_free(g);
+}
+
+bool throttle_group_in_use(const ThrottleGroup *g)
+{
+    return g->refs > 1;
 }
 
 const char *throttle_group_name(const ThrottleGroup *g)

@@ -164,9 +164,14 @@ static void throttle_finalize(Object *o)
     }
 }
 
+static bool throttle_can_delete(Object *o)
+{
+    return !throttle_group_in_use(((ThrottleObject *)o)->group);
+}
+
 static const TypeInfo throttle_type = {
     .name = "throttle-group", .size = sizeof(ThrottleObject), .props = throttle_props, .complete = throttle_complete,
-    .finalize = throttle_finalize, .user_creatable = true,
+    .finalize = throttle_finalize, .user_creatable = true, .can_delete = throttle_can_delete,
 };
 QOM_TYPE(throttle_type)
 

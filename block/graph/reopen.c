@@ -27,6 +27,7 @@ typedef struct ReopenEntry {
     int base_flags;                    /* where the options are silent */
     bool base_force_share;
     bool keep_old;
+    bool backing_missing;              /* there is a backing file, and new options alone do not mention it */
     BdrvReopenState rs;
     bool prepared, switched;
     GPtrArray *child_switches;         /* of ChildSwitch: edges that go elsewhere */
@@ -134,6 +135,8 @@ static void queue_node(BdrvReopenQueue *q, BlockDriverState *bs, QDict *options,
 /* A node that was not opened through its parent, or is named by it now, keeps its own ideas. */
 static void queue_children(BdrvReopenQueue *q, ReopenEntry *e, bool keep_old)
 {
+    e->backing_missing = !e->keep_old && e->bs->backing && !qdict_has(e->options, "backing") &&
+                         !qdict_has_prefix(e->options, "backing.");
     for (BdrvChild *c = e->bs->children; c; c = c->next) {
         g_autofree char *prefix = g_strconcat(c->name, ".", NULL);
 
@@ -329,6 +332,10 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
         return ret;
     }
     ret = call_driver_prepare(e, errp);
+    if (ret == 0 && e->backing_missing) {
+        error_setg(errp, "backing is missing for '%s'", e->bs->node_name);
+        return -EINVAL;
+    }
     return ret < 0 ? ret : check_unchanged(e, e->options, errp);
 }
 

@@ -20,7 +20,7 @@ static int check(BdrvChild *c, int64_t offset, Error **errp)
         return -EINVAL;
     }
     if (offset > BDRV_MAX_LENGTH) {
-        error_setg(errp, "Required too big image size, it must be not greater than %" PRId64, (int64_t)BDRV_MAX_LENGTH);
+        error_setg(errp, "offset(%" PRId64 ") exceeds maximum(%" PRId64 ")", offset, (int64_t)BDRV_MAX_LENGTH);
         return -EFBIG;
     }
     if (c->bs->read_only) {

@@ -46,6 +46,8 @@ QDict *throttle_config_to_props(const ThrottleConfig *c);
 ThrottleGroup *throttle_group_new(const char *name, bool explicit_object, Error **errp);
 ThrottleGroup *throttle_group_find(const char *name);          /* borrowed, NULL if none */
 void throttle_group_unref(ThrottleGroup *g);
+/* Does somebody use it besides the one who asks? */
+bool throttle_group_in_use(const ThrottleGroup *g);
 const char *throttle_group_name(const ThrottleGroup *g);
 void throttle_group_set(ThrottleGroup *g, const ThrottleConfig *c);
 void throttle_group_get(ThrottleGroup *g, ThrottleConfig *c);
