@@ -245,6 +245,26 @@ static int create_volume(CreateJob *j)
     return luks ? 0 : -EIO;
 }
 
+/* Into a node that is there already. */
+static int luks_create_on(BlockDriverState *file, BlockDriverState *data_file, QDict *opts, Error **errp)
+{
+    CreateJob j = { .filename = file->filename, .opts = opts, .errp = errp };
+    LuksArea area = { .read = area_read, .write = area_write };
+    Luks *luks;
+
+    bdrv_ref(file);
+    j.file = bdrv_root_attach(file, "image-create", &create_ops, NULL, BLK_PERM_WRITE | BLK_PERM_RESIZE, BLK_PERM_ALL,
+                              errp);
+    if (!j.file) {
+        return -EPERM;
+    }
+    area.opaque = j.file;
+    luks = luks_create(opts, "", &area, create_init, &j, errp);
+    bdrv_root_detach(j.file);
+    luks_free(luks);
+    return luks ? 0 : -EIO;
+}
+
 static void create_bh(void *opaque)
 {
     CreateJob *j = opaque;
@@ -342,6 +362,7 @@ static const BlockDriver luks_driver = {
     .reopen_prepare = luks_reopen_prepare,
     .refresh_limits = luks_refresh_limits,
     .co_create = luks_co_create,
+    .create_on = luks_create_on,
     .co_read = luks_co_read,
     .co_write = luks_co_write,
     .co_truncate = luks_co_truncate,

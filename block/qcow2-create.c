@@ -59,6 +59,7 @@ typedef struct CreatePlan {
     Qcow2Crypt crypt;
     uint64_t key_area;                   /* LUKS: bytes of header and key material */
     const char *backing_file, *backing_fmt, *data_file;
+    const char *file_node, *data_node;   /* names of nodes that take the image; NULL: by file name */
     const QDict *opts;
 } CreatePlan;
 
@@ -455,15 +456,36 @@ static BdrvChild *open_for_create(const char *filename, const char *driver, cons
     return bs ? bdrv_root_attach(bs, "image-create", &create_ops, NULL, perm, shared, errp) : NULL;
 }
 
+/* The finished image over the nodes that it was created in. */
+static BdrvChild *open_over_nodes(const CreatePlan *p, Error **errp)
+{
+    const char *secret_id = opt_get_str(p->opts, "encrypt.key-secret");
+    QDict *options = qdict_new();
+    BlockDriverState *bs;
+
+    qdict_put_str(options, "driver", "qcow2");
+    qdict_put_str(options, "file", p->file_node);
+    if (p->data_node) {
+        qdict_put_str(options, "data-file", p->data_node);
+    }
+    if (secret_id) {
+        qdict_put_str(options, "encrypt.key-secret", secret_id);
+    }
+    bs = bdrv_open(NULL, NULL, options, BDRV_O_RDWR | BDRV_O_RESIZE | BDRV_O_NO_BACKING, errp);
+    return bs ? bdrv_root_attach(bs, "image-create", &create_ops, NULL,
+                                 BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE, BLK_PERM_ALL, errp) : NULL;
+}
+
 static int preallocate(const CreatePlan *p, Error **errp)
 {
-    BdrvChild *image = open_for_create(p->filename, "qcow2", opt_get_str(p->opts, "encrypt.key-secret"), errp);
+    BdrvChild *image = p->file_node ? open_over_nodes(p, errp)
+        : open_for_create(p->filename, "qcow2", opt_get_str(p->opts, "encrypt.key-secret"), errp);
     int ret;
 
     if (!image) {
         return -EIO;
     }
-    ret = bdrv_truncate(image, p->size, false, p->prealloc, 0, errp);
+    ret = initial_size(p) == p->size ? 0 : bdrv_truncate(image, p->size, false, p->prealloc, 0, errp);
     if (ret < 0) {
         error_prepend(errp, "Could not resize image: ");
     } else {
@@ -506,6 +528,35 @@ static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
         unlink(p->filename);
     }
     return ret;
+}
+
+int qcow2_create_on(BlockDriverState *file, BlockDriverState *data_file, QDict *opts, Error **errp)
+{
+    CreatePlan p;
+    Layout l;
+    BdrvChild *c;
+    int ret;
+
+    if (data_file) {
+        qdict_put_str(opts, "data_file", data_file->filename);
+    }
+    ret = plan_parse(file->filename, opts, &p, errp);
+    if (ret == 0) {
+        ret = layout_compute(&p, &l, errp);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    p.file_node = bdrv_get_node_name(file);
+    p.data_node = data_file ? bdrv_get_node_name(data_file) : NULL;
+    bdrv_ref(file);
+    c = bdrv_root_attach(file, "image-create", &create_ops, NULL, BLK_PERM_WRITE | BLK_PERM_RESIZE, BLK_PERM_ALL, errp);
+    if (!c) {
+        return -EPERM;
+    }
+    ret = write_metadata(c, &p, &l, errp);
+    bdrv_root_detach(c);
+    return ret < 0 ? ret : preallocate(&p, errp);      /* opens it: what was written can be read */
 }
 
 /* The graph may only be changed outside coroutines: the work runs in a handler of the main loop. */

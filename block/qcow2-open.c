@@ -603,6 +603,7 @@ static const BlockDriver bdrv_qcow2 = {
     .refresh_limits = qcow2_refresh_limits,
     .inactivate = qcow2_inactivate,
     .co_create = qcow2_co_create,
+    .create_on = qcow2_create_on,
     .co_read = qcow2_co_read,
     .co_write = qcow2_co_write,
     .co_zero = qcow2_co_zero,

@@ -373,6 +373,7 @@ int qcow2_decompress(Qcow2 *q, void *dst, size_t dst_len, const void *src, size_
 int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, BdrvCheckFix fix);
 extern const OptDesc qcow2_create_options[], qcow2_amend_options[], qcow2_open_options[];
 int coroutine_fn qcow2_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp);
+int qcow2_create_on(BlockDriverState *file, BlockDriverState *data_file, QDict *opts, Error **errp);
 int qcow2_amend(BlockDriverState *bs, QDict *opts, void (*progress)(void *, int64_t, int64_t), void *opaque, bool force, Error **errp);
 QObject *qcow2_get_specific_info(BlockDriverState *bs, Error **errp);
 QDict *qcow2_measure(QDict *opts, BlockDriverState *in_bs, Error **errp);

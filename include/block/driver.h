@@ -98,6 +98,11 @@ struct BlockDriver {
 
     /* Create an image from checked, typed create_options plus "size"; filename is plain (no protocol prefix). */
     int coroutine_fn (*co_create)(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp);
+    /*
+     * A format: create the image in nodes that are there already (data_file NULL: none); opts as for co_create.
+     * Main thread, outside coroutines.
+     */
+    int (*create_on)(BlockDriverState *file, BlockDriverState *data_file, QDict *opts, Error **errp);
     int coroutine_fn (*co_delete_file)(BlockDriverState *bs, Error **errp);
 
     /* One read and one write.  Offsets are aligned to request_alignment; bytes > 0. 0 or -errno. */
