@@ -24,12 +24,15 @@ void check_say(const char *fmt, ...)
 int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *buf)
 {
     uint64_t have = offset < c->file_len ? MIN(bytes, c->file_len - offset) : 0;
+    int ret;
 
     if (offset > INT64_MAX - bytes) {
         return -EIO;
     }
     memset((uint8_t *)buf + have, 0, bytes - have);
-    return have ? bdrv_read_buf(c->q->bs->file, offset, have, buf, 0) : 0;
+    ret = have ? bdrv_read_buf(c->q->bs->file, offset, have, buf, 0) : 0;
+    c->io_error |= ret < 0;
+    return ret;
 }
 
 int coroutine_fn check_write(Checker *c, unsigned ignore, uint64_t offset, uint64_t bytes, const void *buf)
@@ -232,6 +235,13 @@ static int coroutine_fn compare_and_repair(Checker *c)
 
     if (ret < 0) {
         return ret;
+    }
+    if (c->io_error && c->fix) {
+        /* What looks unused may be in use by what could not be read. */
+        check_say("The image could not be read in full: nothing is repaired\n");
+        c->res->check_errors += !c->res->check_errors;
+        c->fix = 0;
+        return 0;
     }
     if (c->rebuild && (c->fix & BDRV_FIX_ERRORS)) {
         return run_rebuild(c);

@@ -37,6 +37,7 @@ typedef struct Checker {
     uint64_t file_len;                /* bytes */
     RefMap *refs;
     GHashTable *l2_visits;            /* L2 offset -> references from all L1 tables not yet counted */
+    bool io_error;                    /* the disk did not let us read everything: nothing may be repaired */
     bool rebuild;                     /* counts cannot be put right in place */
     bool signalled;                   /* unaligned refcount blocks were reported */
     bool snapshots_fixed;             /* the table in memory differs from the one on disk */

@@ -52,7 +52,8 @@ static int build_header(const Qcow2 *q, size_t pad, uint8_t *buf)
 
 static int coroutine_fn write_flushed(Qcow2 *q, const uint8_t *buf, size_t from, size_t to)
 {
-    return from < to ? bdrv_write_sync(q->bs->file, from, to - from, buf + from, 0) : 0;
+    return from == 0 ? qcow2_write_first_sector(q, buf)
+         : from < to ? bdrv_write_sync(q->bs->file, from, to - from, buf + from, 0) : 0;
 }
 
 /*
@@ -72,7 +73,9 @@ static int coroutine_fn write_in_steps(Qcow2 *q, const uint8_t *old, const uint8
     int ret;
 
     if (q->version < 3 || load_be32(old + 4) < 3 || base >= q->cluster_size || build_header(q, base - fixed, moved) < 0) {
-        return bdrv_write_buf(q->bs->file, 0, q->cluster_size, new, 0);
+        ret = bdrv_write_buf(q->bs->file, 0, q->cluster_size, new, 0);
+        q->broken |= ret < 0;
+        return ret;
     }
     end = qcow2_header_used(moved, q->cluster_size);
     ret = write_flushed(q, moved, base, ALIGN_UP(end, QCOW2_FIRST_SECTOR));
@@ -105,13 +108,26 @@ int coroutine_fn qcow2_header_write(Qcow2 *q)
     if (ret == 0 && memcmp(old + QCOW2_FIRST_SECTOR, new + QCOW2_FIRST_SECTOR, size - QCOW2_FIRST_SECTOR)) {
         ret = write_in_steps(q, old, new, buf + 2 * size);
     } else if (ret == 0) {
-        ret = bdrv_write_buf(file, 0, QCOW2_FIRST_SECTOR, new, 0);
+        ret = qcow2_write_first_sector(q, new);
     }
     bdrv_memfree(buf);
     return ret;
 }
 
-/* Put the feature word on disk, durably; the word in memory follows only when that worked. */
+int coroutine_fn qcow2_write_first_sector(Qcow2 *q, const uint8_t *sector)
+{
+    int ret = bdrv_write_sync(q->bs->file, 0, QCOW2_FIRST_SECTOR, sector, 0);
+
+    if (ret < 0) {
+        q->broken = true;
+    }
+    return ret;
+}
+
+/*
+ * Put the feature word on disk, durably.  When that failed it may hold either: the word in memory then has fewer bits, so
+ * that a bit that matters is written again before it is relied on.
+ */
 static int coroutine_fn write_incompatible(Qcow2 *q, uint64_t bits)
 {
     uint8_t word[8];
@@ -119,9 +135,7 @@ static int coroutine_fn write_incompatible(Qcow2 *q, uint64_t bits)
 
     store_be64(word, bits);
     ret = bdrv_write_sync(q->bs->file, INCOMPATIBLE_OFFSET, sizeof(word), word, 0);
-    if (ret == 0) {
-        q->incompatible = bits;
-    }
+    q->incompatible = ret == 0 ? bits : bits & q->incompatible;
     return ret;
 }
 
@@ -186,5 +200,5 @@ int coroutine_fn qcow2_switch_roots(Qcow2 *q, const Qcow2Roots *roots)
     store_be32(sector + 56, roots->rt_clusters);
     store_be32(sector + 60, roots->nb_snapshots);
     store_be64(sector + 64, roots->snapshots_offset);
-    return bdrv_write_sync(file, 0, QCOW2_FIRST_SECTOR, sector, 0);
+    return qcow2_write_first_sector(q, sector);
 }

@@ -66,6 +66,12 @@ int qcow2_header_build(uint8_t *buf, size_t len, Qcow2Header *h, const uint8_t *
 /* Where the bytes end that a header cluster uses: fixed part, extensions, backing name; at most len. Pure, any bytes. */
 size_t qcow2_header_used(const uint8_t *buf, size_t len);
 
+/*
+ * The write that makes a change count, durable on return.  When it or its flush fails nobody knows which header the disk has:
+ * the node is broken, so that nothing is written that trusts either.
+ */
+int coroutine_fn qcow2_write_first_sector(Qcow2 *q, const uint8_t *sector);
+
 /* Entries of an L1 that maps bytes; UINT64_MAX on overflow. */
 uint64_t qcow2_l1_entries(uint64_t bytes, unsigned cluster_bits, bool extended_l2);
 

@@ -162,7 +162,7 @@ static int coroutine_fn write_table(const Rebuild *r)
 
 static int coroutine_fn switch_header(const Rebuild *r)
 {
-    const Qcow2 *q = r->q;
+    Qcow2 *q = r->q;
     uint8_t sector[QCOW2_FIRST_SECTOR];
     int ret = bdrv_flush(q->bs->file->bs);
 
@@ -176,7 +176,7 @@ static int coroutine_fn switch_header(const Rebuild *r)
         if (q->version >= 3) {
             store_be32(sector + 96, r->order);
         }
-        ret = bdrv_write_sync(q->bs->file, 0, sizeof(sector), sector, 0);
+        ret = qcow2_write_first_sector(q, sector);
     }
     if (ret < 0) {
         error_report("ERROR setting reftable: %s", strerror(-ret));
