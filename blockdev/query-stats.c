@@ -73,10 +73,10 @@ static QList *uint_list(const uint64_t *v, unsigned n)
 static void add_histogram(QDict *d, BlockAcctStats *stats, BlockAcctType type, const char *key)
 {
     g_autofree uint64_t *boundaries = NULL, *bins = NULL;
-    unsigned n = block_acct_get_histogram(stats, type, &boundaries, &bins);
+    int n = block_acct_get_histogram(stats, type, &boundaries, &bins);
     QDict *h;
 
-    if (n) {
+    if (n >= 0) {
         h = qdict_new();
         qdict_put(h, "boundaries", uint_list(boundaries, n));
         qdict_put(h, "bins", uint_list(bins, n + 1));

@@ -28,8 +28,8 @@ typedef struct Interval {
 } Interval;
 
 typedef struct Histogram {
-    unsigned n;                        /* boundaries; 0: none */
-    uint64_t *boundaries, *bins;
+    unsigned n;                        /* boundaries */
+    uint64_t *boundaries, *bins;       /* bins NULL: no histogram */
 } Histogram;
 
 struct BlockAcctStats {
@@ -114,7 +114,7 @@ static void histogram_add(Histogram *h, uint64_t latency)
 static void add_details(BlockAcctStats *s, BlockAcctType type, int64_t now, uint64_t latency, bool timed)
 {
     pthread_mutex_lock(&s->lock);
-    if (s->histogram[type].n) {
+    if (s->histogram[type].bins) {
         histogram_add(&s->histogram[type], latency);
     }
     for (guint i = 0; timed && i < s->intervals->len; i++) {
@@ -212,14 +212,15 @@ void block_acct_clear_histograms(BlockAcctStats *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-unsigned block_acct_get_histogram(BlockAcctStats *s, BlockAcctType type, uint64_t **boundaries, uint64_t **bins)
+int block_acct_get_histogram(BlockAcctStats *s, BlockAcctType type, uint64_t **boundaries, uint64_t **bins)
 {
-    unsigned n;
+    const Histogram *h = &s->histogram[type];
+    int n;
 
     pthread_mutex_lock(&s->lock);
-    n = s->histogram[type].n;
-    *boundaries = g_memdup2(s->histogram[type].boundaries, n * sizeof(uint64_t));
-    *bins = n ? g_memdup2(s->histogram[type].bins, (n + 1) * sizeof(uint64_t)) : NULL;
+    n = h->bins ? (int)h->n : -1;
+    *boundaries = g_memdup2(h->boundaries, h->n * sizeof(uint64_t));
+    *bins = h->bins ? g_memdup2(h->bins, (h->n + 1) * sizeof(uint64_t)) : NULL;
     pthread_mutex_unlock(&s->lock);
     return n;
 }

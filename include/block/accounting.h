@@ -54,7 +54,7 @@ bool block_acct_get_interval(BlockAcctStats *s, unsigned i, BlockAcctInterval *o
 /* Boundaries in ns, strictly rising, all > 0: n of them make n + 1 bins, counted from zero again. -EINVAL otherwise. */
 int block_acct_set_histogram(BlockAcctStats *s, BlockAcctType type, const uint64_t *boundaries, unsigned n);
 void block_acct_clear_histograms(BlockAcctStats *s);
-/* Number of boundaries (0: no histogram); *boundaries (n) and *bins (n + 1) are copies to g_free. */
-unsigned block_acct_get_histogram(BlockAcctStats *s, BlockAcctType type, uint64_t **boundaries, uint64_t **bins);
+/* Number of boundaries (-1: no histogram); *boundaries (n) and *bins (n + 1) are copies to g_free. */
+int block_acct_get_histogram(BlockAcctStats *s, BlockAcctType type, uint64_t **boundaries, uint64_t **bins);
 
 #endif
