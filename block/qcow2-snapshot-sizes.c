@@ -118,6 +118,11 @@ static void coroutine_fn sizes_entry(void *opaque)
 {
     SizesJob *j = opaque;
 
+    /* Copies put off and clusters to be freed late would still count as shared. */
+    if (bdrv_is_writable(j->q->bs)) {
+        CO_SCOPED_LOCK(&j->q->lock);
+        j->ret = qcow2_commit(j->q, true);
+    }
     for (int i = 0; i < j->n && j->ret == 0; i++) {
         j->ret = measure_snapshot(j, &j->q->snapshots[i], &j->out[i]);
     }
