@@ -179,6 +179,8 @@ static Bus *find_named(const char *path)
     return search(root_bus, last ? last + 1 : path, NULL, false);
 }
 
+Bus *bus_find_name(const char *name) { return find_named(name); }
+
 Bus *bus_for_device(const TypeInfo *type, const char *name, Error **errp)
 {
     const DeviceClass *c = type_class(type);

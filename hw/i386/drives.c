@@ -6,18 +6,20 @@
 #include "block/drive.h"
 #include "hw/i386/pc-int.h"
 
-static void add_device(const char *driver, const char *bus, int unit, DriveInfo *dinfo)
+/* A device of the board itself: no id, under /machine/unattached. */
+static void add_device(const char *driver, const char *bus_name, int unit, DriveInfo *dinfo)
 {
-    g_autoptr(QObject) opts = qdict_new();
+    Bus *bus = bus_find_name(bus_name);
+    g_autofree char *text = g_strdup_printf("%d", unit);
+    Device *d;
 
-    if (!type_find(driver)) {
+    if (!bus) {
         return;
     }
-    qdict_put_str(opts, "driver", driver);
-    qdict_put_str(opts, "bus", bus);
-    qdict_put_int(opts, "unit", unit);
-    qdict_put_str(opts, "drive", blk_name(dinfo->blk));
-    device_add_opts(opts, true, false, &error_fatal);
+    d = device_new(driver);
+    object_set_str(&d->obj, "unit", text, &error_fatal);
+    object_set_str(&d->obj, "drive", blk_name(dinfo->blk), &error_fatal);
+    device_realize(d, bus, &error_fatal);
 }
 
 void pc_init_drives(Machine *m)

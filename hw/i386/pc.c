@@ -130,5 +130,9 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy)
     static uint8_t port92;
 
     io_region_map(io_region_new(IO_SPACE_PORT, "reset-control", 1, &rcr_ops, NULL), 0xcf9, 1);
+    isa_dma_init();
+    if (floppy) {
+        device_create_on_board("isa-fdc", isa, NULL);
+    }
     io_region_map(io_region_new(IO_SPACE_PORT, "port92", 1, &port92_ops, &port92), 0x92, 0);
 }

@@ -524,6 +524,9 @@ static void change_media(void *opaque, bool load, Error **errp)
     d->media_step = 0;
     d->event_new = load;
     d->event_eject = false;
+    if (d->dev.realized) {
+        ide_irq(d);
+    }
 }
 
 static void eject_request(void *opaque, bool force)

@@ -67,6 +67,8 @@ static inline const DeviceClass *device_class(const Device *d) { return type_cla
 /* Make a bus below parent; takes the name as given, or "ID.N" / "kind.N" when NULL. */
 Bus *bus_new(const BusType *kind, Device *parent, const char *name);
 void bus_free(Bus *bus);
+/* By the last part of its path; NULL if there is none. */
+Bus *bus_find_name(const char *name);
 Bus *bus_find_type(const char *bus_type, const Device *for_device);
 void bus_set_root(Bus *bus);                          /* the main system bus */
 Bus *bus_root(void);

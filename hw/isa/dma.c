@@ -1,0 +1,147 @@
+/*
+ * The two 8237 DMA controllers, as far as ISA devices use them: addresses, counts, masks, modes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "hw/isa.h"
+
+typedef struct Channel {
+    uint16_t base_addr, base_count, addr, count;
+    uint8_t mode, page, pageh;
+} Channel;
+
+static struct {
+    Channel ch[4];
+    uint8_t mask, status, command, flip_flop;
+} dma[2];
+
+static const uint8_t page_channel[8] = { 0xff, 2, 3, 1, 0xff, 0xff, 0xff, 0 };
+
+static uint64_t chan_access(int unit, unsigned reg, bool write, uint8_t v)
+{
+    Channel *c = &dma[unit].ch[(reg >> 1) & 3];
+    int shift = dma[unit].flip_flop ? 8 : 0;
+    uint16_t *now = reg & 1 ? &c->count : &c->addr, *base = reg & 1 ? &c->base_count : &c->base_addr;
+
+    dma[unit].flip_flop ^= 1;
+    if (write) {
+        *base = (*base & ~(0xff << shift)) | v << shift;
+        *now = *base;
+        return 0;
+    }
+    return (*now >> shift) & 0xff;
+}
+
+static void control_write(int unit, unsigned reg, uint8_t v)
+{
+    switch (reg) {
+    case 0: dma[unit].command = v; break;
+    case 1: break;
+    case 2: dma[unit].mask = (dma[unit].mask & ~(1 << (v & 3))) | (v & 4 ? 1 << (v & 3) : 0); break;
+    case 3: dma[unit].ch[v & 3].mode = v; break;
+    case 4: dma[unit].flip_flop = 0; break;
+    case 5:
+        dma[unit].flip_flop = 0;
+        dma[unit].mask = 0x0f;
+        dma[unit].status = dma[unit].command = 0;
+        break;
+    case 6: dma[unit].mask = 0; break;
+    default: dma[unit].mask = v & 15;
+    }
+}
+
+static uint64_t control_read(int unit, unsigned reg)
+{
+    uint8_t v = 0;
+
+    if (reg == 0) {
+        v = dma[unit].status;
+        dma[unit].status &= 0xf0;
+    } else if (reg == 7) {
+        v = dma[unit].mask;
+    }
+    return v;
+}
+
+/* The opaque is the unit; the second one's registers are two ports apart. */
+static uint64_t dma_reg_read(void *opaque, uint64_t offset, unsigned size)
+{
+    int unit = GPOINTER_TO_INT(opaque);
+    unsigned reg = offset >> unit;
+
+    return reg < 8 ? chan_access(unit, reg, false, 0) : control_read(unit, reg - 8);
+}
+
+static void dma_reg_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    int unit = GPOINTER_TO_INT(opaque);
+    unsigned reg = offset >> unit;
+
+    if (reg < 8) {
+        chan_access(unit, reg, true, v);
+    } else {
+        control_write(unit, reg - 8, v);
+    }
+}
+
+static uint64_t page_read(void *opaque, uint64_t offset, unsigned size)
+{
+    uint8_t n = page_channel[offset & 7];
+
+    return n == 0xff ? 0 : dma[offset >> 3].ch[n].page;
+}
+
+static void page_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    uint8_t n = page_channel[offset & 7];
+
+    if (n != 0xff) {
+        dma[offset >> 3].ch[n].page = v;
+    }
+}
+
+static const IoOps reg_ops = { .read = dma_reg_read, .write = dma_reg_write, .max_size = 1 };
+static const IoOps page_ops = { .read = page_read, .write = page_write, .max_size = 1 };
+
+bool isa_dma_get(int channel, uint64_t *addr, uint32_t *len, bool *to_memory)
+{
+    int unit = channel >> 2, n = channel & 3;
+    Channel *c = &dma[unit].ch[n];
+
+    if (dma[unit].mask & (1 << n)) {
+        return false;
+    }
+    *addr = (uint64_t)c->page << 16 | c->addr;
+    *len = (uint32_t)c->count + 1;
+    *to_memory = (c->mode & 0x0c) == 4;
+    return true;
+}
+
+void isa_dma_advance(int channel, uint32_t n)
+{
+    int unit = channel >> 2;
+    Channel *c = &dma[unit].ch[channel & 3];
+
+    c->addr += n;
+    if (n > c->count) {
+        dma[unit].status |= 1 << (channel & 3);
+        if (c->mode & 0x10) {
+            c->addr = c->base_addr;
+            c->count = c->base_count;
+        } else {
+            dma[unit].mask |= 1 << (channel & 3);
+            c->count = 0xffff;
+        }
+    } else {
+        c->count -= n;
+    }
+}
+
+void isa_dma_init(void)
+{
+    dma[0].mask = dma[1].mask = 0x0f;
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 16, &reg_ops, GINT_TO_POINTER(0)), 0x00, -1);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 32, &reg_ops, GINT_TO_POINTER(1)), 0xc0, -1);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 16, &page_ops, NULL), 0x80, -1);
+}
