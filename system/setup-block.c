@@ -11,6 +11,8 @@
 #include "machine/runstate.h"
 #include "system/system.h"
 
+static GHashTable *places;     /* DriveInfo -> where it was asked for (borrowed text) */
+
 static DriveInterface default_interface(void)
 {
     DriveInterface type;
@@ -139,9 +141,9 @@ void setup_block(void)
 
         error_set_location(e->loc);
         blockdev_add_from_cmdline(e->text, &error_fatal);
+        blockdev_open_cmdline_nodes(&error_fatal);
         error_set_location(NULL);
     }
-    blockdev_open_cmdline_nodes(&error_fatal);
     for (guint i = 0; emu.drives && i < emu.drives->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.drives, i);
 
@@ -154,9 +156,15 @@ void setup_block(void)
 
 void setup_check_drives(void)
 {
+    for (DriveInfo *d = drive_next(NULL); d; d = drive_next(d)) {
+        if (!d->claimed && !d->is_default && d->type != DRIVE_IF_NONE && !drive_needs_device(d)) {
+            error_set_location(places ? g_hash_table_lookup(places, d) : NULL);
+        }
+    }
     if (!drive_check_orphaned()) {
         exit(1);
     }
+    error_set_location(NULL);
 }
 
 void setup_close_block(void)

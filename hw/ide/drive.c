@@ -110,18 +110,10 @@ static bool start(IdeDrive *d, Error **errp)
     return true;
 }
 
-static bool check_lengths(IdeDrive *d, Error **errp)
+static bool check_block_size(IdeDrive *d, Error **errp)
 {
     if (d->conf.logical != 512 && d->conf.logical) {
         error_setg(errp, "logical_block_size must be 512 for IDE");
-        return false;
-    }
-    if (d->serial && strlen(d->serial) > 20) {
-        error_setg(errp, "serial is too long");
-        return false;
-    }
-    if (d->model && strlen(d->model) > 40) {
-        error_setg(errp, "model is too long");
         return false;
     }
     return true;
@@ -139,11 +131,7 @@ static bool hd_realize(Device *dev, Error **errp)
         error_setg(errp, "Device needs media, but drive is empty");
         return false;
     }
-    if (!blk_supports_write_perm(d->conf.blk)) {
-        error_setg(errp, "Can't use a read-only drive");
-        return false;
-    }
-    if (!check_lengths(d, errp) || !blockconf_apply_sizes(&d->conf, errp)
+    if (!check_block_size(d, errp) || !blockconf_apply_sizes(&d->conf, errp)
         || !blockconf_apply_backend(&d->conf, false, true, errp) || !blockconf_geometry(&d->conf, 65535, 16, 255, errp)) {
         return false;
     }
@@ -162,7 +150,7 @@ static bool cd_realize(Device *dev, Error **errp)
 
     d->is_cd = true;
     blockconf_make_empty(&d->conf, d);
-    if (!check_lengths(d, errp) || !blockconf_apply_sizes(&d->conf, errp) || !blockconf_apply_backend(&d->conf, true, false, errp)) {
+    if (!check_block_size(d, errp) || !blockconf_apply_sizes(&d->conf, errp) || !blockconf_apply_backend(&d->conf, true, false, errp)) {
         return false;
     }
     if (d->conf.discard_granularity == UINT32_MAX) {
