@@ -214,7 +214,7 @@ static void print_usage(void)
 /* Standard input by lines, read only when it has something, so that requests go on while a person thinks. */
 typedef struct Input {
     GString *text;          /* read and not yet given out */
-    bool watched;           /* by the event loop; files are always readable */
+    bool watched;           /* by the event loop; files and /dev/null are always readable */
     bool readable, ended;
 } Input;
 
@@ -228,7 +228,7 @@ static void input_open(Input *in)
     struct stat st;
 
     *in = (Input){ .text = g_string_new(NULL) };
-    in->watched = fstat(STDIN_FILENO, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    in->watched = fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO));
 }
 
 /* Runs the event loop until there is something to read, once at least. */

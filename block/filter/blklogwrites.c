@@ -66,7 +66,7 @@ static int log_find_end(LogWrites *s, uint64_t nr_entries, Error **errp)
 
     for (uint64_t i = 0; i < nr_entries; i++) {
         LogEntry e;
-        uint64_t data_len, flags;
+        uint64_t sectors, flags;
         int ret = bdrv_read_buf(s->log, (int64_t)(sector << s->sector_bits), sizeof(e), &e, 0);
 
         if (ret < 0) {
@@ -74,12 +74,12 @@ static int log_find_end(LogWrites *s, uint64_t nr_entries, Error **errp)
             return ret;
         }
         flags = GUINT64_FROM_LE(e.flags);
-        data_len = flags & LOG_DISCARD ? 0 : GUINT64_FROM_LE(e.data_len);
-        if (flags & ~0xfULL || data_len > INT64_MAX / 2) {
+        sectors = flags & LOG_DISCARD ? 0 : GUINT64_FROM_LE(e.nr_sectors);
+        if (flags & ~0xfULL || sectors > (uint64_t)INT64_MAX >> s->sector_bits) {
             error_setg(errp, "Invalid flags in log entry %" PRIu64, i);
             return -EINVAL;
         }
-        sector += 1 + DIV_UP(data_len, s->sector_size);
+        sector += 1 + sectors;
         if (sector > (uint64_t)(INT64_MAX >> s->sector_bits)) {
             error_setg(errp, "Log entry %" PRIu64 " is too large", i);
             return -EINVAL;
@@ -207,7 +207,6 @@ static int coroutine_fn log_append(LogWrites *s, int64_t offset, int64_t bytes, 
         .sector = GUINT64_TO_LE((uint64_t)offset >> s->sector_bits),
         .nr_sectors = GUINT64_TO_LE((uint64_t)bytes >> s->sector_bits),
         .flags = GUINT64_TO_LE(flags),
-        .data_len = GUINT64_TO_LE(has_data ? (uint64_t)bytes : 0),
     };
     g_autofree uint8_t *sector = g_malloc0(s->sector_size);
     int64_t at;

@@ -30,7 +30,7 @@ typedef struct Quorum {
     bool fifo;
 } Quorum;
 
-typedef enum QuorumOp { QUORUM_READ, QUORUM_WRITE, QUORUM_ZERO, QUORUM_DISCARD, QUORUM_FLUSH } QuorumOp;
+typedef enum QuorumOp { QUORUM_READ, QUORUM_WRITE, QUORUM_ZERO, QUORUM_FLUSH } QuorumOp;
 
 typedef struct QuorumRequest {
     BlockDriverState *bs;
@@ -203,9 +203,6 @@ static void coroutine_fn quorum_ask(void *opaque)
         break;
     case QUORUM_ZERO:
         a->ret = bdrv_zero(a->child, r->offset, r->bytes, r->flags);
-        break;
-    case QUORUM_DISCARD:
-        a->ret = bdrv_discard(a->child, r->offset, r->bytes);
         break;
     case QUORUM_FLUSH:
         a->ret = bdrv_flush(a->child->bs);
@@ -423,11 +420,6 @@ static int coroutine_fn quorum_co_zero(BlockDriverState *bs, int64_t offset, int
     return quorum_change(bs, QUORUM_ZERO, offset, bytes, NULL, 0, flags);
 }
 
-static int coroutine_fn quorum_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
-{
-    return quorum_change(bs, QUORUM_DISCARD, offset, bytes, NULL, 0, 0);
-}
-
 static int coroutine_fn quorum_co_flush(BlockDriverState *bs)
 {
     return quorum_change(bs, QUORUM_FLUSH, 0, 0, NULL, 0, 0);
@@ -555,7 +547,7 @@ static const BlockDriver quorum_driver = {
     .co_read = quorum_co_read,
     .co_write = quorum_co_write,
     .co_zero = quorum_co_zero,
-    .co_discard = quorum_co_discard,
+    /* No discard: what is read then may differ between children, and votes would fail. */
     .co_flush_to_disk = quorum_co_flush,
     .getlength = quorum_getlength,
     .co_block_status = quorum_co_block_status,

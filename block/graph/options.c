@@ -136,8 +136,12 @@ int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role)
     if (role & BDRV_CHILD_COW) {
         return flags & ~(BDRV_O_RDWR | BDRV_O_AUTO_RDONLY | BDRV_O_PROTOCOL);
     }
+    /* A name without a driver is a file, but the images below quorum and blkverify must say what they are. */
     if (role & BDRV_CHILD_FILTERED) {
-        return flags;
+        return flags | BDRV_O_PROTOCOL;
+    }
+    if (role == BDRV_CHILD_DATA && !parent->drv->is_format) {
+        return flags & ~BDRV_O_PROTOCOL;
     }
     if (role & BDRV_CHILD_METADATA) {
         flags &= ~BDRV_O_NO_IO;
