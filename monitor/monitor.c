@@ -235,9 +235,10 @@ int monitor_take_msgfd(Monitor *mon)
 
 /* --- one command at a time --------------------------------------------------------------------- */
 
+/* Also while somebody polls in the middle of work of his own: a job's end, a drain. */
 bool monitor_command_runs(void)
 {
-    return command_runs;
+    return command_runs || aio_poll_nested();
 }
 
 Monitor *monitor_command_begin(Monitor *mon)
@@ -263,6 +264,13 @@ static void kick_all(void *opaque)
     g_list_free(copy);
 }
 
+static void on_unnested(void)
+{
+    if (!command_runs) {
+        aio_bh_oneshot(aio_main_context(), kick_all, NULL);
+    }
+}
+
 void monitor_command_end(Monitor *previous)
 {
     monitor_set_cur(previous);
@@ -282,6 +290,7 @@ bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error 
     mon->buffer = !chr;
     mon->out = g_string_new(NULL);
     pthread_mutex_init(&mon->lock, NULL);
+    aio_set_unnest_hook(on_unnested);
     mon->watch_bh = aio_bh_new(mon->ctx, watch_bh, mon);
     return true;
 }

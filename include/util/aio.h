@@ -35,6 +35,13 @@ bool in_main_thread(void);
  * May be called from inside a handler (nested), never from a coroutine.
  */
 bool aio_poll(AioContext *ctx, bool blocking);
+/*
+ * Is this code called from a turn inside another turn of this thread's loop?  Then whoever polls is in the middle of
+ * something: what may change everything (commands of managers) waits until it is over, which fn is called for, in the
+ * main thread after the outermost turn.
+ */
+bool aio_poll_nested(void);
+void aio_set_unnest_hook(void (*fn)(void));
 /* Make the loop's present or next wait return. */
 void aio_notify(AioContext *ctx);
 void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink);

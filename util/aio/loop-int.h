@@ -33,6 +33,8 @@ struct AioContext {
     AioHandler *handlers;
     unsigned walking;              /* nested walks over handlers */
     bool has_deleted, has_poll;
+    unsigned depth;                /* turns inside turns */
+    bool was_nested;               /* some turn was inside the present outermost one */
     int sleeping;                  /* any thread: about to wait in the kernel, so a wake needs event_fd */
     int notified;                  /* any thread: event_fd was written */
     int kicked;                    /* any thread: aio_notify was called and no turn has begun since */

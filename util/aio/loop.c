@@ -528,7 +528,7 @@ static bool sleeps_in_ring(AioContext *ctx)
            !aio_native_busy(ctx) && !anything_pending(ctx);
 }
 
-bool aio_poll(AioContext *ctx, bool blocking)
+static bool turn(AioContext *ctx, bool blocking)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     bool progress = run_pending(ctx);
@@ -564,6 +564,27 @@ bool aio_poll(AioContext *ctx, bool blocking)
     aio_native_submit(ctx, false);
     if (!aio_is_batch(ctx)) {
         aio_uring_submit(ctx, false);
+    }
+    return progress;
+}
+
+static void (*unnest_hook)(void);
+
+void aio_set_unnest_hook(void (*fn)(void)) { unnest_hook = fn; }
+
+bool aio_poll_nested(void) { return current_context && current_context->depth > 1; }
+
+bool aio_poll(AioContext *ctx, bool blocking)
+{
+    bool progress;
+
+    ctx->was_nested |= ctx->depth++ > 0;
+    progress = turn(ctx, blocking);
+    if (--ctx->depth == 0 && ctx->was_nested) {
+        ctx->was_nested = false;
+        if (unnest_hook && ctx == main_context) {
+            unnest_hook();
+        }
     }
     return progress;
 }
