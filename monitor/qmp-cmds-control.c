@@ -29,10 +29,6 @@ void qmp_qmp_capabilities(const QmpCapabilitiesArgs *arg, Error **errp)
                   "Capabilities negotiation is already complete, command ignored");
         return;
     }
-    if (oob && !qmp->can_oob) {
-        error_setg(errp, "Capability oob is not available");
-        return;
-    }
     pthread_mutex_lock(&qmp->requests_lock);
     qmp->phase = QMP_PHASE_COMMANDS;
     qmp->oob_enabled = oob;

@@ -12,7 +12,6 @@
 typedef struct MonitorQMP {
     Monitor common;
     bool pretty;
-    bool can_oob;                   /* input is read in the monitors' thread */
     /* In the context of the device only: */
     JsonParser *parser;
     GByteArray *pending;            /* read, but not parsed: there was no room for another request */
@@ -44,7 +43,7 @@ void qmp_send(MonitorQMP *qmp, QDict *value);
 void qmp_send_event(MonitorQMP *qmp, const QDict *event);
 /* Have the device's context look whether more can be read.  Any thread. */
 void qmp_want_input(MonitorQMP *qmp);
-QDict *qmp_greeting(const MonitorQMP *qmp);
+QDict *qmp_greeting(void);
 /* Sets up how events reach monitors; at the first monitor. */
 void qmp_events_init(void);
 

@@ -57,15 +57,13 @@ void qmp_send_event(MonitorQMP *qmp, const QDict *event)
     monitor_write(&qmp->common, out->str, out->len, false);
 }
 
-QDict *qmp_greeting(const MonitorQMP *qmp)
+QDict *qmp_greeting(void)
 {
     QDict *out = qdict_new(), *hello = qdict_new();
     g_autoptr(VersionInfo) version = qmp_query_version(NULL);
     QList *capabilities = qlist_new();
 
-    if (qmp->can_oob) {
-        qlist_append(capabilities, qstring_new(QMPCapability_str(QMP_CAPABILITY_OOB)));
-    }
+    qlist_append(capabilities, qstring_new(QMPCapability_str(QMP_CAPABILITY_OOB)));
     qdict_put(hello, "version", VersionInfo_to_qobject(version));
     qdict_put(hello, "capabilities", capabilities);
     qdict_put(out, "QMP", hello);
@@ -217,7 +215,7 @@ static void on_event(void *opaque, ChrEvent event)
 
     if (event == CHR_EVENT_OPENED) {
         new_session(qmp, true);
-        qmp_send(qmp, qmp_greeting(qmp));
+        qmp_send(qmp, qmp_greeting());
         count_clients(1);
     } else if (event == CHR_EVENT_CLOSED) {
         new_session(qmp, false);
@@ -242,13 +240,10 @@ static void on_kick(Monitor *mon)
 
 static bool session_setup(MonitorQMP *qmp, Chardev *chr, Error **errp)
 {
-    AioContext *ctx = aio_main_context();
+    /* The users of a mux stay together in the main thread: there "out of band" is whenever that polls. */
+    bool mux = strcmp(chr_kind(chr), "mux") == 0;
+    AioContext *ctx = mux ? aio_main_context() : monitor_io_context(errp);
 
-    /* The users of a mux stay together in the main thread. */
-    qmp->can_oob = strcmp(chr_kind(chr), "mux") != 0;
-    if (qmp->can_oob) {
-        ctx = monitor_io_context(errp);
-    }
     return ctx && monitor_setup(&qmp->common, chr, ctx, true, errp);
 }
 

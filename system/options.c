@@ -452,12 +452,16 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     }
 }
 
+/* Entries and late messages point to places on the command line: these stay until the end. */
+static GPtrArray *places;
+
 void options_parse(int argc, char **argv)
 {
+    places = g_ptr_array_new();
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
         const OptName *o;
-        char *loc;       /* kept: entries and late messages point to it */
+        char *loc;
 
         if (name[0] != '-') {
             add_drive_alias(name, name, NULL, 0, "disk");
@@ -475,6 +479,7 @@ void options_parse(int argc, char **argv)
             exit(1);
         }
         loc = o->has_arg ? g_strdup_printf("%s %s", argv[i], argv[i + 1]) : g_strdup(argv[i]);
+        g_ptr_array_add(places, loc);
         error_set_location(loc);
         take_option(o, loc, o->has_arg ? argv[i + 1] : NULL);
         error_set_location(NULL);

@@ -86,6 +86,15 @@ static void add_fds(void)
     }
 }
 
+/* What -nographic puts on standard input and output unless the user has put it elsewhere. */
+static bool something_goes_to_stdio(void)
+{
+    const char *type = emu.machine ? qdict_get_str(emu.machine, "type") : NULL;
+    bool has_ports = g_strcmp0(type, "none") != 0;
+
+    return !emu.nodefaults && (!emu.monitor_given || (has_ports && (!emu.serial_given || !emu.parallel_given)));
+}
+
 void setup_early_options(void)
 {
     if (emu.msg) {
@@ -94,7 +103,7 @@ void setup_early_options(void)
     if (emu.rtc) {
         check_rtc();
     }
-    if (emu.daemonize && emu.nographic) {
+    if (emu.daemonize && emu.nographic && something_goes_to_stdio()) {
         fail("-nographic cannot be used with -daemonize");
     }
     if (get_flag(emu.overcommit, "mem-lock") && mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
