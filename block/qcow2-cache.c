@@ -23,6 +23,7 @@ typedef struct Table {
     uint64_t offset;                 /* cluster aligned */
     uint8_t *data;
     unsigned refs;
+    bool place_known;                /* overlaps no other metadata (qcow2_check_own_place) */
     bool in_flight, forgotten;       /* forgotten: not in by_offset any more, goes with the last reference */
     uint64_t dirty[PAGE_WORDS], flight[PAGE_WORDS];
     struct Table *prev, *next;       /* least recently used first */
@@ -228,6 +229,7 @@ static int coroutine_fn get(Qcow2Cache *c, uint64_t offset, void **table, bool f
             }
         }
         t->offset = offset;
+        t->place_known = fresh;          /* looked at when it was allocated */
         g_hash_table_insert(c->by_offset, &t->offset, t);
     } else {
         lru_unlink(c, t);
@@ -288,6 +290,18 @@ void qcow2_cache_mark_dirty(Qcow2Cache *c, void *table, uint32_t from, uint32_t 
         make_dirty(c, t);
         mark_pages(c, t, from, len);
     }
+}
+
+bool qcow2_cache_place_known(Qcow2Cache *c, void *table)
+{
+    Table *t = g_hash_table_lookup(c->by_data, table);
+    return t->place_known;
+}
+
+void qcow2_cache_note_place(Qcow2Cache *c, void *table)
+{
+    Table *t = g_hash_table_lookup(c->by_data, table);
+    t->place_known = true;
 }
 
 void qcow2_cache_discard(Qcow2Cache *c, uint64_t offset)

@@ -174,7 +174,7 @@ int coroutine_fn check_snapshot_table(Checker *c, Error **errp)
                           nb - QCOW2_MAX_SNAPSHOTS);
         return -EFBIG;
     }
-    if (nb && (qcow2_in_cluster(q, r.start) || r.start > INT64_MAX - QCOW2_MAX_SNAPSHOT_TABLE_BYTES)) {
+    if (qcow2_in_cluster(q, r.start) || r.start > INT64_MAX - QCOW2_MAX_SNAPSHOT_TABLE_BYTES) {
         error_setg(errp, "ERROR snapshot table offset invalid");
         return -EINVAL;
     }

@@ -20,6 +20,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "qcow2-commit.h"
 #include "qcow2-defer.h"
@@ -443,7 +444,7 @@ static int coroutine_fn release(Qcow2 *q, GArray *ranges)
         punch(q, r);
         int one = qcow2_lower_now(q, r->offset >> q->cluster_bits, r->bytes >> q->cluster_bits);
         if (one < 0) {
-            error_report("qcow2_free_clusters failed: %s", strerror(-one));
+            fprintf(stderr, "qcow2_free_clusters failed: %s\n", strerror(-one));
             ret = ret ? ret : one;
         }
     }

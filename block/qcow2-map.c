@@ -212,6 +212,10 @@ static int coroutine_fn l2_copy(Qcow2 *q, void *fresh, uint64_t old_offset)
 static int coroutine_fn l2_replace(Qcow2 *q, uint64_t i, void **table)
 {
     uint64_t was = q->l1[i], old = was & QCOW2_L1_OFFSET_MASK;
+    int ret = qcow2_check_overlap(q, QCOW2_OL_ACTIVE_L1, q->l1_offset + i * sizeof(uint64_t), sizeof(uint64_t), false);
+    if (ret < 0) {
+        return ret;
+    }
     bdrv_child_event(q->bs->file, "l2_allocate");
     int64_t fresh = qcow2_alloc(q, q->cluster_size);
     if (fresh < 0) {
@@ -221,7 +225,7 @@ static int coroutine_fn l2_replace(Qcow2 *q, uint64_t i, void **table)
         return qcow2_corrupt(q, true, -1, -1, "Preventing invalid allocation of L2 table at offset 0");
     }
     /* A wrong count (the overlap) keeps its cluster: lowering it would hand the cluster out again. */
-    int ret = qcow2_check_overlap(q, 0, fresh, q->cluster_size, false);
+    ret = qcow2_check_overlap(q, 0, fresh, q->cluster_size, false);
     if (ret < 0) {
         return ret;
     }
@@ -271,7 +275,11 @@ int coroutine_fn qcow2_l2_for_write(Qcow2 *q, uint64_t offset, void **table, uin
                 return ret;
             }
             if (*table && (q->l1[i] & QCOW2_OFLAG_COPIED)) {
-                return 0;
+                ret = qcow2_check_own_place(q, q->l2_cache, *table, l2_offset);
+                if (ret < 0) {
+                    qcow2_cache_put(q->l2_cache, table);
+                }
+                return ret;
             }
             if (*table) {
                 qcow2_cache_put(q->l2_cache, table);

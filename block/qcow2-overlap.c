@@ -238,3 +238,16 @@ int coroutine_fn qcow2_check_overlap(Qcow2 *q, unsigned ignore, uint64_t offset,
     return hit ? qcow2_corrupt(q, true, offset, bytes, "Preventing invalid write on metadata (overlaps with %s)",
                                kind_names[__builtin_ctz(hit)]) : 0;
 }
+
+int coroutine_fn qcow2_check_own_place(Qcow2 *q, Qcow2Cache *c, void *table, uint64_t offset)
+{
+    if (qcow2_cache_place_known(c, table)) {
+        return 0;
+    }
+    int ret = qcow2_check_overlap(q, c == q->l2_cache ? QCOW2_OL_ACTIVE_L2 : QCOW2_OL_REFCOUNT_BLOCK, offset,
+                                  q->cluster_size, false);
+    if (ret == 0) {
+        qcow2_cache_note_place(c, table);
+    }
+    return ret;
+}

@@ -114,6 +114,19 @@ static int coroutine_fn get_block(Qcow2 *q, uint64_t bi, void **block)
     return offset <= 0 ? (int)offset : qcow2_cache_get(q->rb_cache, offset, block);
 }
 
+/* The same, to be changed: refused where it lies on other metadata. */
+static int coroutine_fn get_block_for_update(Qcow2 *q, uint64_t bi, void **block)
+{
+    int ret = get_block(q, bi, block);
+    if (ret == 0 && *block) {
+        ret = qcow2_check_own_place(q, q->rb_cache, *block, qcow2_rb_offset(q, bi));
+        if (ret < 0) {
+            qcow2_cache_put(q->rb_cache, block);
+        }
+    }
+    return ret;
+}
+
 int coroutine_fn qcow2_get_refcount(Qcow2 *q, uint64_t cluster, uint64_t *count)
 {
     void *block;
@@ -131,7 +144,7 @@ static int coroutine_fn count_one(Qcow2 *q, uint64_t cluster)
 {
     void *block;
     uint32_t i = cluster & (q->rb_entries - 1);
-    int ret = get_block(q, cluster >> q->rb_bits, &block);
+    int ret = get_block_for_update(q, cluster >> q->rb_bits, &block);
     if (ret < 0) {
         return ret;
     }
@@ -148,6 +161,9 @@ static int coroutine_fn place_block(Qcow2 *q, uint64_t bi, uint64_t cluster)
     uint64_t offset = cluster << q->cluster_bits;
     bdrv_child_event(q->bs->file, "refblock_alloc");
     int ret = qcow2_check_overlap(q, 0, offset, q->cluster_size, false);
+    if (ret == 0 && bi * sizeof(uint64_t) < (uint64_t)q->rt_clusters << q->cluster_bits) {   /* else it gets a new place */
+        ret = qcow2_check_overlap(q, QCOW2_OL_REFCOUNT_TABLE, q->rt_offset + bi * sizeof(uint64_t), sizeof(uint64_t), false);
+    }
     if (ret == 0) {
         ret = qcow2_cache_get_new(q->rb_cache, offset, &block);
     }
@@ -301,7 +317,7 @@ static int coroutine_fn change_counts(Qcow2 *q, uint64_t first, uint64_t *n, int
         void *block;
         uint64_t cluster = first + done;
         uint32_t i = cluster & (q->rb_entries - 1), part = MIN(*n - done, q->rb_entries - i);
-        int ret = get_block(q, cluster >> q->rb_bits, &block);
+        int ret = get_block_for_update(q, cluster >> q->rb_bits, &block);
         if (ret == 0 && !block) {
             ret = -EINVAL;               /* lowering what nothing counts */
         }

@@ -219,6 +219,9 @@ int coroutine_fn qcow2_cache_get_new(Qcow2Cache *c, uint64_t offset, void **tabl
 void qcow2_cache_put(Qcow2Cache *c, void **table);
 /* Bytes [from, from + len) of the table were changed. */
 void qcow2_cache_mark_dirty(Qcow2Cache *c, void *table, uint32_t from, uint32_t len);
+/* Whether qcow2_check_own_place has passed it. */
+bool qcow2_cache_place_known(Qcow2Cache *c, void *table);
+void qcow2_cache_note_place(Qcow2Cache *c, void *table);
 /* Forget the table at offset without writing it (its cluster was freed). */
 void qcow2_cache_discard(Qcow2Cache *c, uint64_t offset);
 bool qcow2_cache_is_dirty(const Qcow2Cache *c);
@@ -264,6 +267,8 @@ int coroutine_fn qcow2_refcount_reserve(Qcow2 *q, uint64_t cluster_index);
 /* --- qcow2-overlap.c -------------------------------------------------------- */
 /* 0, or -EIO after signalling corruption, when [offset, +bytes) hits metadata other than `ignore` kinds. */
 int coroutine_fn qcow2_check_overlap(Qcow2 *q, unsigned ignore, uint64_t offset, uint64_t bytes, bool data_file);
+/* The same for a table of cache c that was read from offset and is about to be changed: it may lie on other metadata. */
+int coroutine_fn qcow2_check_own_place(Qcow2 *q, Qcow2Cache *c, void *table, uint64_t offset);
 
 /* --- qcow2-shadow.c: many reference changes, one atomic switch ---------------- */
 /*

@@ -99,7 +99,8 @@ static int write_map(BlockDriverState *bs, int64_t start, int64_t end, MapWriter
         ret = query_entry(bs, at, end - at, &e);
         if (ret < 0) {
             error_report("Could not read file metadata: %s", strerror(-ret));
-            break;
+            entry_clear(&whole);
+            return ret;
         }
         if (can_merge(&whole, &e)) {
             whole.length += e.length;

@@ -90,18 +90,19 @@ def make(options, operation):
 
 
 def leak(path):
-    """Count a few free clusters."""
+    """Count the last few clusters that the refcount blocks there are can count; they are free."""
     with open(path, "r+b") as f:
         header = f.read(104)
         table, order = int.from_bytes(header[48:56], "big"), int.from_bytes(header[96:100], "big")
+        cluster, width = 1 << int.from_bytes(header[20:24], "big"), (1 << order) // 8
         f.seek(table)
-        block = int.from_bytes(f.read(8), "big")
-        cluster = 1 << int.from_bytes(header[20:24], "big")
-        width = (1 << order) // 8
+        entries = f.read(cluster)
+        last = max(i for i in range(0, cluster, 8) if any(entries[i:i + 8]))
+        block = int.from_bytes(entries[last:last + 8], "big")
         f.seek(block)
         counts = bytearray(f.read(cluster))
         for i in range(len(counts) // width - 3, len(counts) // width):
-            counts[i * width + width - 1] = 1
+            counts[i * width + width - 1] = counts[i * width + width - 1] or 1
         f.seek(block)
         f.write(counts)
 

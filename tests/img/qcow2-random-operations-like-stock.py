@@ -20,7 +20,7 @@ import time
 OURS_IMG, OURS_IO = os.environ["QEMU_IMG"], os.environ["QEMU_IO"]
 STOCK_IMG, STOCK_IO = os.environ.get("STOCK_QEMU_IMG"), os.environ.get("STOCK_QEMU_IO")
 SEED = int(os.environ.get("SEED", "1"))
-ROUNDS = int(os.environ.get("ROUNDS", "18"))
+ROUNDS = int(os.environ.get("ROUNDS", "8"))
 SECONDS = float(os.environ.get("RANDOM_SECONDS", "0"))
 ONLY = os.environ.get("ONLY")
 SECTOR = 512
@@ -195,7 +195,7 @@ class Disk:
         """
         kinds = self.rng.choice((self.PLAIN, self.PLAIN, self.PLAIN, ("compressed", "read"), self.PLAIN + ("compressed",) * 3))
         self.alone = "compressed" in kinds and len(kinds) > 2
-        commands = [self.command(kinds) for _ in range(self.rng.randrange(4, 40))]
+        commands = [self.command(kinds) for _ in range(self.rng.randrange(10, 80))]
         words = [w for text, _ in commands for w in ("-c", text)]
         options = self.rng.choice(((), (), ("-t", "writeback"), ("-d", "unmap"), ("-d", "unmap")))
         _, out = self.both("io", *options, *words, "disk")

@@ -313,6 +313,7 @@ void qcow2_cache_discard(Qcow2Cache *c, uint64_t offset) { g_hash_table_remove(w
 bool qcow2_cache_is_dirty(const Qcow2Cache *c) { return false; }
 void qcow2_l1_mark_dirty(Qcow2 *q, uint32_t index) { g_assert_cmpuint(index, <, q->l1_size); }
 int qcow2_check_overlap(Qcow2 *q, unsigned ignore, uint64_t offset, uint64_t bytes, bool data_file) { return 0; }
+int qcow2_check_own_place(Qcow2 *q, Qcow2Cache *c, void *table, uint64_t offset) { return 0; }
 int qcow2_mark_dirty(Qcow2 *q) { return 0; }
 int qcow2_switch_roots(Qcow2 *q, const Qcow2Roots *roots) { return 0; }
 int qcow2_validate_table(Qcow2 *q, uint64_t offset, uint64_t entries, size_t entry_size, int64_t max, const char *name,
