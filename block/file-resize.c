@@ -105,7 +105,7 @@ int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp
         return -ENOTSUP;
     }
     if (prealloc != PREALLOC_OFF && offset < current) {
-        error_setg(errp, "Preallocation can't be used for shrinking files");
+        error_setg(errp, "Cannot use preallocation for shrinking files");
         return -EINVAL;
     }
     if (prealloc == PREALLOC_FALLOC) {

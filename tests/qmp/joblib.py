@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import lib
 
@@ -95,6 +96,13 @@ class Driver:
     def until(self, status, job_id="j"):
         """Wait for the state (which may be past)."""
         self.vm.wait_event("JOB_STATUS_CHANGE", lambda data: data["status"] == status and data["id"] == job_id)
+
+    def until_stopped(self, job_id="j"):
+        """By an error; then what is shown."""
+        self.vm.wait_event("BLOCK_JOB_ERROR")
+        while [job["status"] for job in self.vm.cmd("query-jobs") if job["id"] == job_id] == ["running"]:
+            time.sleep(0.01)
+        self.query()
 
     def wait(self, event, **match):
         data = self.vm.wait_event(event, lambda data: all(data.get(key) == value for key, value in match.items()))
