@@ -54,6 +54,12 @@ static char *io_edge_desc(BdrvChild *c)
     return g_strdup("an unnamed block device");
 }
 
+/* As a backend without a name would: the node is in use. */
+static const char *io_edge_name(BdrvChild *c)
+{
+    return NULL;
+}
+
 static void edge_drained_begin(BdrvChild *c)
 {
     job_pause(&((BlockJob *)c->opaque)->job);
@@ -85,6 +91,7 @@ static const BdrvChildOps edge_ops = {
 static const BdrvChildOps io_edge_ops = {
     .stay_at_node = true,
     .get_parent_desc = io_edge_desc,
+    .get_name = io_edge_name,
     .drained_begin = edge_drained_begin,
     .drained_end = edge_drained_end,
     .drained_poll = edge_drained_poll,

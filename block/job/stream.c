@@ -203,6 +203,7 @@ static const JobDriver stream_driver = {
 static BlockDriverState *add_filter(const StreamJobParams *p, BlockDriverState *bottom, Error **errp)
 {
     QDict *opts = qdict_new();
+    BlockDriverState *filter;
 
     qdict_put_str(opts, "driver", "copy-on-read");
     qdict_put_str(opts, "file", bdrv_get_node_name(p->bs));
@@ -210,7 +211,12 @@ static BlockDriverState *add_filter(const StreamJobParams *p, BlockDriverState *
     if (p->filter_node_name) {
         qdict_put_str(opts, "node-name", p->filter_node_name);
     }
-    return bdrv_insert_node(p->bs, opts, BDRV_O_RDWR, errp);
+    filter = bdrv_insert_node(p->bs, opts, BDRV_O_RDWR, errp);
+    if (filter && !p->filter_node_name) {
+        filter->implicit = true;
+        bdrv_refresh_filename(filter);
+    }
+    return filter;
 }
 
 /* The layers taken in must stay as they are, and be readable to the end. */

@@ -207,7 +207,7 @@ void qmp_drive_mirror(const DriveMirror *arg, Error **errp)
     if (!backing && sync == MIRROR_SYNC_MODE_TOP) {
         sync = MIRROR_SYNC_MODE_FULL;
     }
-    backing = sync == MIRROR_SYNC_MODE_NONE ? bs : sync == MIRROR_SYNC_MODE_TOP ? backing : NULL;
+    backing = sync == MIRROR_SYNC_MODE_NONE ? bs : sync == MIRROR_SYNC_MODE_FULL ? NULL : backing;
     format = arg->format ? arg->format : existing ? NULL : bs->drv->name;
     flags = (bs->open_flags & ~BDRV_O_COPY_ON_READ) | BDRV_O_RDWR;
     if (!existing && !create_target(arg, format, backing, size, flags, errp)) {

@@ -83,4 +83,4 @@ SCENARIOS.update({f"stream-{errno}-{policy}": stream(errno, policy)
 SCENARIOS["grouped"] = report_while_grouped
 
 if __name__ == "__main__":
-    sys.exit(joblib.run(SCENARIOS))
+    sys.exit(joblib.run(SCENARIOS, offsets=False))

@@ -59,7 +59,7 @@ def mask(value):
 
 
 def settled(events):
-    """Without drained pauses."""
+    """One job's events without drained pauses."""
     out = []
     for name, data in events:
         if out and data.get("status") in ("running", "ready") and out[-1][1].get("status") in ("paused", "standby") \
@@ -149,15 +149,16 @@ def one(kind, scenario, options):
             vm.cmd("query-status")       # what is on its way has come
         output.seek(0)
         said = [line for line in output if " ops; " not in line]      # qemu-io: what was read, without times
-    return folder, driver.log + [("output", said)], settled(vm.__dict__.get("seen", []))
+    return folder, driver.log + [("output", said)], vm.__dict__.get("seen", [])
 
 
-def compare_disks(folders):
+def compare_disks(folders, same):
+    """same: the content is to be equal, not only in order."""
     problems = []
     names = sorted(f[:-6] for f in os.listdir(folders["ours"]) if f.endswith(".qcow2"))
     for name in names:
         ours, stock = (os.path.join(folders[kind], f"{name}.qcow2") for kind in ("ours", "stock"))
-        for command in ((STOCK_IMG, "check", "-q", ours), (STOCK_IMG, "compare", "-q", ours, stock)):
+        for command in [(STOCK_IMG, "check", "-q", ours)] + [(STOCK_IMG, "compare", "-q", ours, stock)] * same:
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 problems.append(f"{' '.join(command[1:2])} {name}: {done.stdout}{done.stderr}")
@@ -172,27 +173,37 @@ def per_job(events):
     jobs = {}
     for name, data in events:
         jobs.setdefault(data.get("id", data.get("device", "")), []).append((name, mask(data)))
-    return jobs
+    return {job: settled(seen) for job, seen in jobs.items()}
 
 
-def differences(scenario, options=()):
+def failed(events):
+    return any("error" in data or name == "BLOCK_JOB_CANCELLED" for name, data in events)
+
+
+def without_offsets(value):
+    """How far a job was when one of its parallel requests failed is an accident."""
+    return json.loads(re.sub(r'"(offset|len|current-progress|total-progress)": [0-9]+', r'"\1": 0', json.dumps(value)))
+
+
+def differences(scenario, offsets=True, options=()):
     folders, logs, events = {}, {}, {}
     for kind in ("stock", "ours"):
         folders[kind], logs[kind], events[kind] = one(kind, scenario, list(options))
     problems = []
+    seen = without_offsets if not offsets else lambda value: value
     for a, b in zip(logs["stock"], logs["ours"]):
-        if a != b:
+        if seen(a) != seen(b):
             problems.append(f"{a[0]}:\n  stock: {a[1]}\n  ours:  {b[1]}")
     a, b = per_job(events["stock"]), per_job(events["ours"])
-    if a != b:
+    if seen(a) != seen(b):
         problems.append(f"events:\n  stock: {a}\n  ours:  {b}")
-    problems += compare_disks(folders)
+    problems += compare_disks(folders, same=not failed(events["ours"]))
     for folder in folders.values():
         shutil.rmtree(folder, ignore_errors=True)
     return problems
 
 
-def run(scenarios):
+def run(scenarios, offsets=True):
     if not STOCK_IMG or not STOCK_IO:
         lib.skip("the stock tools are not there")
     wanted = sys.argv[1:]
@@ -200,7 +211,7 @@ def run(scenarios):
     for name, scenario in scenarios.items():
         if wanted and name not in wanted:
             continue
-        problems = differences(scenario)
+        problems = differences(scenario, offsets)
         bad += bool(problems)
         print(f"{'FAIL' if problems else 'ok'} {name}")
         for problem in problems:
