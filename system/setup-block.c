@@ -49,6 +49,10 @@ static void add_drive(const OptEntry *e)
     if (!dinfo) {
         exit(0);                       /* format=help was answered */
     }
+    if (!places) {
+        places = g_hash_table_new(NULL, NULL);
+    }
+    g_hash_table_insert(places, dinfo, e->loc);
     if (drive_needs_device(dinfo)) {
         add_drive_device(dinfo, e->loc);
     }
@@ -134,6 +138,11 @@ static int drain_and_flush(void)
 void setup_block(void)
 {
     vm_set_flush_hook(drain_and_flush);
+    DriveInterface type = default_interface();
+
+    if (machine_class(machine_current())->units_per_bus) {
+        drive_override_max_devs(type, machine_class(machine_current())->units_per_bus);
+    }
     blockdev_set_running_hook(vm_running);
     blockdev_set_iothread_hook(find_context);
     for (guint i = 0; emu.blockdevs && i < emu.blockdevs->len; i++) {

@@ -257,8 +257,19 @@ static void add_serial(const char *loc, const char *text)
     g_ptr_array_add(serial_chardevs, chr);
 }
 
+static char *serial_label(int n)
+{
+    Chardev *chr = setup_serial_chardev(n);
+
+    return chr ? g_strdup(chr_label(chr)) : NULL;
+}
+
 void setup_serials(void)
 {
+    pc_serial_label = serial_label;
+    if (emu.nographic && !emu.serial_given && !emu.daemonize && !emu.nodefaults) {
+        add_serial("-nographic", emu.monitor_given ? "stdio" : "mon:stdio");
+    }
     for (guint i = 0; emu.serials && i < emu.serials->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.serials, i);
 

@@ -14,7 +14,7 @@ static void i440fx_reset(PciDevice *d)
 {
     memset(d->config + 0x57, 0, 0x70 - 0x57);
     pci_set16(d, 0x72, 0x0002);
-    d->config[0x57] = 0x10;
+    d->config[0x57] = MIN(machine_current()->ram_size / (8 * MiB), 255);      /* DRAM row boundary */
 }
 
 static bool i440fx_realize(PciDevice *d, Error **errp)

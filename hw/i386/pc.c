@@ -8,6 +8,8 @@
 #include "machine/runstate.h"
 #include "util/cutils.h"
 
+char *(*pc_serial_label)(int n);
+
 /* --- machine properties ------------------------------------------------------------------------------ */
 
 static const char *const entry_types[] = { "32", "64", NULL };
@@ -131,6 +133,16 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy)
 
     io_region_map(io_region_new(IO_SPACE_PORT, "reset-control", 1, &rcr_ops, NULL), 0xcf9, 1);
     isa_dma_init();
+    for (int i = 0; i < 4 && pc_serial_label; i++) {
+        g_autofree char *label = pc_serial_label(i);
+        Device *d;
+
+        if (label) {
+            d = device_new("isa-serial");
+            object_set_str(&d->obj, "chardev", label, &error_fatal);
+            device_realize(d, isa, &error_fatal);
+        }
+    }
     if (floppy) {
         device_create_on_board("isa-fdc", isa, NULL);
     }

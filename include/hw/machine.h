@@ -20,6 +20,7 @@ typedef struct MachineClass {
     uint64_t default_ram_size;
     /* Interface of drives without if=, and units on one bus of it. */
     const char *block_default;
+    int units_per_bus;                     /* 0: as usual for the interface */
     /* Build the board. */
     bool (*init)(Machine *m, Error **errp);
 } MachineClass;
@@ -45,6 +46,8 @@ struct Machine {
 };
 
 static inline const MachineClass *machine_class(const Machine *m) { return type_class(m->obj.type); }
+/* Label of the character device behind serial port n (g_free), NULL: no such port.  Set by the program. */
+extern char *(*pc_serial_label)(int n);
 Machine *machine_current(void);
 /* By name or alias; NULL if there is none. */
 const TypeInfo *machine_find(const char *name);
