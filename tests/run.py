@@ -27,7 +27,7 @@ SKIPPED = 77
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Run program-level tests.")
     parser.add_argument("--build", default=str(SOURCE.parent / "build"), help="the build folder")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for one test (default %(default)s)")
+    parser.add_argument("--timeout", type=float, default=400, help="seconds for one test (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
