@@ -11,6 +11,7 @@
 #include "chardev/char.h"
 #include "machine/runstate.h"
 #include "monitor/monitor.h"
+#include "qapi/commands-machine.h"
 #include "system/system.h"
 #include "util/fdset.h"
 
@@ -60,10 +61,18 @@ static void add_short(const OptEntry *e, int index)
     monitor_init(&options, &error_fatal);
 }
 
+static char *cpu_path(int64_t index)
+{
+    g_autoptr(CpuInfoFastList) cpus = qmp_query_cpus_fast(NULL);
+
+    return index >= 0 && (size_t)index < cpus->len ? g_strdup(cpus->items[index]->qom_path) : NULL;
+}
+
 void setup_monitors(void)
 {
     int index = 0;
 
+    monitor_cpu_path = cpu_path;
     fdset_machine_runs = vm_running;
     for (guint i = 0; emu.mons && i < emu.mons->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.mons, i);

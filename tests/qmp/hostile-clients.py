@@ -68,7 +68,7 @@ def never_reads(vm):
     start = time.monotonic()
     for _ in range(200):
         vm.cmd("query-status")
-    assert time.monotonic() - start < 10, "others wait for a client that does not read"
+    assert time.monotonic() - start < 60, "others wait for a client that does not read"
     # Events that it does not read either.
     for _ in range(8000):
         vm.send(b'{"execute":"cont"}{"execute":"stop"}\n')
