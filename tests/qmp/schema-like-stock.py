@@ -157,6 +157,7 @@ def main():
             print(f"unexplained: {text}")
     for pattern in reasons:
         if pattern not in used:
+            bad += 1
             print(f"explained, but not so: {pattern}")
     missing = sorted(name for name in there if name not in here and name not in families)
     print(f"{len(here)} commands and events here, {len(there)} there; not here, of other families: {', '.join(missing)}")
