@@ -110,6 +110,7 @@ QObject *qmp_blockdev_reopen(const QDict *args, Error **errp)
 
 void blockdev_close_all(void)
 {
+    job_cancel_sync_all();
     for (BlockBackend *blk = blk_all_next(NULL); blk; blk = blk_all_next(blk)) {
         blk_io_limits_disable(blk);
         blk_remove_bs(blk);
