@@ -33,7 +33,7 @@ static Object *find_object(const char *path, Error **errp)
 
 static void add_property(const TypeInfo *owner, const Property *p, void *opaque)
 {
-    if (!p->options_only) {
+    if (!p->options_only && !p->class_only) {
         ObjectPropertyInfoList_append(opaque, info_new(p->name, property_type(p)));
     }
 }

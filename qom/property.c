@@ -317,7 +317,7 @@ QObject *object_get(Object *o, const char *name, Error **errp)
     const Property *p = type_find_property(o->type, name);
     Object *backend = backend_of(o), *child = object_child(o, name);
 
-    if (p && !p->options_only) {
+    if (p && !p->options_only && !p->class_only) {
         if (p->kind == PROP_CUSTOM && !p->get) {
             error_setg(errp, "Property '%s.%s' is not readable", o->type->name, name);
             return NULL;

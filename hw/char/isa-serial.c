@@ -328,6 +328,7 @@ static const Property serial_props[] = {
     P_BOOL("wakeup", IsaSerial, wakeup, false),
     { .name = "chardev", .type = "str", .kind = PROP_CUSTOM, .get = get_chardev, .set = set_chardev,
       .description = "ID of a chardev to use as a backend" },
+    { .name = "serial", .type = "child<serial>", .kind = PROP_CUSTOM, .class_only = true },
     { NULL }
 };
 static const DeviceClass serial_class = ISA_CLASS_DEV(.category = DEVICE_INPUT, .realize = realize, .reset = reset);

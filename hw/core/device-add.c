@@ -238,7 +238,7 @@ static void add_line(const TypeInfo *owner, const Property *p, void *opaque)
     g_autofree char *head = NULL;
     g_autofree char *def = NULL;
 
-    if (p->internal || g_str_has_prefix(property_type(p), "link<")) {
+    if (p->internal || p->hidden || p->class_only || g_str_has_prefix(property_type(p), "link<")) {
         return;
     }
     head = g_strdup_printf("  %s=<%s>", p->name, property_type(p));

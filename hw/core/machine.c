@@ -91,6 +91,8 @@ static const Property machine_props[] = {
       .description = "Set RAM backendValid value is ID of hostmem based backend" },
     { .name = "confidential-guest-support", .type = "link<confidential-guest-support>", .kind = PROP_CUSTOM,
       .get = get_nothing, .description = "Set confidential guest scheme to support" },
+    { .name = "peripheral", .type = "child<container>", .kind = PROP_CUSTOM, .class_only = true },
+    { .name = "peripheral-anon", .type = "child<container>", .kind = PROP_CUSTOM, .class_only = true },
     { NULL }
 };
 

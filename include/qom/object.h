@@ -40,6 +40,7 @@ struct Property {
     bool internal;                      /* not shown by device-list-properties (realized, type, ...) */
     bool read_only;
     bool hidden;                        /* known, not listed for a type (added when an object is made) */
+    bool class_only;                    /* a child that each object has: listings of the type name it */
     bool options_only;                  /* object-add takes it, the object does not show it */
     QObject *(*get)(Object *o, const Property *p, Error **errp);
     bool (*set)(Object *o, const Property *p, const QObject *value, Error **errp);
