@@ -141,13 +141,16 @@ static void disconnect(SocketChardev *s)
     }
 }
 
-/* In the main thread, whatever the context of the handlers.  By now there may be another peer. */
+/*
+ * In the main thread, whatever the context of the handlers.  By now there may be another peer; and
+ * while input is watched, the reader meets the end after all that the peer had sent.
+ */
 static void on_hangup(void *opaque)
 {
     SocketChardev *s = opaque;
     AioPause *pause = aio_context_pause(chr_context(&s->chr));
 
-    if (s->c == s->dead) {
+    if (s->c == s->dead && !s->watching) {
         disconnect(s);
     }
     aio_context_resume(pause);
@@ -233,10 +236,8 @@ static int socket_write(Chardev *chr, const uint8_t *buf, int len)
     }
     if (n != -EAGAIN) {
         s->n_out_fds = 0;
-        if (!s->watching) {
-            s->dead = s->c;
-            aio_bh_schedule(s->hangup);
-        }
+        s->dead = s->c;
+        aio_bh_schedule(s->hangup);
     }
     errno = -n;
     return -1;
