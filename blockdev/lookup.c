@@ -46,16 +46,6 @@ BlockBackend *blockdev_get_blk(const char *device, const char *id, Error **errp)
     return blk;
 }
 
-static bool has_node_above(const BlockDriverState *bs)
-{
-    for (const BdrvChild *c = bs->parents; c; c = c->next_parent) {
-        if (c->parent) {
-            return true;
-        }
-    }
-    return false;
-}
-
 BlockDriverState *blockdev_get_root_bs(const char *name, Error **errp)
 {
     BlockDriverState *bs = bdrv_lookup_bs(name, name, errp);
@@ -63,7 +53,7 @@ BlockDriverState *blockdev_get_root_bs(const char *name, Error **errp)
     if (!bs) {
         return NULL;
     }
-    if (has_node_above(bs)) {
+    if (!bdrv_is_root_node(bs)) {
         error_setg(errp, "Need a root block node");
         return NULL;
     }

@@ -64,7 +64,7 @@ BlockDriverState *bdrv_new_internal_node(const BlockDriver *drv, const char *nod
  * own) in its header.  0 or -errno; messages are printed.
  */
 int bdrv_drop_intermediate(BlockDriverState *top, BlockDriverState *base, const char *name);
-/* Not used by another node. */
+/* Used by backends only: no other node, no job. */
 bool bdrv_is_root_node(const BlockDriverState *bs);
 /* The image (no filter) in active's chain whose backing image is bs, filters aside; bs NULL: the lowest. NULL: none. */
 BlockDriverState *bdrv_find_overlay(BlockDriverState *active, BlockDriverState *bs);
