@@ -520,7 +520,7 @@ bool ide_ata_command(IdeDrive *d, uint8_t command)
         if (!(d->feature & 1)) {
             return false;
         }
-        begin_transfer(d, true);
+        begin_transfer(d, false);
         ide_dma_begin(d, trim_start);
         return true;
     case 0xec:

@@ -127,6 +127,8 @@ static void reply(IdeDrive *d, uint32_t bytes, uint32_t max)
 
 #define READ_MAX (16 * MiB)
 
+static bool by_port(const IdeDrive *d) { return !d->atapi_dma && !d->ch->host->no_port; }
+
 typedef struct CdRead {
     IdeDrive *d;
     uint32_t number, count;
@@ -173,6 +175,10 @@ static void read_done(void *opaque, int ret)
     }
     block_acct_done(blk_get_stats(d->conf.blk), &d->cookie);
     d->acct = false;
+    for (uint32_t i = 1; by_port(d) && i < count; i++) {       /* through the port each sector counts */
+        block_acct_start(blk_get_stats(d->conf.blk), &d->cookie, 2048, BLOCK_ACCT_READ);
+        block_acct_done(blk_get_stats(d->conf.blk), &d->cookie);
+    }
     if (d->cd_sector_size == 2352) {
         expand_raw(d, d->lba, count);
     }
@@ -188,7 +194,7 @@ static void submit_read(IdeDrive *d)
     d->packet_buf = g_malloc(d->count * 2048);
     iov_reset(&d->iov);
     iov_add(&d->iov, d->packet_buf, d->count * 2048);
-    block_acct_start(blk_get_stats(d->conf.blk), &d->cookie, d->count * 2048, BLOCK_ACCT_READ);
+    block_acct_start(blk_get_stats(d->conf.blk), &d->cookie, (by_port(d) ? 1 : d->count) * 2048, BLOCK_ACCT_READ);
     d->acct = true;
     blk_aio_preadv(d->conf.blk, d->lba * 2048, &d->iov, 0, read_done, r);
 }

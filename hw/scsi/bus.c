@@ -263,6 +263,9 @@ void scsi_req_complete(ScsiReq *r, uint8_t status)
 void scsi_req_fail(ScsiReq *r, ScsiSense sense)
 {
     r->sense_len = build_sense(r->sense, sense);
+    if (r->dev->lun == r->lun) {
+        r->dev->sense = sense;
+    }
     scsi_req_complete(r, SCSI_CHECK_CONDITION);
 }
 
@@ -386,6 +389,9 @@ void scsi_req_start(ScsiReq *r, IoVec *data)
 {
     r->data = data;
     r->started = true;
+    if (r->cdb[0] != 0x03) {
+        r->dev->sense = scsi_no_sense;
+    }
     if (r->dev->lun != r->lun) {
         execute_for_absent_lun(r);
     } else if (tells_attention(r)) {
@@ -397,8 +403,10 @@ void scsi_req_start(ScsiReq *r, IoVec *data)
     } else if (r->cdb[0] == 0x03) {
         ScsiSense ua = r->dev->unit_attention;
 
-        r->dev->unit_attention = scsi_no_sense;
-        request_sense(r, ua);
+        ScsiSense last = r->dev->sense;
+
+        r->dev->unit_attention = r->dev->sense = scsi_no_sense;
+        request_sense(r, ua.key ? ua : last);
         if (ua.key && r->dev->ua_reported) {
             r->dev->ua_reported(r->dev);
         }
