@@ -12,7 +12,6 @@
 #define FIXED_BYTES 24
 #define TYPE_DIRTY_TRACKING 1
 #define KNOWN_FLAGS (QCOW2_BITMAP_IN_USE | QCOW2_BITMAP_AUTO)
-#define FLAG_EXTRA_COMPATIBLE (1u << 2)
 #define MAX_TABLE_ENTRIES 0x8000000u
 
 static void entry_clear(void *data)
@@ -42,7 +41,7 @@ static bool entry_sound(const Qcow2 *q, const Qcow2BitmapEntry *e, const uint8_t
     if (!e->table_offset || qcow2_in_cluster(q, e->table_offset) || !e->table_entries ||
         e->table_entries > MAX_TABLE_ENTRIES ||
         (uint64_t)e->table_entries << q->cluster_bits > QCOW2_BITMAP_MAX_BYTES || !name_len || name_len > QCOW2_BITMAP_MAX_NAME ||
-        raw[16] != TYPE_DIRTY_TRACKING || (e->flags & ~(KNOWN_FLAGS | FLAG_EXTRA_COMPATIBLE)) ||
+        raw[16] != TYPE_DIRTY_TRACKING || (e->flags & ~KNOWN_FLAGS) ||
         e->granularity_bits < QCOW2_BITMAP_MIN_GRANULARITY_BITS ||
         e->granularity_bits > QCOW2_BITMAP_MAX_GRANULARITY_BITS) {
         return false;

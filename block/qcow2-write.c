@@ -361,6 +361,9 @@ static int plan_fill(Piece *p, const void *table, uint64_t l2_offset, uint64_t h
 {
     Qcow2 *q = p->q;
     p->bytes = own_run(q, table, p->offset, p->bytes, false);
+    if (!p->bytes) {
+        return 0;                    /* flags disagreed with those of a table just copied: in place, at the next look */
+    }
     for (uint64_t o = p->offset; o < p->offset + p->bytes; o = qcow2_cluster_start(q, o) + q->cluster_size) {
         uint32_t idx = qcow2_l2_index(q, o);
         int ret = check_foreign(q, o, l2_offset, qcow2_l2_get(q, table, idx), qcow2_l2_get_bitmap(q, table, idx));
