@@ -10,8 +10,8 @@ import sys
 from lib import Emulator
 
 NUMBERS = [-1, 128, 40000, 3000000000, 2 ** 63 - 1, 2 ** 63, 2 ** 64 - 1, 2 ** 64, -2 ** 63 - 1]
-VALUES = [None, True, 7, 1.5, "", "bogus", [], [None], [[]], ["x"], [1], {}, {"bogus": 1}]
-STRINGS = ["x" * 5000, "\u20ac\U0001f600\x00"]
+VALUES = [None, True, 7, 1.5, "bogus", [], ["x"], [1], {}, {"bogus": 1}]
+STRINGS = ["", "x" * 1000, "\u20ac\U0001f600\x00"]
 BATCH = 64
 # Arguments that are not checked against the schema there: device_add keeps whatever comes for the device.
 UNCHECKED = {"device_add"}
