@@ -97,17 +97,18 @@ def commands():
 alive("at the start")
 exchange(bytes(random.randrange(256) for _ in range(4000)))
 alive("after random bytes")
-exchange(b"".join(random.choice([b"\x1b[A", b"\x1b[D", b"\x1b[3~", b"\x09", b"\x17", b"\x04", b"\x01", b"\x05", b"info ",
-                                 b"x", b"\x1b[99999999999999999999C", b"\x1bO", b"\x08"]) for _ in range(3000)))
+exchange(b"".join(random.choice([b"\x1b[A", b"\x1b[D", b"\x1b[3~", b"\x09", b"\x17", b"\x04", b"\x01", b"\x05",
+                                 b"info ", b"x", b"\x1b[99999999999999999999C", b"\x1bO", b"\x08"])
+                  for _ in range(3000)))
 alive("after keys")
 exchange(b"y" * 6000 + b"\n")
 alive("after an endless line")
 names = commands()
 if len(names) < 60:
     fail(f"only {len(names)} commands: {names}")
-ODD = ["", "r", "-x", "-f", "\"", "\"a b\" c", "-1", "99999999999999999999999", "1 2 3 4 5 6 7 8 9", "/", "/99999999999xg 0",
-       "%s%s%n", "A" * 3000, "../../etc/passwd", "a=b,c=d", "{", "r -1", "0 -1", "((((((((1", "\\", "id=r",
-       "driver=qcow2,file.filename=image",
+ODD = ["", "r", "-x", "-f", "\"", "\"a b\" c", "-1", "99999999999999999999999", "1 2 3 4 5 6 7 8 9", "/",
+       "/99999999999xg 0", "%s%s%n", "A" * 3000, "../../etc/passwd", "a=b,c=d", "{", "r -1", "0 -1", "((((((((1", "\\",
+       "id=r", "driver=qcow2,file.filename=image",
        "image image image", "r image", "on off", "\xff\xfe"]
 lines = [f"{name} {text}" for name in names for text in ODD]
 random.shuffle(lines)
