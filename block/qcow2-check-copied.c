@@ -72,6 +72,32 @@ static bool has_cluster(const Qcow2 *q, uint64_t entry)
            ((entry & QCOW2_L2_OFFSET_MASK) || (qcow2_has_data_file(q) && (entry & QCOW2_OFLAG_COPIED)));
 }
 
+/* Do all counts of a run of plain clusters agree with the flag that they share? */
+static bool coroutine_fn run_agrees(Checker *c, uint64_t cluster, uint32_t n, bool copied)
+{
+    const Qcow2 *q = c->q;
+
+    while (n) {
+        uint32_t in = cluster & (q->rb_entries - 1), part = MIN(n, q->rb_entries - in);
+        const uint8_t *block = check_disk_block(c, cluster >> q->rb_bits);
+        bool differ = false;
+
+        if (!block) {
+            return false;
+        }
+        const uint16_t *counts = (const uint16_t *)(const void *)block + in;
+        for (uint32_t i = 0; i < part; i++) {
+            differ |= (counts[i] == GUINT16_TO_BE(1)) != copied;
+        }
+        if (differ) {
+            return false;
+        }
+        cluster += part;
+        n -= part;
+    }
+    return true;
+}
+
 static int coroutine_fn check_l2_table(CopiedPass *p, uint64_t offset, uint8_t *table)
 {
     Checker *c = p->c;
@@ -84,8 +110,15 @@ static int coroutine_fn check_l2_table(CopiedPass *p, uint64_t offset, uint8_t *
         c->res->check_errors++;
         return ret;
     }
+    bool simple = q->l2_entry_size == 8 && q->refcount_order == 4 && !qcow2_has_data_file(q);
     for (uint32_t i = 0; i < q->l2_entries; i++) {
         uint64_t entry = qcow2_l2_get(q, table, i), count;
+        uint32_t run = simple ? check_plain_run(q, table, i) : 0;
+
+        if (run && run_agrees(c, (entry & QCOW2_L2_OFFSET_MASK) >> q->cluster_bits, run, entry & QCOW2_OFLAG_COPIED)) {
+            i += run - 1;
+            continue;
+        }
 
         if (!has_cluster(q, entry) ||
             !mismatch(c, entry, entry & QCOW2_L2_OFFSET_MASK, !qcow2_has_data_file(q), &count)) {

@@ -49,6 +49,10 @@ static void count_region(Checker *c, uint64_t offset, uint64_t bytes, uint64_t t
         c->res->corruptions++;
         return;
     }
+    if (refmap_add_run(c->refs, offset >> q->cluster_bits,
+                       ((offset + bytes - 1) >> q->cluster_bits) - (offset >> q->cluster_bits) + 1, times, q->refcount_max)) {
+        return;
+    }
     for (uint64_t i = offset >> q->cluster_bits; i <= (offset + bytes - 1) >> q->cluster_bits; i++) {
         uint64_t room = q->refcount_max - refmap_get(c->refs, i);
 
@@ -190,11 +194,52 @@ static void coroutine_fn visit_entry(Checker *c, L2Walk *w, uint32_t index, uint
     }
 }
 
-static void coroutine_fn walk_l2(Checker *c, L2Walk *w, const uint8_t *table)
+uint32_t check_plain_run(const Qcow2 *q, const uint8_t *table, uint32_t i)
+{
+    uint64_t entry = load_be64(table + (size_t)i * 8), place = entry & QCOW2_L2_OFFSET_MASK;
+    uint32_t n = 1;
+
+    if (!place || qcow2_in_cluster(q, place) || (entry & ~(QCOW2_L2_OFFSET_MASK | QCOW2_OFLAG_COPIED))) {
+        return 0;
+    }
+    while (i + n < q->l2_entries && load_be64(table + (size_t)(i + n) * 8) == entry + ((uint64_t)n << q->cluster_bits)) {
+        n++;
+    }
+    return n;
+}
+
+/* A run of plain entries at once, if all of it lies in the file. */
+static bool visit_run(Checker *c, L2Walk *w, uint64_t offset, uint32_t n)
 {
     const Qcow2 *q = c->q;
 
+    if (!region_fits(c, offset, (uint64_t)n << q->cluster_bits)) {
+        return false;
+    }
+    if (w->quiet) {
+        return true;
+    }
+    if (w->stats) {
+        c->res->allocated_clusters += n;
+        c->res->fragmented_clusters += w->next_contiguous && w->next_contiguous != offset;
+        w->next_contiguous = offset + ((uint64_t)n << q->cluster_bits);
+    }
+    count_region(c, offset, (uint64_t)n << q->cluster_bits, w->times);
+    return true;
+}
+
+static void coroutine_fn walk_l2(Checker *c, L2Walk *w, const uint8_t *table)
+{
+    const Qcow2 *q = c->q;
+    bool simple = q->l2_entry_size == 8 && !qcow2_has_data_file(q);
+
     for (uint32_t i = 0; i < q->l2_entries; i++) {
+        uint32_t run = simple ? check_plain_run(q, table, i) : 0;
+
+        if (run && visit_run(c, w, load_be64(table + (size_t)i * 8) & QCOW2_L2_OFFSET_MASK, run)) {
+            i += run - 1;
+            continue;
+        }
         uint64_t entry = qcow2_l2_get(q, table, i), bitmap = qcow2_l2_get_bitmap(q, table, i);
 
         if (entry | bitmap) {

@@ -12,13 +12,62 @@
 #include <string.h>
 #include "qcow2-rebuild.h"
 
+/* --- what is said ------------------------------------------------------------------ */
+
+static GString *said;                /* one check at a time: they run drained, in the main thread */
+
+#define SAY_AT_ONCE 65536
+
+void check_say_now(void)
+{
+    if (said && said->len) {
+        fwrite(said->str, 1, said->len, stderr);
+        g_string_truncate(said, 0);
+    }
+}
+
+static GString *said_with_room(void)
+{
+    if (!said) {
+        said = g_string_sized_new(SAY_AT_ONCE + 4096);
+    } else if (said->len >= SAY_AT_ONCE) {
+        check_say_now();
+    }
+    return said;
+}
+
 void check_say(const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    g_string_append_vprintf(said_with_room(), fmt, ap);
     va_end(ap);
+}
+
+static void say_number(GString *s, const char *before, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = '0' + n % 10;
+        n /= 10;
+    } while (n);
+    g_string_append(s, before);
+    g_string_append_len(s, digits + at, sizeof(digits) - at);
+}
+
+/* As check_say, for the one line of which there may be tens of millions. */
+static void say_count(const char *verb, uint64_t cluster, uint64_t count, uint64_t refs)
+{
+    GString *s = said_with_room();
+
+    g_string_append(s, verb);
+    say_number(s, " cluster ", cluster);
+    say_number(s, " refcount=", count);
+    say_number(s, " reference=", refs);
+    g_string_append_c(s, '\n');
 }
 
 int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *buf)
@@ -66,6 +115,7 @@ static int coroutine_fn get_block(Checker *c, uint64_t index, uint8_t **block)
     }
     if (qcow2_in_cluster(q, offset)) {
         if (!c->signalled && !(c->fix & BDRV_FIX_ERRORS)) {
+            check_say_now();
             qcow2_corrupt(q, true, -1, -1, "Refblock offset %#" G_GINT64_MODIFIER "x unaligned (reftable index: %#"
                           G_GINT64_MODIFIER "x)", offset, index);
         }
@@ -86,6 +136,13 @@ static int coroutine_fn get_block(Checker *c, uint64_t index, uint8_t **block)
     }
     *block = c->blocks[slot].data;
     return 0;
+}
+
+const uint8_t *coroutine_fn check_disk_block(Checker *c, uint64_t index)
+{
+    uint8_t *block;
+
+    return get_block(c, index, &block) < 0 ? NULL : block;
 }
 
 int coroutine_fn check_disk_count(Checker *c, uint64_t cluster, uint64_t *count)
@@ -112,8 +169,7 @@ static bool compare_one(Checker *c, BdrvCheckFix fix, uint8_t *block, uint64_t c
     } else {
         fixing = fix & BDRV_FIX_LEAKS;
     }
-    check_say("%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT " reference=%" G_GUINT64_FORMAT "\n",
-              fixing ? "Repairing" : low ? "ERROR" : "Leaked", cluster, count, refs);
+    say_count(fixing ? "Repairing" : low ? "ERROR" : "Leaked", cluster, count, refs);
     if (fixing) {
         qcow2_rb_set(c->q, block, index, refs);
         *(low ? &c->res->corruptions_fixed : &c->res->leaks_fixed) += 1;
@@ -132,6 +188,7 @@ static void report_unreadable(Checker *c, uint64_t from, uint64_t to, int err)
 }
 
 /*
+<<<<<<< HEAD
  * A changed block goes back to its place.  Where that is some other structure's place too, the write is prevented:
  * the findings stay, and the check goes on.
  */
@@ -152,6 +209,39 @@ static int coroutine_fn write_repaired(Checker *c, uint64_t offset, const uint8_
         r->check_errors++;
     }
     return ret;
+=======
+ * Do n 16-bit counts equal the references from cluster on?  Then *highest is the last one in use, if any is.
+ * Simple loops, which the compiler makes vectors of.
+ */
+static bool equal_16(const Checker *c, const uint8_t *block, uint64_t cluster, uint64_t n, uint64_t *highest)
+{
+    while (n) {
+        uint64_t part = n;
+        const uint16_t *refs = refmap_peek(c->refs, cluster, &part), *counts = (const uint16_t *)(const void *)block;
+        uint16_t differ = 0, large = 0;
+
+        for (uint64_t i = 0; refs && i < part; i++) {
+            differ |= GUINT16_FROM_BE(counts[i]) ^ refs[i];
+            large |= refs[i] == REFMAP_LARGE;
+        }
+        for (uint64_t i = 0; !refs && i < part; i++) {
+            differ |= counts[i];
+        }
+        if (differ || large) {
+            return false;
+        }
+        for (uint64_t i = part; refs && i > 0; i--) {
+            if (refs[i - 1]) {
+                *highest = cluster + i - 1;
+                break;
+            }
+        }
+        cluster += part;
+        block += part * 2;
+        n -= part;
+    }
+    return true;
+>>>>>>> 5c3e95a (qcow2: check runs of clusters at once, gather what a check says)
 }
 
 /* The clusters [from, to) that block (NULL: none) counts; *highest: last cluster in use. */
@@ -162,6 +252,9 @@ static int coroutine_fn compare_block(Checker *c, BdrvCheckFix fix, uint8_t *blo
     const BdrvCheckResult before = *c->res;
     bool changed = false;
 
+    if (block && q->refcount_order == 4 && equal_16(c, block, from, to - from, highest)) {
+        return 0;
+    }
     for (uint64_t i = from; i < to; i++) {
         uint64_t refs = refmap_get(c->refs, i), count = block ? qcow2_rb_get(q, block, i - from) : 0;
 
@@ -205,6 +298,7 @@ static int coroutine_fn run_rebuild(Checker *c)
     int ret;
 
     check_say("Rebuilding refcount structure\n");
+    check_say_now();
     ret = qcow2_rebuild_refcounts(c->q, c->refs, NULL, c->q->refcount_order);
     len = bdrv_getlength(c->q->bs->file->bs);
     if (ret < 0 || len < 0) {
@@ -272,6 +366,7 @@ static int coroutine_fn run_passes(Checker *c)
     int ret = check_snapshot_table(c, &err);
 
     if (ret < 0) {
+        check_say_now();
         error_report_err(err);
         return ret;
     }
@@ -320,6 +415,7 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
     }
     c.file_len = len;
     ret = run_passes(&c);
+    check_say_now();
     check_forget_blocks(&c);
     g_clear_pointer(&c.refs, refmap_free);
     g_clear_pointer(&c.l2_visits, g_hash_table_destroy);

@@ -22,6 +22,14 @@ RefMap *refmap_new(uint64_t nb_clusters);
 void refmap_free(RefMap *m);
 uint64_t refmap_get(const RefMap *m, uint64_t cluster);
 void refmap_add(RefMap *m, uint64_t cluster, uint64_t n);
+/* Add `times` to n clusters, if none of them gets more than max; otherwise nothing is done: false. */
+bool refmap_add_run(RefMap *m, uint64_t first, uint64_t n, uint64_t times, uint64_t max);
+/*
+ * The numbers from this cluster on, *n cut to what lies side by side; NULL: all zero.  REFMAP_LARGE stands for
+ * that and any larger number.
+ */
+#define REFMAP_LARGE UINT16_MAX
+const uint16_t *refmap_peek(const RefMap *m, uint64_t cluster, uint64_t *n);
 /* Clusters that it covers: the file's, and more once a reference beyond was added. */
 uint64_t refmap_size(const RefMap *m);
 /* First cluster from `from` on that starts a run of n clusters without references; the run may lie past the end. */
@@ -45,14 +53,22 @@ typedef struct Checker {
     struct { uint8_t *data; uint64_t index; bool valid; } blocks[CHECK_BLOCKS];
 } Checker;
 
-/* A line for the person who runs the check. */
+/* A line for the person who runs the check.  Gathered, since there may be millions; check_say_now lets them out. */
 void check_say(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+void check_say_now(void);
+/*
+ * Entries of an L2 table from i on that reference data clusters side by side, with the same COPIED flag and nothing
+ * else; 0: entry i is not so simple.  Only for tables without extended entries.
+ */
+uint32_t check_plain_run(const Qcow2 *q, const uint8_t *table, uint32_t i);
 /* Read from the image file; what lies past its end reads as zeroes. */
 int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *buf);
 /* Write metadata in place after the overlap check, which leaves out the kinds in `ignore`. */
 int coroutine_fn check_write(Checker *c, unsigned ignore, uint64_t offset, uint64_t bytes, const void *buf);
 /* Count on disk. 0 or -errno. */
 int coroutine_fn check_disk_count(Checker *c, uint64_t cluster, uint64_t *count);
+/* The block that holds counts, borrowed until the next call; NULL: there is none, or it cannot be had. */
+const uint8_t *coroutine_fn check_disk_block(Checker *c, uint64_t index);
 void check_forget_blocks(Checker *c);
 
 /* Pass 1.  Loads the table into q->snapshots; -errno (errp set) when it cannot be read at all. */

@@ -69,20 +69,77 @@ static void put_large(RefMap *m, uint64_t cluster, uint64_t count)
     g_hash_table_replace(m->large, key, value);
 }
 
+static uint16_t *chunk_for_change(RefMap *m, uint64_t cluster)
+{
+    uint64_t i = cluster >> CHUNK_BITS;
+
+    if (i >= m->chunks->len) {
+        g_ptr_array_set_size(m->chunks, i + 1);
+    }
+    if (!m->chunks->pdata[i]) {
+        m->chunks->pdata[i] = g_new0(uint16_t, CHUNK_ENTRIES);
+    }
+    return m->chunks->pdata[i];
+}
+
+const uint16_t *refmap_peek(const RefMap *m, uint64_t cluster, uint64_t *n)
+{
+    const uint16_t *chunk = chunk_of(m, cluster);
+    uint32_t in = cluster & (CHUNK_ENTRIES - 1);
+
+    *n = MIN(*n, CHUNK_ENTRIES - in);
+    return chunk ? chunk + in : NULL;
+}
+
+/* Simple loops over 16-bit numbers: the compiler makes vectors of them. */
+static bool any_above(const uint16_t *p, uint32_t n, uint16_t limit)
+{
+    bool above = false;
+
+    for (uint32_t i = 0; i < n; i++) {
+        above |= p[i] > limit;
+    }
+    return above;
+}
+
+bool refmap_add_run(RefMap *m, uint64_t first, uint64_t n, uint64_t times, uint64_t max)
+{
+    uint64_t limit = MIN(max, OVERFLOWN - 1);
+
+    if (times > limit) {
+        return false;
+    }
+    for (uint64_t i = 0, part; i < n; i += part) {
+        const uint16_t *p;
+
+        part = n - i;
+        p = refmap_peek(m, first + i, &part);
+        if (p && any_above(p, part, limit - times)) {
+            return false;
+        }
+    }
+    for (uint64_t i = 0, part; i < n; i += part) {
+        uint32_t in = (first + i) & (CHUNK_ENTRIES - 1);
+        uint16_t *p = chunk_for_change(m, first + i) + in;
+
+        part = MIN(n - i, CHUNK_ENTRIES - in);
+        for (uint32_t k = 0; k < part; k++) {
+            p[k] += times;
+        }
+    }
+    m->size = MAX(m->size, first + n);
+    return true;
+}
+
 void refmap_add(RefMap *m, uint64_t cluster, uint64_t n)
 {
-    uint64_t i = cluster >> CHUNK_BITS, count;
-    uint16_t *chunk = chunk_of(m, cluster);
+    uint64_t count;
+    uint16_t *chunk;
 
     if (!n) {
         return;
     }
-    if (!chunk) {
-        if (i >= m->chunks->len) {
-            g_ptr_array_set_size(m->chunks, i + 1);
-        }
-        chunk = m->chunks->pdata[i] = g_new0(uint16_t, CHUNK_ENTRIES);
-    }
+    chunk = chunk_for_change(m, cluster);
     count = refmap_get(m, cluster) + n;
     if (count >= OVERFLOWN) {
         put_large(m, cluster, count);
