@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include "img/commands.h"
 #include "util/aio.h"
@@ -108,6 +109,10 @@ int main(int argc, char **argv)
     error_init(argv[0]);
     aio_init_main();
     aio_set_batch(true);
+    /* Large buffers come and go: keep their memory instead of having the system clear it again each time. */
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
     bdrv_init();
     if (argc < 2) {
         img_usage_error("Not enough arguments");

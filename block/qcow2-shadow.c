@@ -49,6 +49,7 @@ struct Qcow2Shadow {
     Qcow2Tasks early;                /* at most one flush; the system tells of a failure once, so its result counts */
     int64_t growth;                  /* clusters in use more than in the image */
     GArray *freed;                   /* FreedRange, NULL: not wanted */
+    bool noting;                     /* what is freed now goes there: no tables that the next shadow takes again */
     Qcow2DiscardType freed_type;
 };
 
@@ -186,6 +187,7 @@ static int coroutine_fn settle_block(Qcow2Shadow *s, ShadowBlock *b)
 {
     Qcow2 *q = s->q;
     int64_t old = qcow2_rb_offset(q, b->bi);
+    bool noting = qcow2_shadow_noting(s, false);
     b->pins++;
     int64_t place = qcow2_shadow_alloc(s, q->cluster_size);
     int ret = place < 0 ? (int)place : 0;
@@ -197,6 +199,7 @@ static int coroutine_fn settle_block(Qcow2Shadow *s, ShadowBlock *b)
         }
     }
     b->pins--;
+    qcow2_shadow_noting(s, noting);
     return ret;
 }
 
@@ -272,10 +275,10 @@ static void note_freed(Qcow2Shadow *s, uint64_t cluster)
 }
 
 /*
- * 16-bit counts, no freed ones wanted: one pass that also tells whether any is at its bound, and how many come into use
- * or fall out of it.
+ * 16-bit counts: one pass that also tells whether any is at its bound, and how many come into use or fall out of it
+ * (*turns).
  */
-static bool add_16(uint8_t *p, uint32_t n, int delta, int64_t *growth)
+static bool add_16(uint8_t *p, uint32_t n, int delta, uint32_t *turned)
 {
     uint16_t *c = (uint16_t *)(void *)p, bound = delta > 0 ? 0xffff : 0, edge = __builtin_bswap16(delta > 0 ? 0 : 1);
     uint32_t turns = 0;
@@ -284,7 +287,7 @@ static bool add_16(uint8_t *p, uint32_t n, int delta, int64_t *growth)
         bad |= c[i] == bound;
         turns += c[i] == edge;
     }
-    *growth += delta > 0 ? (int64_t)turns : -(int64_t)turns;
+    *turned = turns;
     for (uint32_t i = 0; !bad && i < n; i++) {
         c[i] = __builtin_bswap16(__builtin_bswap16(c[i]) + delta);
     }
@@ -294,9 +297,19 @@ static bool add_16(uint8_t *p, uint32_t n, int delta, int64_t *growth)
 static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32_t i, uint32_t n, int delta)
 {
     Qcow2 *q = s->q;
+    bool note = s->freed && s->noting && delta < 0;
     b->dirty = true;
-    if (q->refcount_order == 4 && !(s->freed && delta < 0)) {
-        return add_16(b->data + (size_t)i * 2, n, delta, &s->growth) ? 0 : -EINVAL;
+    if (q->refcount_order == 4) {
+        const uint16_t *c = (const uint16_t *)(const void *)(b->data + (size_t)i * 2);
+        uint32_t turns;
+        bool ok = add_16(b->data + (size_t)i * 2, n, delta, &turns);
+        s->growth += delta > 0 ? (int64_t)turns : -(int64_t)turns;
+        for (uint32_t k = 0; ok && note && turns && k < n; k++) {
+            if (!c[k]) {
+                note_freed(s, cluster + k);
+            }
+        }
+        return ok ? 0 : -EINVAL;
     }
     for (uint32_t k = 0; k < n; k++) {
         uint64_t count = qcow2_rb_get(q, b->data, i + k);
@@ -305,7 +318,7 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
         }
         qcow2_rb_set(q, b->data, i + k, count + delta);
         s->growth += (delta > 0 && count == 0) - (delta < 0 && count == 1);
-        if (s->freed && delta < 0 && count == 1) {
+        if (note && count == 1) {
             note_freed(s, cluster + k);
         }
     }
@@ -443,6 +456,13 @@ int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
     s->max_in_memory = MAX(COPIES_BYTES >> q->cluster_bits, 8);
     *out = s;
     return 0;
+}
+
+bool qcow2_shadow_noting(Qcow2Shadow *s, bool on)
+{
+    bool was = s->noting;
+    s->noting = on;
+    return was;
 }
 
 void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type)

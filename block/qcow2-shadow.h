@@ -16,6 +16,8 @@ int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t block_index, const 
 int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes);
 /* Remember what becomes free, so that holes are passed down after the switch if options say so. */
 void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type);
+/* Does that hold for what is freed from now on?  The walks switch it on; tables of tables keep their blocks for the next. */
+bool qcow2_shadow_noting(Qcow2Shadow *s, bool on);
 /* How many clusters more (less: negative) are in use with the changes so far. */
 int64_t qcow2_shadow_growth(const Qcow2Shadow *s);
 

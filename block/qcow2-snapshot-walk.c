@@ -12,7 +12,7 @@
 #include "qcow2-shadow.h"
 #include "qcow2-io.h"
 
-#define BATCH_BYTES (4 * MiB)
+#define BATCH_BYTES (1 * MiB)
 #define READ_BYTES (1 * MiB)
 
 typedef struct Walk {
@@ -216,9 +216,11 @@ int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *item
     uint8_t *buf = bdrv_blockalign(q->bs->file->bs, batch << q->cluster_bits);
     g_autofree Qcow2WalkItem **moved = g_new(Qcow2WalkItem *, batch);
     int ret = buf ? 0 : -ENOMEM;
+    qcow2_shadow_noting(s, flags & QCOW2_WALK_LOWER);
     for (uint64_t i = 0; i < n && ret == 0; i += batch) {
         ret = walk_batch(&w, items + i, MIN(batch, n - i), buf, moved);
     }
+    qcow2_shadow_noting(s, false);
     bdrv_memfree(buf);
     return ret;
 }

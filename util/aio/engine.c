@@ -19,7 +19,7 @@
 #define IOV_MAX 1024
 #endif
 
-#define IN_PLACE_MAX (64 * 1024)   /* a batch program copies so much to the page cache itself */
+#define IN_PLACE_MAX (256 * 1024)  /* a batch program copies so much to the page cache itself */
 
 typedef struct Transfer {
     int fd;
