@@ -86,7 +86,10 @@ int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *b
 
 int coroutine_fn check_write(Checker *c, unsigned ignore, uint64_t offset, uint64_t bytes, const void *buf)
 {
-    int ret = qcow2_check_overlap(c->q, ignore, offset, bytes, false);
+    int ret;
+
+    check_say_now();
+    ret = qcow2_check_overlap(c->q, ignore, offset, bytes, false);
 
     return ret < 0 ? ret : bdrv_write_buf(c->q->bs->file, offset, bytes, buf, 0);
 }
@@ -188,13 +191,14 @@ static void report_unreadable(Checker *c, uint64_t from, uint64_t to, int err)
 }
 
 /*
-<<<<<<< HEAD
  * A changed block goes back to its place.  Where that is some other structure's place too, the write is prevented:
  * the findings stay, and the check goes on.
  */
 static int coroutine_fn write_repaired(Checker *c, uint64_t offset, const uint8_t *block, const BdrvCheckResult *before)
 {
     BdrvCheckResult *r = c->res;
+
+    check_say_now();                 /* what the overlap check may say comes after */
     int ret = qcow2_check_overlap(c->q, QCOW2_OL_REFCOUNT_BLOCK, offset, c->q->cluster_size, false);
 
     if (ret < 0) {
@@ -209,7 +213,9 @@ static int coroutine_fn write_repaired(Checker *c, uint64_t offset, const uint8_
         r->check_errors++;
     }
     return ret;
-=======
+}
+
+/*
  * Do n 16-bit counts equal the references from cluster on?  Then *highest is the last one in use, if any is.
  * Simple loops, which the compiler makes vectors of.
  */
@@ -241,7 +247,6 @@ static bool equal_16(const Checker *c, const uint8_t *block, uint64_t cluster, u
         n -= part;
     }
     return true;
->>>>>>> 5c3e95a (qcow2: check runs of clusters at once, gather what a check says)
 }
 
 /* The clusters [from, to) that block (NULL: none) counts; *highest: last cluster in use. */
