@@ -19,6 +19,8 @@ typedef struct Commit {
     BlockBackend *top, *base;
     int64_t size;           /* of top */
     int64_t at;
+    int64_t known_to;       /* up to here the base was asked, before anything was written there */
+    bool known_zero;        /* from `at` on it reads as zeroes */
     int64_t rate, pace_ns;  /* bytes a second, 0: no limit */
     bool reported;
 } Commit;
@@ -53,6 +55,31 @@ static void coroutine_fn keep_pace(Commit *c, int64_t bytes)
     c->pace_ns = MAX(c->pace_ns, now) + bytes * 1000000000.0 / c->rate;
 }
 
+/*
+ * Cut a range that reads as zeroes in the image to where the base is all zeroes or all not.  Returns whether there
+ * is nothing to write.  What the base says is remembered, since data written into a cluster makes its rest look like data.
+ */
+static bool zeroes_there(const Commit *c, ImgJob *job)
+{
+    job->bytes = MIN(job->bytes, c->known_to - c->at);
+    return c->known_zero;
+}
+
+/* What the base holds at `at`, unless that is known. */
+static int coroutine_fn ask_base(Commit *c)
+{
+    int64_t pnum = 0, base_size = blk_getlength(c->base);
+    int status;
+
+    if (c->at < c->known_to) {
+        return 0;
+    }
+    status = bdrv_block_status_above(blk_bs(c->base), NULL, c->at, base_size - c->at, &pnum, NULL, NULL, NULL);
+    c->known_to = status < 0 || pnum <= 0 ? base_size : c->at + pnum;
+    c->known_zero = status >= 0 && pnum > 0 && (status & BDRV_BLOCK_ZERO);
+    return MIN(status, 0);
+}
+
 /* The next range that some layer above the base holds. */
 static int coroutine_fn commit_take(void *opaque, ImgJob *job)
 {
@@ -60,7 +87,12 @@ static int coroutine_fn commit_take(void *opaque, ImgJob *job)
 
     while (c->at < c->size) {
         int64_t pnum = 0;
-        int status = bdrv_block_status_above(blk_bs(c->top), blk_bs(c->base), c->at, c->size - c->at, &pnum, NULL, NULL,
+        int status = ask_base(c);
+
+        if (status < 0) {
+            return fail(c, "reading image metadata", status);
+        }
+        status = bdrv_block_status_above(blk_bs(c->top), blk_bs(c->base), c->at, c->size - c->at, &pnum, NULL, NULL,
                                              NULL);
 
         if (status < 0) {
@@ -74,8 +106,9 @@ static int coroutine_fn commit_take(void *opaque, ImgJob *job)
         } else {
             job->bytes = MIN(pnum, (int64_t)GiB);
         }
+        bool skip = job->kind == RANGE_ZERO && zeroes_there(c, job);
         c->at += job->bytes;
-        if (status & BDRV_BLOCK_ALLOCATED) {
+        if ((status & BDRV_BLOCK_ALLOCATED) && !skip) {
             keep_pace(c, job->bytes);
             return 1;
         }
