@@ -12,6 +12,7 @@
 #include <zlib.h>
 #include <zstd.h>
 #include "qcow2.h"
+#include "qcow2-deflate.h"
 #include "qcow2-io.h"
 
 #define DEFLATE_WINDOW (-12)         /* negative: no zlib header and sum */
@@ -54,28 +55,6 @@ int qcow2_decompress(Qcow2 *q, void *dst, size_t dst_len, const void *src, size_
                                                     : zlib_decompress(dst, dst_len, src, src_len);
 }
 
-/* Compressed length, 0 when it does not fit into dst_len, or -errno. */
-static ssize_t zlib_compress(void *dst, size_t dst_len, const void *src, size_t src_len)
-{
-    z_stream z = { .next_in = (void *)src, .avail_in = src_len, .next_out = dst, .avail_out = dst_len };
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, DEFLATE_WINDOW, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
-        return -EIO;
-    }
-    int ret = deflate(&z, Z_FINISH);
-    size_t n = dst_len - z.avail_out;
-    deflateEnd(&z);
-    return ret == Z_STREAM_END ? (ssize_t)n : ret == Z_OK || ret == Z_BUF_ERROR ? 0 : -EIO;
-}
-
-static ssize_t zstd_compress(void *dst, size_t dst_len, const void *src, size_t src_len)
-{
-    size_t n = ZSTD_compress(dst, dst_len, src, src_len, ZSTD_CLEVEL_DEFAULT);
-    if (!ZSTD_isError(n)) {
-        return n;
-    }
-    return n == (size_t)-70 ? 0 : -EIO;          /* dstSize_tooSmall: "no" rather than a failure */
-}
-
 typedef struct Work {
     Qcow2 *q;
     void *dst;
@@ -92,8 +71,8 @@ static int work_decompress(void *arg)
 static int work_compress(void *arg)
 {
     Work *w = arg;
-    return w->q->compression == QCOW2_COMPRESSION_ZSTD ? zstd_compress(w->dst, w->dst_len, w->src, w->src_len)
-                                                       : zlib_compress(w->dst, w->dst_len, w->src, w->src_len);
+    return w->q->compression == QCOW2_COMPRESSION_ZSTD ? qcow2_zstd(w->dst, w->dst_len, w->src, w->src_len)
+                                                       : qcow2_deflate(w->dst, w->dst_len, w->src, w->src_len);
 }
 
 int coroutine_fn qcow2_read_compressed(Qcow2 *q, uint64_t entry, unsigned ticket, uint64_t skip, uint64_t bytes,
