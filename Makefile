@@ -25,8 +25,9 @@ check-tsan:
 	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan && meson test -C build-tsan --suite unit --print-errorlogs
 
+# SECTIONS="snapshot convert": only these; QUICK=1: small sizes, few rounds.  The table in docs/benchmarks.md keeps the rows.
 bench: all
-	python3 tests/bench/bench.py --build $(BUILD)
+	python3 tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) --save docs/benchmarks.md $(SECTIONS)
 
 # Each entry for SECONDS seconds.
 fuzz:
