@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.environ["TEST_SRC"] + "/qtest")
 from qtestlib import Machine, VirtioPci, skip
 
-SECONDS, SLOTS, STRIDE, UNIT, SIZE = 25, 48, 80 << 10, 4096, 4 << 20
+SECONDS, SLOTS, STRIDE, UNIT, SIZE = 20, 48, 80 << 10, 4096, 4 << 20
 DISKS = ("a", "b", "c")
 FORMATS = {"a": "cluster_size=64k", "b": "cluster_size=4k,lazy_refcounts=on", "c": "cluster_size=64k,extended_l2=on"}
 TAKE, REVERT = "blockdev-snapshot-internal-sync", "blockdev-snapshot-apply-internal-sync"
