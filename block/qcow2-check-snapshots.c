@@ -154,6 +154,32 @@ static int coroutine_fn read_table(TableReader *r, unsigned nb, Error **errp)
     return 0;
 }
 
+/* The list in memory is the one on disk again; when that cannot be read in full, what was known stays. */
+static int coroutine_fn replace_list(TableReader *r, unsigned nb, Error **errp)
+{
+    Qcow2 *q = r->c->q;
+    Qcow2Snapshot *known = q->snapshots;
+    uint64_t offset = q->snapshots_offset, bytes = q->snapshots_bytes;
+    unsigned n = q->nb_snapshots;
+    int ret;
+
+    q->snapshots = NULL;
+    q->nb_snapshots = 0;
+    q->snapshots_offset = r->start;
+    q->snapshots_bytes = 0;
+    ret = nb ? read_table(r, nb, errp) : 0;
+    if (ret < 0) {
+        qcow2_free_snapshots(q);
+        q->snapshots = known;
+        q->nb_snapshots = n;
+        q->snapshots_offset = offset;
+        q->snapshots_bytes = bytes;
+    } else {
+        qcow2_snapshot_list_free(known, n);
+    }
+    return ret;
+}
+
 int coroutine_fn check_snapshot_table(Checker *c, Error **errp)
 {
     Qcow2 *q = c->q;
@@ -184,11 +210,7 @@ int coroutine_fn check_snapshot_table(Checker *c, Error **errp)
         c->snapshots_fixed = true;
         nb = QCOW2_MAX_SNAPSHOTS;
     }
-    qcow2_free_snapshots(q);
-    q->snapshots_offset = r.start;
-    q->snapshots_bytes = 0;
-    q->nb_snapshots = 0;
-    ret = nb ? read_table(&r, nb, errp) : 0;
+    ret = replace_list(&r, nb, errp);
     if (!c->snapshots_fixed) {
         c->res->corruptions += c->snapshot_findings;
     }

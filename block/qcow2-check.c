@@ -412,11 +412,11 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
 {
     Qcow2 *q = qcow2_of(bs);
     Checker c = { .q = q, .res = res, .fix = fix };
-    int64_t len = bdrv_getlength(bs->file->bs);
-    int ret = len < 0 ? (int)len : settle_before(q);
+    int ret = settle_before(q);
+    int64_t len = bdrv_getlength(bs->file->bs);      /* settling may have made the file longer */
 
-    if (ret < 0) {
-        return ret;
+    if (ret < 0 || len < 0) {
+        return ret < 0 ? ret : (int)len;
     }
     c.file_len = len;
     ret = run_passes(&c);

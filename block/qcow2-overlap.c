@@ -1,10 +1,11 @@
 /*
  * qcow2: the last line of defence: no write may hit metadata of another kind.
  *
- * Constant ranges are compared.  Tables named by L1, the refcount table and the snapshots are
- * many: a set of their clusters (qcow2_overlap_note adds to it, nothing is taken out) says "no"
- * quickly; when it says "maybe", the tables are searched.  The set is made anew when L1 or the
- * snapshots are replaced, or when stale members have come to fill it.
+ * Constant ranges are compared.  Tables named by L1 and the refcount table are many: a set of
+ * their clusters (qcow2_overlap_note adds to it, nothing is taken out) says "no" quickly; when it
+ * says "maybe", the tables are searched.  The snapshots' L1 tables are sorted ranges: an image may
+ * name any lengths there, so they are never counted out by cluster.  Both are made anew when L1 or
+ * the snapshots are replaced, or when stale members have come to fill the set.
  *
  * All functions: q->lock held.
  *
@@ -15,7 +16,11 @@
 #include <string.h>
 #include "qcow2-commit.h"
 
+typedef struct Range { uint64_t from, to; } Range;
+
 struct Qcow2OverlapSet {
+    Range *inactive;                 /* snapshots' L1 tables: sorted, joined where they touch */
+    unsigned n_inactive;
     uint64_t *slots;                 /* cluster index + 1, 0: empty */
     uint64_t mask, used, built;
     const uint64_t *l1;              /* whose tables are in */
@@ -58,23 +63,55 @@ void qcow2_overlap_free(Qcow2 *q)
 {
     if (q->overlap_set) {
         g_free(q->overlap_set->slots);
+        g_free(q->overlap_set->inactive);
         g_clear_pointer(&q->overlap_set, g_free);
     }
 }
 
-static uint64_t snapshot_l1_clusters(const Qcow2 *q, const Qcow2Snapshot *sn)
+static int by_start(const void *a, const void *b)
 {
-    return qcow2_clusters_for(q, (uint64_t)sn->l1_size * sizeof(uint64_t));
+    const Range *x = a, *y = b;
+    return x->from < y->from ? -1 : x->from > y->from;
 }
 
-/* Members the set will have at most. */
-static uint64_t count_members(const Qcow2 *q)
+static void collect_inactive(const Qcow2 *q, Qcow2OverlapSet *s)
 {
-    uint64_t n = (uint64_t)q->l1_size + q->rt_size;
+    s->inactive = g_new(Range, q->nb_snapshots);
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
-        n += snapshot_l1_clusters(q, &q->snapshots[i]);
+        const Qcow2Snapshot *sn = &q->snapshots[i];
+        uint64_t bytes = (uint64_t)sn->l1_size * sizeof(uint64_t);
+        if (bytes && sn->l1_table_offset <= UINT64_MAX - bytes) {
+            s->inactive[s->n_inactive++] = (Range){ sn->l1_table_offset, sn->l1_table_offset + bytes };
+        }
     }
-    return n;
+    if (!s->n_inactive) {
+        return;
+    }
+    qsort(s->inactive, s->n_inactive, sizeof(Range), by_start);
+    unsigned last = 0;
+    for (unsigned i = 1; i < s->n_inactive; i++) {
+        if (s->inactive[i].from <= s->inactive[last].to) {
+            s->inactive[last].to = MAX(s->inactive[last].to, s->inactive[i].to);
+        } else {
+            s->inactive[++last] = s->inactive[i];
+        }
+    }
+    s->n_inactive = last + 1;
+}
+
+/* Is there one that ends behind r's start and begins before its end? */
+static bool inactive_has(const Qcow2OverlapSet *s, const Range *r)
+{
+    unsigned low = 0, high = s->n_inactive;
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2;
+        if (s->inactive[mid].to <= r->from) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < s->n_inactive && s->inactive[low].from < r->to;
 }
 
 static void put_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t mask)
@@ -88,7 +125,7 @@ static void put_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t ma
 
 static void set_build(Qcow2 *q)
 {
-    uint64_t room = 256, members = count_members(q);
+    uint64_t room = 256, members = (uint64_t)q->l1_size + q->rt_size;
     while (room < members * 3) {
         room *= 2;
     }
@@ -98,12 +135,7 @@ static void set_build(Qcow2 *q)
     s->mask = room - 1;
     put_entries(q, q->l1, q->l1_size, QCOW2_L1_OFFSET_MASK);
     put_entries(q, q->rt, q->rt_size, QCOW2_RT_OFFSET_MASK);
-    for (unsigned i = 0; i < q->nb_snapshots; i++) {
-        const Qcow2Snapshot *sn = &q->snapshots[i];
-        for (uint64_t c = 0; c < snapshot_l1_clusters(q, sn); c++) {
-            set_put(s, (sn->l1_table_offset >> q->cluster_bits) + c);
-        }
-    }
+    collect_inactive(q, s);
     s->l1 = q->l1;
     s->l1_offset = q->l1_offset;
     s->l1_size = q->l1_size;
@@ -132,8 +164,6 @@ void qcow2_overlap_note(Qcow2 *q, uint64_t offset)
 }
 
 /* --- the search ------------------------------------------------------------------------ */
-
-typedef struct Range { uint64_t from, to; } Range;
 
 static bool hits(const Range *r, uint64_t offset, uint64_t bytes)
 {
@@ -184,6 +214,9 @@ static bool maybe_many(Qcow2 *q, const Range *r)
     uint64_t last = (r->to - 1) >> q->cluster_bits;
     if (!set_is_current(q)) {
         set_build(q);
+    }
+    if (inactive_has(q->overlap_set, r)) {
+        return true;
     }
     for (uint64_t c = r->from >> q->cluster_bits; c <= last; c++) {
         if (set_has(q->overlap_set, c)) {

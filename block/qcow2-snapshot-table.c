@@ -22,12 +22,18 @@ void qcow2_snapshot_clear(Qcow2Snapshot *sn)
     *sn = (Qcow2Snapshot){ 0 };
 }
 
+void qcow2_snapshot_list_free(Qcow2Snapshot *list, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        qcow2_snapshot_clear(&list[i]);
+    }
+    g_free(list);
+}
+
 void qcow2_free_snapshots(Qcow2 *q)
 {
-    for (unsigned i = 0; i < q->nb_snapshots; i++) {
-        qcow2_snapshot_clear(&q->snapshots[i]);
-    }
-    g_clear_pointer(&q->snapshots, g_free);
+    qcow2_snapshot_list_free(q->snapshots, q->nb_snapshots);
+    q->snapshots = NULL;
     q->nb_snapshots = 0;
 }
 

@@ -289,6 +289,7 @@ void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s);                         /*
 
 /* --- qcow2-snapshot.c -------------------------------------------------------- */
 int coroutine_fn qcow2_read_snapshots(Qcow2 *q, const Qcow2Header *h, Error **errp);
+void qcow2_snapshot_list_free(Qcow2Snapshot *list, unsigned n);
 void qcow2_free_snapshots(Qcow2 *q);
 int qcow2_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
 void *qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "cutdisk.h"
+#include "util/cutils.h"
 
 CutImage cut_disks[CUT_DISKS];
 GArray *cut_log;
@@ -132,9 +133,15 @@ static int trip(void)
     return -cut_fail_errno;
 }
 
+#define DISK_MAX (int64_t)(64 * MiB)            /* as a file system that is full */
+
 static int do_entry(BlockDriverState *bs, CutEntry e)
 {
     int ret = trip();
+
+    if (ret == 0 && e.kind != CUT_DISCARD && (e.offset > DISK_MAX || e.bytes > DISK_MAX - e.offset)) {
+        ret = -EFBIG;
+    }
 
     if (ret < 0) {
         g_free(e.data);
