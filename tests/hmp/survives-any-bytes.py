@@ -34,7 +34,7 @@ def connect():
         try:
             client = socket.socket(socket.AF_UNIX)
             client.connect("m")
-            client.settimeout(20)
+            client.settimeout(60)
             return client
         except OSError:
             if emulator.poll() is not None:
@@ -112,9 +112,9 @@ ODD = ["", "r", "-x", "-f", "\"", "\"a b\" c", "-1", "99999999999999999999999", 
        "image image image", "r image", "on off", "\xff\xfe"]
 lines = [f"{name} {text}" for name in names for text in ODD]
 random.shuffle(lines)
-exchange(("\n".join(lines[:900]) + "\n").encode("latin1"))
+exchange(("\n".join(lines[:700]) + "\n").encode("latin1"))
 alive("after odd arguments")
-for _ in range(1500):
+for _ in range(1000):
     with connect() as client:
         client.sendall(random.choice([b"", b"info chard", b"info chardev\n", b"help\n", b"\x09", b"\x1b["]))
 alive("after many short visits")
