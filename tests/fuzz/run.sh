@@ -24,3 +24,15 @@ for name in header json options; do
         { tail -n 40 "$out/fuzz-$name.log" >&2; exit 1; }
     sed -n 's/^stat::number_of_executed_units: */'"$name"': executions /p' "$out/fuzz-$name.log"
 done
+# Whole images need the block room: a build tree of its own with clang.
+tree=$out/tree
+[ -f "$tree/build.ninja" ] || CC=clang meson setup "$tree" "$src" -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false \
+    -Dc_args=-fsanitize=fuzzer-no-link >/dev/null
+ninja -C "$tree" block/libblock.a crypto/libstillcrypto.a qapi/libqapi.a util/libutil.a >/dev/null
+# shellcheck disable=SC2086
+clang $flags $include "$src/tests/fuzz/fuzz-image.c" -Wl,--start-group "$tree/block/libblock.a" "$tree/crypto/libstillcrypto.a" \
+    "$tree/qapi/libqapi.a" "$tree/util/libutil.a" -Wl,--end-group \
+    $(pkg-config --libs glib-2.0 zlib libzstd liburing libgcrypt gnutls) -laio -lpthread -o "$out/fuzz-image"
+mkdir -p "$out/corpus-image"
+"$out/fuzz-image" -max_total_time="$seconds" -max_len=66000 -rss_limit_mb=1024 -timeout=10 -artifact_prefix="$out/" \
+    "$out/corpus-image" "$src/tests/fuzz/corpus/image" || { echo "fuzz-image: see the input under $out" >&2; exit 1; }
