@@ -16,10 +16,9 @@ demo:
 check:
 	./check
 
-# The unit tests and program tests under the sanitizers, each in a build tree of its own.
+# All unit tests and program tests under the sanitizers (./check runs a selection of the latter).
 check-asan:
-	[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
-	BUILD=$(CURDIR)/build-asan ./check
+	SANITIZE=only ./check
 
 check-tsan:
 	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false

@@ -43,10 +43,13 @@ install_missing()
     return 1
 }
 
-# build_tree SRC BUILD: configure when needed, then build.
+# build_tree SRC BUILD [OPTION...]: configure (with options) when needed, then build.
 build_tree()
 {
-    [ -f "$2/build.ninja" ] || meson setup "$2" "$1" >"$1/.setup.log" 2>&1 || { cat "$1/.setup.log" >&2; return 1; }
-    rm -f "$1/.setup.log"
-    ninja -C "$2" >"$2/ninja.log" 2>&1 || { tail -n 40 "$2/ninja.log" >&2; return 1; }
+    from=$1 to=$2
+    shift 2
+    [ -f "$to/build.ninja" ] || meson setup "$to" "$from" "$@" >"$from/.setup.log" 2>&1 ||
+        { cat "$from/.setup.log" >&2; return 1; }
+    rm -f "$from/.setup.log"
+    ninja -C "$to" >"$to/ninja.log" 2>&1 || { tail -n 40 "$to/ninja.log" >&2; return 1; }
 }
