@@ -46,7 +46,7 @@ filter_disk_size() { sed -E 's/^(disk size: ).*/\1X/; s/("actual-size": )[0-9]+/
 filter_info() { filter_dates | filter_disk_size; }
 # The last of the states that a progress line went through, and whether it only rose.
 filter_progress() { tr '\r' '\n' | grep -v '^ *$' | tail -n 1; }
-filter_speed() { sed -E 's/[0-9.]+ seconds/X seconds/; s/[0-9.]+ ([KMGT]iB|B|bytes)\/sec/X B\/sec/; s/[0-9.]+ ops\/sec/X ops\/sec/; s/[0-9:.]+ sec /X sec /'; }
+filter_speed() { sed -E 's/[0-9]+:[0-9:.]+ \(/X sec (/; s/[0-9.]+ seconds/X seconds/; s/[0-9.]+ ([KMGT]iB|B|bytes)\/sec/X B\/sec/; s/[0-9.]+ ops\/sec/X ops\/sec/; s/[0-9:.]+ sec /X sec /'; }
 filter_node_names() { sed -E 's/#block[0-9]+/#blockN/g'; }
 # What we say beyond the words of stock.
 filter_hint() { filter_info | grep -v "^Did you mean " || true; }
