@@ -18,6 +18,7 @@
 #include "coroutine-int.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #define STACK_SIZE (1024 * 1024)
 #else
@@ -171,6 +172,10 @@ static Coroutine *coroutine_allocate(void)
     if (co->stack == MAP_FAILED || mprotect(co->stack, guard, PROT_NONE)) {
         g_error("no memory for a coroutine's stack");
     }
+#if defined(__SANITIZE_ADDRESS__)
+    /* Frames of a stack that was here before may have left marks. */
+    __asan_unpoison_memory_region((char *)co->stack + guard, STACK_SIZE);
+#endif
     co_context_init(&co->context, (char *)co->stack + guard, STACK_SIZE, trampoline, co);
 #if defined(__SANITIZE_THREAD__)
     co->tsan_fiber = __tsan_create_fiber(0);
