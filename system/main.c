@@ -45,6 +45,7 @@ static void start(void)
     if (vm_autostart) {
         vm_start();
     }
+    sandbox_enter();
     process_ready();
 }
 
@@ -70,6 +71,7 @@ int main(int argc, char **argv)
     aio_init_main();
     bdrv_init();
     setup_early_options();
+    sandbox_check();
     process_daemonize();
     process_write_pidfile(emu.pidfile);
     atexit(process_cleanup);

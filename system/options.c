@@ -432,7 +432,7 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_rtc: emu.rtc_entry = option_entry_new(loc, arg, NULL); add_keyval("rtc", loc, arg, false); break;
     case O_icount: add_keyval("icount", loc, arg, true); break;
     case O_echr: do_echr(arg); break;
-    case O_sandbox: add_keyval("sandbox", loc, arg, true); break;
+    case O_sandbox: add_keyval("sandbox", loc, arg, true); emu.sandbox_text = arg; break;
     case O_readconfig: option_read_config(arg, &error_fatal); break;
     case O_trace: trace_configure(arg, &error_fatal); break;
     case O_msg: add_keyval("msg", loc, arg, true); break;

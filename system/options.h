@@ -21,6 +21,7 @@ typedef struct EmuOptions {
     GPtrArray *accels, *addfds, *blockdevs, *chardevs, *devices, *drives, *globals, *mons, *objects, *serials, *parallels,
         *traces, *debugcons, *netdevs, *nets, *smbios, *actions, *fwcfgs;
     QDict *machine, *smp, *memory, *boot, *name, *rtc, *msg, *overcommit, *sandbox, *numa, *icount, *compat;   /* merged; NULL: not given */
+    const char *sandbox_text;      /* as given, for messages */
     OptEntry *incoming, *loadvm, *cpu, *qtest, *smp_entry, *memory_entry, *rtc_entry;
     const char *qtest_log, *pidfile, *kernel, *initrd, *append, *dtb, *bios, *uuid, *chroot_dir, *runas, *mem_path, *vga, *log_file;
     bool freeze, daemonize, nographic, nodefaults, no_user_config, snapshot, no_acpi, no_hpet, no_fd_bootchk, mem_prealloc,

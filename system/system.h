@@ -29,6 +29,9 @@ void setup_objects(bool early);
 void setup_chardevs(void);
 void setup_block(void);
 void setup_close_block(void);
+/* -sandbox (sandbox.c): are its words right (else exit 1); put the filter on all threads. */
+void sandbox_check(void);
+void sandbox_enter(void);
 void setup_exports(void);
 void setup_close_exports(void);
 /* Drives that no device took, though one should have, end the program. */
