@@ -95,8 +95,28 @@ static bool something_goes_to_stdio(void)
     return !emu.nodefaults && (!emu.monitor_given || (has_ports && (!emu.serial_given || !emu.parallel_given)));
 }
 
+/* What needs a processor or the machine's saved state: refused where going on would not be what was asked for, else told. */
+static void check_without_effect(void)
+{
+    const struct { const char *option; bool given; } told[] = {
+        { "-kernel", emu.kernel }, { "-initrd", emu.initrd }, { "-append", emu.append }, { "-dtb", emu.dtb }, { "-bios", emu.bios },
+        { "-numa", emu.numa }, { "-icount", emu.icount },
+    };
+
+    if (emu.loadvm || emu.incoming) {
+        error_report("%s: this program cannot take over the state of a machine yet", emu.loadvm ? "-loadvm" : "-incoming");
+        exit(1);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(told); i++) {
+        if (told[i].given) {
+            warn_report("%s has no effect: there is no processor yet", told[i].option);
+        }
+    }
+}
+
 void setup_early_options(void)
 {
+    check_without_effect();
     if (emu.msg) {
         error_set_prefix(get_flag(emu.msg, "timestamp"), get_flag(emu.msg, "guest-name") ? guest_name() : NULL);
     }
