@@ -51,7 +51,8 @@ def read_log(path):
         raise Failure(f"{path}: not a log")
     entries, pos = [], size
     for _ in range(count):
-        sector, nr, flags, length = struct.unpack_from("<QQQQ", raw, pos)
+        sector, nr, flags, _ = struct.unpack_from("<QQQQ", raw, pos)
+        length = nr * size
         pos += size
         if flags & DISCARD:
             entries.append(("discard", sector * size, nr * size))
