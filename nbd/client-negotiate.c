@@ -146,8 +146,9 @@ int nbd_client_greet(NbdClient *n, IOChannel *c, bool structured, Error **errp)
     return ret;
 }
 
-static int add_listed(GPtrArray *list, const OptReply *r, Error **errp)
+static int add_listed(void *opaque, const OptReply *r, Error **errp)
 {
+    GPtrArray *list = opaque;
     uint32_t name_len = r->len >= 4 ? nbd_get32(r->data) : UINT32_MAX;
     g_autofree char *name = NULL;
     NbdClientExport *e;
@@ -163,30 +164,38 @@ static int add_listed(GPtrArray *list, const OptReply *r, Error **errp)
     return 0;
 }
 
+/* One reply that is neither an error nor the last: 0 or -errno. */
+typedef int TakeReply(void *opaque, const OptReply *r, Error **errp);
+
+/* All replies to an option that was sent. */
+static int read_replies(NbdClient *n, NbdOption option, TakeReply *take, void *opaque, Error **errp)
+{
+    for (;;) {
+        OptReply r;
+        bool done;
+        int ret = read_reply(n, option, &r, errp);
+
+        if (ret < 0) {
+            return ret;
+        }
+        done = r.type == NBD_REP_ACK;
+        if (is_error(&r)) {
+            ret = refusal(&r, option, errp);
+        } else if (!done) {
+            ret = take(opaque, &r, errp);
+        }
+        reply_clear(&r);
+        if (done || ret < 0) {
+            return ret;
+        }
+    }
+}
+
 int nbd_client_list_exports(NbdClient *n, GPtrArray *list, Error **errp)
 {
     int ret = send_option(n, NBD_OPT_LIST, NULL, 0, errp);
 
-    while (ret == 0) {
-        OptReply r;
-        bool done;
-
-        ret = read_reply(n, NBD_OPT_LIST, &r, errp);
-        if (ret < 0) {
-            break;
-        }
-        done = r.type == NBD_REP_ACK;
-        if (is_error(&r)) {
-            ret = refusal(&r, NBD_OPT_LIST, errp);
-        } else if (!done) {
-            ret = add_listed(list, &r, errp);
-        }
-        reply_clear(&r);
-        if (done) {
-            break;
-        }
-    }
-    return ret;
+    return ret < 0 ? ret : read_replies(n, NBD_OPT_LIST, add_listed, list, errp);
 }
 
 /* name, then n strings that follow as they are. */
@@ -201,26 +210,35 @@ static GByteArray *string_payload(const char *name)
     return b;
 }
 
-static int take_info(NbdClientExport *e, const OptReply *r, bool *have_facts, Error **errp)
+typedef struct InfoReplies { NbdClientExport *e; bool have_facts; } InfoReplies;
+
+static int take_block_sizes(NbdClientExport *e, const uint8_t *p, Error **errp)
 {
+    e->min_block = nbd_get32(p);
+    e->preferred_block = nbd_get32(p + 4);
+    e->max_block = nbd_get32(p + 8);
+    if (!e->min_block || (e->min_block & (e->min_block - 1)) || e->max_block < e->min_block) {
+        error_setg(errp, "server minimum block size %" PRIu32 " is not a power of two", e->min_block);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int take_info(void *opaque, const OptReply *r, Error **errp)
+{
+    InfoReplies *x = opaque;
     uint16_t type = r->len >= 2 ? nbd_get16(r->data) : UINT16_MAX;
     const uint8_t *p = r->data + 2;
 
     if (type == NBD_INFO_EXPORT && r->len == 12) {
-        e->size = nbd_get64(p);
-        e->flags = nbd_get16(p + 8);
-        *have_facts = true;
+        x->e->size = nbd_get64(p);
+        x->e->flags = nbd_get16(p + 8);
+        x->have_facts = true;
     } else if (type == NBD_INFO_BLOCK_SIZE && r->len == 14) {
-        e->min_block = nbd_get32(p);
-        e->preferred_block = nbd_get32(p + 4);
-        e->max_block = nbd_get32(p + 8);
-        if (!e->min_block || (e->min_block & (e->min_block - 1)) || e->max_block < e->min_block) {
-            error_setg(errp, "server minimum block size %" PRIu32 " is not a power of two", e->min_block);
-            return -EINVAL;
-        }
+        return take_block_sizes(x->e, p, errp);
     } else if (type == NBD_INFO_DESCRIPTION) {
-        g_free(e->description);
-        e->description = g_strndup((const char *)p, r->len - 2);
+        g_free(x->e->description);
+        x->e->description = g_strndup((const char *)p, r->len - 2);
     } else if (type == NBD_INFO_EXPORT || type == NBD_INFO_BLOCK_SIZE || r->len < 2) {
         error_setg(errp, "Received invalid info");
         return -EINVAL;
@@ -232,32 +250,17 @@ static int info_or_go(NbdClient *n, NbdOption option, NbdClientExport *e, Error 
 {
     g_autoptr(GByteArray) payload = string_payload(e->name);
     uint8_t wishes[4] = { 0, 1, 0, NBD_INFO_BLOCK_SIZE };
-    bool have_facts = false;
+    InfoReplies x = { e, false };
     int ret;
 
     g_byte_array_append(payload, wishes, sizeof(wishes));
     ret = send_option(n, option, payload->data, payload->len, errp);
-    while (ret == 0) {
-        OptReply r;
-        bool done;
-
-        ret = read_reply(n, option, &r, errp);
-        if (ret < 0) {
-            break;
-        }
-        done = r.type == NBD_REP_ACK;
-        if (is_error(&r)) {
-            ret = refusal(&r, option, errp);
-        } else if (!done) {
-            ret = take_info(e, &r, &have_facts, errp);
-        } else if (!have_facts) {
-            error_setg(errp, "broken server omitted NBD_INFO_EXPORT");
-            ret = -EINVAL;
-        }
-        reply_clear(&r);
-        if (done) {
-            break;
-        }
+    if (ret == 0) {
+        ret = read_replies(n, option, take_info, &x, errp);
+    }
+    if (ret == 0 && !x.have_facts) {
+        error_setg(errp, "broken server omitted NBD_INFO_EXPORT");
+        ret = -EINVAL;
     }
     return ret;
 }
@@ -298,8 +301,9 @@ int nbd_client_go(NbdClient *n, NbdClientExport *e, Error **errp)
     return ret;
 }
 
-static int take_context(NbdClientExport *e, const OptReply *r, Error **errp)
+static int take_context(void *opaque, const OptReply *r, Error **errp)
 {
+    NbdClientExport *e = opaque;
     uint32_t id;
 
     if (r->type != NBD_REP_META_CONTEXT || r->len < 5 || e->contexts->len >= NBD_CLIENT_MAX_CONTEXTS) {
@@ -326,26 +330,7 @@ static int meta_context(NbdClient *n, NbdOption option, NbdClientExport *e, cons
         g_byte_array_append(payload, q->data, q->len);
     }
     ret = send_option(n, option, payload->data, payload->len, errp);
-    while (ret == 0) {
-        OptReply r;
-        bool done;
-
-        ret = read_reply(n, option, &r, errp);
-        if (ret < 0) {
-            break;
-        }
-        done = r.type == NBD_REP_ACK;
-        if (is_error(&r)) {
-            ret = refusal(&r, option, errp);
-        } else if (!done) {
-            ret = take_context(e, &r, errp);
-        }
-        reply_clear(&r);
-        if (done) {
-            break;
-        }
-    }
-    return ret;
+    return ret < 0 ? ret : read_replies(n, option, take_context, e, errp);
 }
 
 int nbd_client_list_contexts(NbdClient *n, NbdClientExport *e, Error **errp)
