@@ -445,8 +445,16 @@ static const BlockDriver file_driver = {
     FILE_COMMON,
 };
 
+/* What is there already is emptied, never made: a size that it has, and no preallocation. */
+static const OptDesc host_device_create_options[] = {
+    { "size", OPT_SIZE, "Virtual disk size", NULL },
+    { "preallocation", OPT_STRING, "Preallocation mode (allowed values: off)", NULL },
+    { NULL }
+};
+
 static const BlockDriver host_device_driver = {
     .name = "host_device",
+    .create_options = host_device_create_options,
     .protocol = "host_device",
     .probe_device = host_device_probe,
     .parse_filename = host_device_parse_filename,

@@ -121,8 +121,14 @@ int bdrv_create_file(const char *filename, const QDict *opts, Error **errp)
     }
     if (!proto->co_create) {
         g_autoptr(QObject) o = qobject_clone(opts);
-        g_autoptr(QObject) typed = opts_absorb(o, (const OptDesc[]) { { "size", OPT_SIZE }, { NULL } }, errp);
+        g_autoptr(QObject) typed = opts_absorb(o, (const OptDesc[]) { { "size", OPT_SIZE }, { "preallocation", OPT_STRING }, { NULL } },
+                                               errp);
+        const char *mode = typed ? opt_get_str(typed, "preallocation") : NULL;
 
+        if (mode && strcmp(mode, "off")) {
+            error_setg(errp, "Unsupported preallocation mode '%s'", mode);
+            return -ENOTSUP;
+        }
         return typed ? create_by_truncation(filename, proto, opt_get_size(typed, "size", 0), errp) : -EINVAL;
     }
     known = qdict_new();
