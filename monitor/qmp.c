@@ -233,9 +233,11 @@ static int on_change(void *opaque)
     return 0;
 }
 
+/* Also what was read already waits for the moment: the dispatcher passed it over while somebody polled. */
 static void on_kick(Monitor *mon)
 {
     qmp_want_input(monitor_qmp(mon));
+    qmp_dispatcher_wake();
 }
 
 static bool session_setup(MonitorQMP *qmp, Chardev *chr, Error **errp)
