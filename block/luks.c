@@ -232,17 +232,21 @@ static int create_volume(CreateJob *j)
     qdict_del(file_opts, "preallocation");      /* means the volume, not the empty file */
     qdict_put_int(file_opts, "size", 0);
     ret = bdrv_create_file(j->filename, file_opts, j->errp);
+    if (ret < 0) {
+        return ret;                             /* may be somebody else's, in use: not ours to remove */
+    }
+    ret = open_new_file(j);
     if (ret == 0) {
-        ret = open_new_file(j);
+        area.opaque = j->file;
+        luks = luks_create(j->opts, "", &area, create_init, j, j->errp);
+        bdrv_root_detach(j->file);
+        luks_free(luks);
+        ret = luks ? 0 : -EIO;
     }
     if (ret < 0) {
-        return ret;
+        unlink(j->filename);
     }
-    area.opaque = j->file;
-    luks = luks_create(j->opts, "", &area, create_init, j, j->errp);
-    bdrv_root_detach(j->file);
-    luks_free(luks);
-    return luks ? 0 : -EIO;
+    return ret;
 }
 
 /* Into a node that is there already. */
@@ -270,9 +274,6 @@ static void create_bh(void *opaque)
     CreateJob *j = opaque;
 
     j->ret = create_volume(j);
-    if (j->ret < 0) {
-        unlink(j->filename);
-    }
     if (j->waiter) {
         aio_co_wake(j->waiter);
     }

@@ -85,6 +85,17 @@ done
 (cd ours && "$QEMU_IMG" snapshot $secrets --image-opts -a one "$(qcow2 a.qcow2)") || fail "apply"
 (cd ours && "$STOCK_QEMU_IO" $secrets --image-opts "$(qcow2 a.qcow2)" -c "read -P 2 100k 70000" >/dev/null) || fail "content after apply"
 
+# Creating over an image in use fails, and the image stays.
+"$STOCK_QEMU_IMG" create -q -f qcow2 ours/used.qcow2 1M
+coproc "$STOCK_QEMU_IO" -f qcow2 ours/used.qcow2
+echo "read 0 512" >&"${COPROC[1]}"
+read -r _ <&"${COPROC[0]}"
+sum=$(sha256sum <ours/used.qcow2)
+(cd ours && "$QEMU_IMG" create $secrets -f luks -o key-secret=s0,$fast used.qcow2 3M >/dev/null 2>&1) && fail "created over an image in use"
+[ "$sum" = "$(sha256sum <ours/used.qcow2)" ] || fail "the image in use is gone or changed"
+echo quit >&"${COPROC[1]}"
+wait
+
 # Conversion into encrypted targets, measured sizes.
 seed() { :; }
 for target in "luks key-secret=s0,$fast" "qcow2 encrypt.format=luks,encrypt.key-secret=s0,encrypt.$fast"; do
