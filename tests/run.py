@@ -29,6 +29,8 @@ def parse_arguments():
     parser.add_argument("--build", default=str(SOURCE.parent / "build"), help="the build folder")
     parser.add_argument("--timeout", type=float, default=400, help="seconds for one test (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default %(default)s)")
+    parser.add_argument("--retries", type=int, default=0, metavar="N",
+                        help="run failing tests again, alone, when there are N or fewer; say which passed then")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
     parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,qtest,crash", help="comma-separated folders under tests/ (default %(default)s)")
@@ -97,19 +99,48 @@ def report(path, result, seconds, output, options):
         print(f"    repeat: {shlex.join(again)}", flush=True)
 
 
+def print_recap(failures):
+    """Once more at the end, where nobody has to search for them: what failed, and how its output ended."""
+    for path, output in failures:
+        print(f"FAILED {path.parent.name}/{path.stem}")
+        print("".join(f"    {line[:300]}\n" for line in output.strip().splitlines()[-12:]), end="")
+
+
+def run_all(tests, options, jobs):
+    """Run and report; a list of (path, result, output)."""
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        running = {pool.submit(run_one, path, options): path for path in tests}
+        for future in concurrent.futures.as_completed(running):
+            result, seconds, output = future.result()
+            results.append((running[future], result, output))
+            report(running[future], result, seconds, output, options)
+    return results
+
+
+def second_tries(failures, options):
+    """Run what failed again, alone: what passes then is counted as passed and said to be unsteady."""
+    again = {path: (result, output) for path, result, output in run_all([path for path, _ in failures], options, 1)}
+    for path in again:
+        if again[path][0] == "passed":
+            print(f"UNSTEADY {path.parent.name}/{path.stem}: failed beside others, passed alone", flush=True)
+    return [(path, again[path][1]) for path, _ in failures if again[path][0] != "passed"]
+
+
 def main():
     options = parse_arguments()
     tests = find_tests(options.rooms.split(","), options.tests)
     if options.list:
         print("\n".join(f"{path.parent.name}/{path.stem}" for path in tests))
         return 0
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
-        running = {pool.submit(run_one, path, options): path for path in tests}
-        for future in concurrent.futures.as_completed(running):
-            result, seconds, output = future.result()
-            counts[result] += 1
-            report(running[future], result, seconds, output, options)
+    results = run_all(tests, options, options.jobs)
+    failures = [(path, output) for path, result, output in results if result == "failed"]
+    if failures and len(failures) <= options.retries:
+        failures = second_tries(failures, options)
+    counts = {word: sum(1 for _, result, _ in results if result == word) for word in ("passed", "failed", "skipped")}
+    counts["passed"] += counts["failed"] - len(failures)
+    counts["failed"] = len(failures)
+    print_recap(failures)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] or (options.tests and not tests) else 0
 
