@@ -117,9 +117,14 @@ static void timer_arm(AioTimer *t, int64_t due_ns)
 
 void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns)
 {
-    int64_t now = posix_ns(CLOCK_MONOTONIC), left = expire_ns - aio_clock_ns(t->clock);
+    int64_t now = posix_ns(CLOCK_MONOTONIC), left;
 
     t->expire_ns = expire_ns;
+    if (!clock_source[t->clock] && t->clock != AIO_CLOCK_HOST) {
+        timer_arm(t, expire_ns);   /* the same scale: timers armed late still go off in their order */
+        return;
+    }
+    left = expire_ns - aio_clock_ns(t->clock);
     timer_arm(t, now + MAX(left, 0));
 }
 
