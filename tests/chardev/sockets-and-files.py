@@ -30,7 +30,7 @@ def check(what, condition, seen=""):
         print(f"failed: {what} {seen!r}")
 
 
-def until(read, wanted, seconds=20):
+def until(read, wanted, seconds=60):
     """Gather what read() gives until wanted is in it."""
     seen, end = b"", time.monotonic() + seconds
     while wanted not in seen and time.monotonic() < end:
@@ -82,7 +82,7 @@ def test_wait():
     client = connect("waits")
     check("a second client finds it", b"(qemu) " in until(lambda: client.recv(4096), b"(qemu) "))
     client.sendall(b"quit\n")
-    check("quit ends it", emulator.wait(20) == 0)
+    check("quit ends it", emulator.wait(60) == 0)
     check("its socket is gone", not os.path.exists("waits"))
 
 
@@ -119,7 +119,7 @@ def test_terminal():
     check("a monitor on a terminal greets", b"(qemu) " in until(lambda: os.read(parent, 4096), b"(qemu) "))
     check("in raw mode", not termios.tcgetattr(child)[3] & termios.ICANON)
     os.write(parent, b"quit\r")
-    check("quit", emulator.wait(20) == 0)
+    check("quit", emulator.wait(60) == 0)
     check("the terminal is as before", termios.tcgetattr(child) == before)
     check("and blocks again", not fcntl.fcntl(child, fcntl.F_GETFL) & os.O_NONBLOCK)
 
@@ -132,7 +132,7 @@ def test_pty():
     fd = os.open(path[1], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     check("opening it starts the monitor", b"(qemu) " in until(lambda: os.read(fd, 4096), b"(qemu) "))
     os.write(fd, b"quit\r")
-    check("quit", emulator.wait(20) == 0)
+    check("quit", emulator.wait(60) == 0)
     os.close(fd)
 
 
@@ -143,7 +143,7 @@ def test_pipe_log():
     writer, reader = os.open("p.in", os.O_RDWR), os.open("p.out", os.O_RDWR | os.O_NONBLOCK)
     until(lambda: os.read(reader, 4096), b"(qemu) ")
     os.write(writer, b"info name\nquit\n")
-    check("quit through a pipe", emulator.wait(20) == 0)
+    check("quit through a pipe", emulator.wait(60) == 0)
     with open("log", "rb") as file:
         check("the log has what was printed", b"(qemu) " in file.read())
 

@@ -136,13 +136,13 @@ def test_client():
         emulator = start("-object", "tls-creds-x509,id=t,dir=pki,endpoint=client", "-chardev",
                          f"socket,id=c,host={host},port={listener.getsockname()[1]},ipv4=on,tls-creds=t", "-mon", "c")
         raw, _ = listener.accept()
-        raw.settimeout(10)
+        raw.settimeout(60)
         try:
             with context.wrap_socket(raw, server_side=True) as stream:
                 if not message:
                     check("a monitor as client", b"monitor" in greeting(stream))
                     stream.sendall(b"quit\n")
-                    check("quit", emulator.wait(20) == 0)
+                    check("quit", emulator.wait(60) == 0)
                 else:
                     stream.recv(10)
         except (ssl.SSLError, OSError):

@@ -50,7 +50,7 @@ class Emulator:
             try:
                 client = socket.socket(socket.AF_UNIX)
                 client.connect(os.path.relpath(path))
-                client.settimeout(20)
+                client.settimeout(60)
                 return client
             except OSError:
                 time.sleep(0.05)
@@ -88,7 +88,7 @@ class Emulator:
                 answer += piece
         except OSError:
             pass
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         return answer
 
     def stop(self):

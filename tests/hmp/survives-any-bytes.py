@@ -133,6 +133,6 @@ with connect() as deaf:
 alive("after a client that did not read")
 with connect() as client:
     client.sendall(b"quit\n")
-    if emulator.wait(20) != 0:
+    if emulator.wait(60) != 0:
         fail("quit")
 print("alive")

@@ -22,7 +22,7 @@ OPTS_MAGIC = 0x49484156454F5054
 
 def connect():
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(10)
+    s.settimeout(60)
     s.connect(PATH)
     return s
 
@@ -175,8 +175,12 @@ def main():
     subprocess.run([IMG, "create", "-q", "-f", "raw", image, "8M"], check=True)
     server = subprocess.Popen([NBD, "-k", PATH, "-t", "-e", "0", "-f", "raw", image])
     try:
-        while not os.path.exists(PATH):
-            time.sleep(0.02)
+        for _ in range(3000):
+            try:                            # the socket's file is there a moment before anybody listens
+                connect().close()
+                break
+            except OSError:
+                time.sleep(0.02)
         for test in (wrong_handshakes, wrong_requests, vanishing, never_reads):
             healthy()
             test()
@@ -187,7 +191,7 @@ def main():
         assert peak < 256 * 1024, f"{peak} KiB"
         assert len(os.listdir(f"/proc/{server.pid}/fd")) < 40
         server.terminate()
-        assert server.wait(10) == 0
+        assert server.wait(60) == 0
     finally:
         server.kill()
     return 0

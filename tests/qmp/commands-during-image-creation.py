@@ -30,7 +30,7 @@ def main():
                 reply = vm.reply()
                 assert reply and "return" in reply, reply
             if last == "quit":
-                assert vm.process.wait(20) == 0
+                assert vm.process.wait(60) == 0
             else:
                 vm.cmd("query-jobs")
     return 0

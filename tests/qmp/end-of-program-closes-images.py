@@ -29,7 +29,7 @@ def run(end):
     vm.cmd("block-dirty-bitmap-add", {"node": "a", "name": "m", "persistent": True})
     vm.cmd("blockdev-backup", {"device": "a", "target": "t", "sync": "full", "job-id": "j", "speed": 65536})
     end(vm)
-    assert vm.process.wait(20) == 0, vm.process.returncode
+    assert vm.process.wait(60) == 0, vm.process.returncode
     info = json.loads(image_tool("info", "--output=json", "a.qcow2"))
     bitmaps = info["format-specific"]["data"].get("bitmaps")
     assert bitmaps == [{"name": "m", "granularity": 65536, "flags": ["auto"]}], bitmaps

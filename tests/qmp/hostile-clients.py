@@ -78,7 +78,7 @@ def never_reads(vm):
     after, _ = resources(vm.process.pid)
     assert after - memory < 40 << 20 or is_sanitized(vm.process.pid), f"{after - memory} bytes kept for a client that does not read"
     replies = 0
-    quiet.sock.settimeout(20)
+    quiet.sock.settimeout(60)
     missing = request[at:]
     while replies < whole * 50 or missing:
         if missing:
@@ -88,7 +88,7 @@ def never_reads(vm):
                 whole += not missing and at > 0
             except BlockingIOError:
                 pass
-            quiet.sock.settimeout(20)
+            quiet.sock.settimeout(60)
         replies += "return" in quiet.reply()
     quiet.close()
 

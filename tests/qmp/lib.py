@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 # Members whose values differ from run to run; their presence is compared, their values are not.
 VOLATILE = {"timestamp", "date-sec", "date-nsec", "vm-clock-sec", "vm-clock-nsec", "pid", "thread-id", "fd", "idle_time_ns",
             "rd_total_time_ns", "wr_total_time_ns", "flush_total_time_ns", "unmap_total_time_ns"}

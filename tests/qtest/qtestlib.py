@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-TIMEOUT = 30
+TIMEOUT = 90
 
 
 def program(stock=False):
