@@ -211,26 +211,30 @@ static Chardev *new_from_json(const char *text, Error **errp)
     return chr_new(qdict_get_str(o, "id"), backend, errp);
 }
 
+QDict *chr_options_from_text(const char *text, bool *help, Error **errp)
+{
+    g_autoptr(QObject) options = opts_parse_list_noisy(text, "backend", help, errp);
+    const char *backend = options ? qdict_get_str(options, "backend") : NULL;
+
+    if (*help || (backend && (!strcmp(backend, "help") || !strcmp(backend, "?")))) {
+        print_kinds();
+        *help = true;
+        return NULL;
+    }
+    return g_steal_pointer(&options);
+}
+
 Chardev *chr_new_from_text(const char *text, bool *help, Error **errp)
 {
     g_autoptr(QObject) options = NULL;
-    const char *backend;
     bool wanted = false;
 
-    if (help) {
-        *help = false;
-    }
     if (*text == '{') {
         return new_from_json(text, errp);
     }
-    options = opts_parse_list_noisy(text, "backend", &wanted, errp);
-    backend = options ? qdict_get_str(options, "backend") : NULL;
-    if (wanted || (backend && (!strcmp(backend, "help") || !strcmp(backend, "?")))) {
-        print_kinds();
-        if (help) {
-            *help = true;
-        }
-        return NULL;
+    options = chr_options_from_text(text, &wanted, errp);
+    if (help) {
+        *help = wanted;
     }
     return options ? chr_new_from_options(options, errp) : NULL;
 }

@@ -140,11 +140,7 @@ ObjectPropertyInfoList *qmp_qom_list_properties(const QomListPropertiesArgs *arg
 
 QObject *qmp_object_add(const QDict *args, Error **errp)
 {
-    g_autoptr(QObject) props = qobject_clone(args);
-
-    qdict_del(props, "qom-type");
-    qdict_del(props, "id");
-    user_object_add(qdict_get_str(args, "qom-type"), qdict_get_str(args, "id"), props, false, errp);
+    user_object_add_dict(args, errp);
     return NULL;
 }
 

@@ -1,13 +1,9 @@
 /*
- * Objects whose work is done by another room: secrets, throttle groups; and those that only hold settings
- * which other objects look up (authorisation, random numbers).
+ * Objects whose work is done by another room: secrets, throttle groups.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 #include "block/throttle.h"
 #include "crypto/secret.h"
 #include "qom/object.h"
@@ -25,8 +21,6 @@ static const char *const secret_formats[] = { "raw", "base64", NULL };
 
 static QObject *get_true(Object *o, const Property *p, Error **errp) { return qbool_new(true); }
 
-static bool set_loaded(Object *o, const Property *p, const QObject *v, Error **errp) { return true; }
-
 static const Property secret_props[] = {
     { .name = "data", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, data) },
     { .name = "file", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, file) },
@@ -34,7 +28,7 @@ static const Property secret_props[] = {
       .offset = offsetof(SecretObject, format), .has_default = true },
     { .name = "iv", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, iv) },
     { .name = "keyid", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, keyid) },
-    { .name = "loaded", .type = "bool", .kind = PROP_CUSTOM, .get = get_true, .set = set_loaded },
+    { .name = "loaded", .type = "bool", .kind = PROP_CUSTOM, .get = get_true, .read_only = true },
     { NULL }
 };
 
@@ -174,53 +168,3 @@ static const TypeInfo throttle_type = {
     .finalize = throttle_finalize, .user_creatable = true, .can_delete = throttle_can_delete,
 };
 QOM_TYPE(throttle_type)
-
-/* --- rng: sources of random bytes -------------------------------------------------------------------- */
-
-typedef struct RngObject {
-    Object obj;
-    char *filename;
-    bool opened;
-} RngObject;
-
-static const Property rng_props[] = {
-    { .name = "opened", .type = "bool", .kind = PROP_BOOL, .offset = offsetof(RngObject, opened) }, { NULL }
-};
-static const TypeInfo rng_backend_type = { .name = "rng-backend", .abstract = true, .size = sizeof(RngObject), .props = rng_props };
-QOM_TYPE(rng_backend_type)
-
-static bool rng_builtin_complete(Object *o, Error **errp)
-{
-    ((RngObject *)o)->opened = true;
-    return true;
-}
-
-static const TypeInfo rng_builtin_type = {
-    .name = "rng-builtin", .parent = "rng-backend", .size = sizeof(RngObject), .complete = rng_builtin_complete,
-    .user_creatable = true,
-};
-QOM_TYPE(rng_builtin_type)
-
-static bool rng_random_complete(Object *o, Error **errp)
-{
-    RngObject *r = (RngObject *)o;
-    int fd = open(r->filename, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd < 0) {
-        error_setg_errno(errp, errno, "Could not open '%s'", r->filename);
-        return false;
-    }
-    close(fd);
-    r->opened = true;
-    return true;
-}
-
-static const Property rng_random_props[] = {
-    { .name = "filename", .type = "string", .kind = PROP_STRING, .offset = offsetof(RngObject, filename), .def_str = "/dev/urandom" },
-    { NULL }
-};
-static const TypeInfo rng_random_type = {
-    .name = "rng-random", .parent = "rng-backend", .size = sizeof(RngObject), .props = rng_random_props,
-    .complete = rng_random_complete, .user_creatable = true,
-};
-QOM_TYPE(rng_random_type)

@@ -12,12 +12,34 @@ void qmp_set_guard(bool (*allow)(const QmpCommand *cmd, Error **errp))
     guard = allow;
 }
 
+static const char *const *left_out;
+
+void qmp_leave_out(const char *const *names)
+{
+    left_out = names;
+}
+
+bool qmp_is_left_out(const char *name)
+{
+    for (const char *const *p = left_out; p && *p; p++) {
+        if (g_pattern_match_simple(*p, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_offered(const QmpCommand *cmd)
+{
+    return cmd->body && !qmp_is_left_out(cmd->name);
+}
+
 const QmpCommand *qmp_find_command(const char *name)
 {
     for (size_t t = 0; qapi_command_tables[t]; t++) {
         for (const QmpCommand *cmd = qapi_command_tables[t]; cmd->name; cmd++) {
             if (strcmp(cmd->name, name) == 0) {
-                return cmd->body ? cmd : NULL;
+                return is_offered(cmd) ? cmd : NULL;
             }
         }
     }
@@ -28,7 +50,7 @@ void qmp_for_each_command(void (*fn)(const QmpCommand *cmd, void *opaque), void 
 {
     for (size_t t = 0; qapi_command_tables[t]; t++) {
         for (const QmpCommand *cmd = qapi_command_tables[t]; cmd->name; cmd++) {
-            if (cmd->body) {
+            if (is_offered(cmd)) {
                 fn(cmd, opaque);
             }
         }

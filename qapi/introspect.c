@@ -221,7 +221,7 @@ QList *qapi_introspect(void)
     walk_name(&w, NULL);
     qmp_for_each_command(tell_command, &w);
     for (const QapiEvent *event = qapi_events; event->name; event++) {
-        if (event->body) {
+        if (event->body && !qmp_is_left_out(event->name)) {
             QDict *entry = new_entry(&w, event->name, "event", event->features);
 
             qdict_put_str(entry, "arg-type", walk_name(&w, event->data));

@@ -98,8 +98,14 @@ static Object *create(const TypeInfo *type, const char *id, const QDict *props, 
 
 Object *user_object_add(const char *type_name, const char *id, const QDict *props, bool text, Error **errp)
 {
-    const TypeInfo *type = find_creatable(type_name, errp);
+    const TypeInfo *type;
 
+    /* Values with types come through the schema, which knows more names than this program has types. */
+    if (!text && type_name && !type_find(type_name)) {
+        error_setg(errp, "invalid object type: %s", type_name);
+        return NULL;
+    }
+    type = find_creatable(type_name, errp);
     if (!type) {
         return NULL;
     }
@@ -111,6 +117,22 @@ Object *user_object_add(const char *type_name, const char *id, const QDict *prop
         return NULL;
     }
     return create(type, id, props, text, errp);
+}
+
+static QDict *arg_props(const QDict *opts)
+{
+    QDict *props = qobject_clone(opts);
+
+    qdict_del(props, "qom-type");
+    qdict_del(props, "id");
+    return props;
+}
+
+Object *user_object_add_dict(const QDict *opts, Error **errp)
+{
+    g_autoptr(QObject) props = arg_props(opts);
+
+    return user_object_add(qdict_get_str(opts, "qom-type"), qdict_get_str(opts, "id"), props, false, errp);
 }
 
 bool user_object_del(const char *id, Error **errp)
@@ -156,7 +178,7 @@ static void print_types(void)
 
 static void add_help_line(const TypeInfo *owner, const Property *p, void *opaque)
 {
-    if (!p->internal) {
+    if (!p->internal && !p->read_only) {
         g_autofree char *head = g_strdup_printf("  %s=<%s>", p->name, property_type(p));
 
         g_ptr_array_add(opaque, p->description ? g_strdup_printf("%-24s - %s", head, p->description)
@@ -244,15 +266,6 @@ bool user_object_help(const char *arg)
     g_autoptr(QObject) opts = parse_arg(arg, &help, NULL);
 
     return opts && print_help(opts, *arg != '{', help);
-}
-
-static QDict *arg_props(const QDict *opts)
-{
-    QDict *props = qobject_clone(opts);
-
-    qdict_del(props, "qom-type");
-    qdict_del(props, "id");
-    return props;
 }
 
 bool user_object_check_arg(const char *arg, QDict *ids, Error **errp)

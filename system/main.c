@@ -9,6 +9,7 @@
 #include "chardev/char.h"
 #include "hw/machine.h"
 #include "machine/runstate.h"
+#include "objects/for-exports.h"
 #include "system/system.h"
 #include "util/aio.h"
 
@@ -19,7 +20,7 @@ static void build(void)
     setup_globals();
     setup_objects(true);
     setup_chardevs();
-    setup_exports();
+    block_serve_objects();
     setup_block();
     accel_choose();
     machine_init_memory(machine_current(), &error_fatal);

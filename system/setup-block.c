@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include "block/blockdev.h"
 #include "block/drive.h"
+#include "block/export.h"
 #include "hw/machine.h"
-#include "objects/iothread.h"
 #include "machine/runstate.h"
 #include "system/system.h"
 
@@ -113,13 +113,6 @@ static void add_defaults(void)
     }
 }
 
-static AioContext *find_context(const char *id)
-{
-    IoThread *t = iothread_find(id);
-
-    return t ? t->ctx : NULL;
-}
-
 static int drain_and_flush(void)
 {
     int ret = 0;
@@ -144,7 +137,6 @@ void setup_block(void)
         drive_override_max_devs(type, machine_class(machine_current())->units_per_bus);
     }
     blockdev_set_running_hook(vm_running);
-    blockdev_set_iothread_hook(find_context);
     for (guint i = 0; emu.blockdevs && i < emu.blockdevs->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.blockdevs, i);
 
@@ -174,6 +166,12 @@ void setup_check_drives(void)
         exit(1);
     }
     error_set_location(NULL);
+}
+
+void setup_close_exports(void)
+{
+    nbd_server_stop();
+    blk_exp_close_all_type(BLOCK_EXPORT_TYPE__MAX);
 }
 
 void setup_close_block(void)

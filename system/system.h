@@ -32,7 +32,6 @@ void setup_close_block(void);
 /* -sandbox (sandbox.c): are its words right (else exit 1); put the filter on all threads. */
 void sandbox_check(void);
 void sandbox_enter(void);
-void setup_exports(void);
 void setup_close_exports(void);
 /* Drives that no device took, though one should have, end the program. */
 void setup_check_drives(void);

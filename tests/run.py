@@ -20,7 +20,7 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent
-HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "blockdev_scripts.py", "joblib.py"}
+HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "blockdev_scripts.py", "joblib.py", "schemalib.py"}
 SKIPPED = 77
 
 
@@ -33,7 +33,7 @@ def parse_arguments():
                         help="run failing tests again, alone, when there are N or fewer; say which passed then")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
-    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,qtest,crash", help="comma-separated folders under tests/ (default %(default)s)")
+    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,storage-daemon,qtest,crash", help="comma-separated folders under tests/ (default %(default)s)")
     parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
     return parser.parse_args()
 
@@ -50,7 +50,8 @@ def find_tests(rooms, wanted):
 
 
 def environment(build, scratch):
-    programs = {"QEMU_IMG": "qemu-img", "QEMU_IO": "qemu-io", "QEMU_NBD": "qemu-nbd", "QEMU_SYSTEM": "qemu-system-x86_64"}
+    programs = {"QEMU_IMG": "qemu-img", "QEMU_IO": "qemu-io", "QEMU_NBD": "qemu-nbd", "QEMU_SYSTEM": "qemu-system-x86_64",
+                "QEMU_STORAGE_DAEMON": "qemu-storage-daemon"}
     stock = {name: shutil.which(file, path="/usr/bin:/usr/local/bin:/bin") or "" for name, file in programs.items()}
     env = dict(os.environ)
     env.update(

@@ -67,6 +67,8 @@ const char *const *chr_kinds(void);
 Chardev *chr_new(const char *label, const QDict *backend, Error **errp);
 /* Text of -chardev ("socket,id=a,path=..."); *help when a list was asked for and printed. */
 Chardev *chr_new_from_text(const char *text, bool *help, Error **errp);
+/* The first half of that: the split text of -chardev.  NULL when *help (a list was printed) or with errp. */
+QDict *chr_options_from_text(const char *text, bool *help, Error **errp);
 /* Options already split (-readconfig, JSON): keys as in the text, with "backend" and "id". */
 Chardev *chr_new_from_options(const QDict *options, Error **errp);
 /* The same in two steps: keys, types and id are checked first. */

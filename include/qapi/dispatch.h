@@ -37,7 +37,13 @@ typedef struct QapiEvent {
 extern const QmpCommand *const qapi_command_tables[];
 extern const QapiEvent qapi_events[];
 
-/* Linked commands only; NULL if there is none of that name. */
+/*
+ * Names of commands and events that this program does not offer though they are linked (patterns with '*'; ends with
+ * NULL; kept).  Before the first session.
+ */
+void qmp_leave_out(const char *const *names);
+bool qmp_is_left_out(const char *name);
+/* Offered commands only; NULL if there is none of that name. */
 const QmpCommand *qmp_find_command(const char *name);
 void qmp_for_each_command(void (*fn)(const QmpCommand *cmd, void *opaque), void *opaque);
 

@@ -79,6 +79,11 @@ extern const QapiType qapi_type_str, qapi_type_bool, qapi_type_number, qapi_type
 void *qapi_from_qobject(const QapiType *type, const QObject *o, Error **errp);
 /* Only look whether qapi_from_qobject would succeed. */
 bool qapi_check(const QapiType *type, const QObject *o, Error **errp);
+/*
+ * An argument of the command line: JSON, or "KEY=VALUE,..." whose values are read as what the type wants (a first element
+ * without '=' is implied_key's, NULL: none).  Checked; NULL + errp.
+ */
+QDict *qapi_parse_arg(const QapiType *type, const char *text, const char *implied_key, Error **errp);
 /* The reverse.  value: as qapi_from_qobject returns it. */
 QObject *qapi_to_qobject(const QapiType *type, const void *value);
 /* As above, of what the slot holds (any kind). */

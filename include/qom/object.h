@@ -133,6 +133,8 @@ QObject *object_path_value(const Object *o);
 
 /* -object / object-add: props without qom-type and id.  text: values are strings to be parsed. */
 Object *user_object_add(const char *type, const char *id, const QDict *props, bool text, Error **errp);
+/* What object-add is given, checked by the schema. */
+Object *user_object_add_dict(const QDict *opts, Error **errp);
 bool user_object_del(const char *id, Error **errp);
 void user_objects_cleanup(void);
 /* What can be told of such an argument before anything is made; ids collects those seen. May print help and exit. */

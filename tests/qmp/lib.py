@@ -34,9 +34,9 @@ def skip(reason):
     sys.exit(77)
 
 
-def program(kind):
+def program(kind, what="QEMU_SYSTEM"):
     """Path of "ours" or "stock"."""
-    name = "QEMU_SYSTEM" if kind == "ours" else "STOCK_QEMU_SYSTEM"
+    name = what if kind == "ours" else f"STOCK_{what}"
     path = os.environ.get(name, "")
     if not path or not os.path.exists(path):
         skip(f"{name} is not there")
@@ -154,10 +154,13 @@ class Emulator(Client):
         command = [program(kind), "-machine", machine, "-accel", accel, "-nodefaults", "-display", "none", "-S"]
         for path in self.sockets:
             command += ["-qmp", f"unix:{path},server=on,wait=off"]
-        self.process = subprocess.Popen(command + list(args), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout,
+        self.start(command + list(args), negotiate, enable, stderr, stdout)
+
+    def start(self, command, negotiate, enable, stderr, stdout):
+        self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout,
                                         stderr=stderr)
         try:
-            super().__init__(self.connect(0), negotiate, enable)
+            Client.__init__(self, self.connect(0), negotiate, enable)
         except BaseException:
             self.kill()
             raise
@@ -202,6 +205,19 @@ class Emulator(Client):
             assert status == 0 or self.kind == "stock", f"{self.kind}: exit status {status}"
 
 
+class Daemon(Emulator):
+    """A storage daemon with one QMP client, likewise; args come before its monitors (--object, --blockdev, --export)."""
+
+    def __init__(self, kind, args=(), machine=None, negotiate=True, enable=(), monitors=1, cwd=None, stderr=None, stdout=None):
+        self.kind = kind
+        self.folder = cwd or tempfile.mkdtemp(prefix=f"{kind}.", dir=os.environ.get("TEST_DIR"))
+        self.sockets = [os.path.join(self.folder, f"{kind}-{i}.sock") for i in range(monitors)]
+        command = [program(kind, "QEMU_STORAGE_DAEMON"), *args]
+        for i, path in enumerate(self.sockets):
+            command += ["--chardev", f"socket,id=qmp{i},path={path},server=on,wait=off", "--monitor", f"qmp{i}"]
+        self.start(command, negotiate, enable, stderr, stdout)
+
+
 def masked(value, volatile=frozenset(VOLATILE)):
     """A copy in which values that may differ are None, and generated node names are numbered as they come."""
     names = {}
@@ -243,7 +259,7 @@ def converse(vm, script):
     return replies
 
 
-def compare_conversations(script, args=(), machine="none", prepare=None, mask=masked, events=True, **options):
+def compare_conversations(script, args=(), machine="none", prepare=None, mask=masked, events=True, cls=Emulator, **options):
     """Sends the same to both programs; prints what differs and returns the number of differences.
 
     prepare(folder) makes files in the working folder of each; both see the same relative names.
@@ -253,7 +269,7 @@ def compare_conversations(script, args=(), machine="none", prepare=None, mask=ma
         folder = tempfile.mkdtemp(prefix=f"{kind}.", dir=os.environ.get("TEST_DIR"))
         if prepare:
             prepare(folder)
-        with Emulator(kind, args, machine, cwd=folder, **options) as vm:
+        with cls(kind, args, machine, cwd=folder, **options) as vm:
             results[kind] = converse(vm, script)
             seen[kind] = [(event["event"], mask(event.get("data"))) for event in vm.events]
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,13 +1,15 @@
 /*
- * Exports of the emulator: their threads, descriptors by name for their sockets, and their end.
+ * What exports need of the objects above them: I/O threads by name, and descriptors that a manager named.
+ * Compiled by programs that have exports.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "block/blockdev.h"
 #include "block/export.h"
 #include "io/address.h"
 #include "monitor/monitor.h"
+#include "objects/for-exports.h"
 #include "objects/iothread.h"
-#include "system/system.h"
 
 static void *take_thread(const char *id, AioContext **ctx)
 {
@@ -31,16 +33,18 @@ static int lookup_fd(const char *name, Error **errp)
     return monitor_cur() && !g_ascii_isdigit(*name) ? monitor_get_fd(monitor_cur(), name, errp) : -1;
 }
 
-void setup_exports(void)
+static AioContext *find_context(const char *id)
+{
+    IoThread *t = iothread_find(id);
+
+    return t ? t->ctx : NULL;
+}
+
+void block_serve_objects(void)
 {
     static const BlockExportThreads threads = { take_thread, release_thread };
 
     blk_exp_set_threads(&threads);
+    blockdev_set_iothread_hook(find_context);
     io_address_lookup_fd = lookup_fd;
-}
-
-void setup_close_exports(void)
-{
-    nbd_server_stop();
-    blk_exp_close_all_type(BLOCK_EXPORT_TYPE__MAX);
 }
