@@ -6,55 +6,111 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "accel/accel.h"
 #include "accel/qtest.h"
+#include "hw/machine.h"
 #include "system/system.h"
 
-static const char *chosen;
+typedef struct AccelKind {
+    const char *name, *label;      /* the label is how a fall-back to it is told */
+    bool runs_processors;          /* needs a board without one, as yet */
+} AccelKind;
 
-const char *accel_name(void) { return chosen; }
+static const AccelKind kinds[] = {
+    { "qtest", "qtest", false }, { "kvm", "KVM", true }, { "tcg", "tcg", true }, { NULL, NULL, false },
+};
 
-static bool try_accel(const char *name)
+static const AccelKind *find_kind(const char *name)
 {
-    if (strcmp(name, "qtest")) {
-        return false;
+    for (const AccelKind *k = kinds; k->name; k++) {
+        if (!strcmp(k->name, name)) {
+            return k;
+        }
     }
-    chosen = "qtest";
-    qtest_set_enabled();
-    return true;
+    return NULL;
 }
 
-static void report_missing(const char *name)
-{
-    bool known = !strcmp(name, "kvm") || !strcmp(name, "tcg");
+static bool board_has_processor(void) { return machine_class(machine_current())->default_cpu_type != NULL; }
 
-    error_report(known ? "invalid accelerator %s (this program has no processor yet, only qtest)"
-                       : "invalid accelerator %s", name);
+/* Properties of -accel NAME,...; their object is not kept: nothing reads it yet. */
+static void check_properties(const AccelKind *k, const QDict *opts)
+{
+    g_autofree char *type = g_strdup_printf("%s-accel", k->name);
+    Object *o = object_new(type_find(type));
+
+    for (size_t i = 0; opts && i < qdict_size(opts); i++) {
+        const char *key = qdict_key_at(opts, i);
+
+        if (strcmp(key, "accel") && strcmp(key, "id")) {
+            object_set_text(o, key, qdict_value_at(opts, i), &error_fatal);
+        }
+    }
+    object_unref(o);
+}
+
+/* False, and told why unless quiet, when it cannot drive this board. */
+static bool try_accel(const char *name, const QDict *opts, bool quiet)
+{
+    const AccelKind *k = find_kind(name);
+
+    if (!k) {
+        error_report("invalid accelerator %s", name);
+        return false;
+    }
+    if (k->runs_processors && board_has_processor()) {
+        if (!quiet) {
+            error_report("%s cannot drive this machine: there is no processor yet, use -accel qtest", k->name);
+        }
+        return false;
+    }
+    check_properties(k, opts);
+    if (!strcmp(name, "kvm") && !kvm_open()) {
+        return false;
+    }
+    if (!strcmp(name, "qtest")) {
+        qtest_set_enabled();
+    }
+    accel_set_name(k->name);
+    return true;
 }
 
 static void print_list(void)
 {
-    printf("Accelerators supported in QEMU binary:\nqtest\n");
+    printf("Accelerators supported in QEMU binary:\ntcg\nkvm\nqtest\n");
     exit(0);
 }
 
-/* "kvm:tcg": fall through silently to one that is there; tell all if none is. */
-static void choose_from_list(const char *list)
+/* "kvm:tcg": names that are unknown are told at once, then the first that works drives the board. */
+static void choose_from_list(const char *list, bool quiet)
 {
     g_auto(GStrv) names = g_strsplit(list, ":", -1);
+    bool failed = false;
 
     for (char **p = names; *p; p++) {
-        if (try_accel(*p)) {
-            return;
+        if (!find_kind(*p)) {
+            error_report("invalid accelerator %s", *p);
+            failed = true;
         }
     }
     for (char **p = names; *p; p++) {
-        report_missing(*p);
+        if (!find_kind(*p)) {
+            continue;
+        }
+        if (try_accel(*p, NULL, quiet)) {
+            if (failed) {
+                error_report("falling back to %s", find_kind(*p)->label);
+            }
+            return;
+        }
+        failed = true;
     }
     exit(1);
 }
 
 static void choose_from_options(void)
 {
+    bool failed = false;
+
     for (guint i = 0; i < emu.accels->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.accels, i);
         const char *name = qdict_get_str(e->opts, "accel");
@@ -62,16 +118,21 @@ static void choose_from_options(void)
         if (name && (!strcmp(name, "help") || !strcmp(name, "?"))) {
             print_list();
         }
-        if (name && try_accel(name)) {
-            return;
-        }
     }
     for (guint i = 0; i < emu.accels->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.accels, i);
+        const char *name = qdict_get_str(e->opts, "accel");
 
         error_set_location(e->loc);
-        report_missing(qdict_get_str(e->opts, "accel") ? qdict_get_str(e->opts, "accel") : "");
+        if (try_accel(name ? name : "", e->opts, false)) {
+            error_set_location(NULL);
+            if (failed) {
+                error_report("falling back to %s", find_kind(name)->label);
+            }
+            return;
+        }
         error_set_location(NULL);
+        failed = true;
     }
     exit(1);
 }
@@ -91,10 +152,10 @@ void accel_choose(void)
             error_report("no accelerator found");
             exit(1);
         }
-        choose_from_list(list);
+        choose_from_list(list, false);
     } else if (emu.enable_kvm) {
-        choose_from_list("kvm");
+        choose_from_list("kvm", false);
     } else {
-        choose_from_list("kvm:tcg:qtest");
+        choose_from_list(board_has_processor() ? "qtest" : "tcg", true);
     }
 }

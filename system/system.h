@@ -18,9 +18,8 @@ void process_drop_rights(void);
 void process_ready(void);
 void process_cleanup(void);
 
-/* accel.c */
+/* accel.c: which of the accelerators drives the board; none: exits */
 void accel_choose(void);
-const char *accel_name(void);
 
 /* setup.c: things that -object, -chardev, -blockdev, -drive, -mon, -device, -serial make */
 void setup_early_options(void);

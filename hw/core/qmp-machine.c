@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <errno.h>
+#include "accel/accel.h"
 #include "hw/machine.h"
 #include "machine/memory.h"
 #include "qapi/commands-machine-target.h"
@@ -52,7 +53,14 @@ TargetInfo *qmp_query_target(Error **errp)
     return info;
 }
 
-KvmInfo *qmp_query_kvm(Error **errp) { return KvmInfo_new(); }
+KvmInfo *qmp_query_kvm(Error **errp)
+{
+    KvmInfo *info = KvmInfo_new();
+
+    info->present = true;
+    info->enabled = kvm_enabled();
+    return info;
+}
 
 GuidInfo *qmp_query_vm_generation_id(Error **errp)
 {
