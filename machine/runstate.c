@@ -35,7 +35,7 @@ static GPtrArray *listeners, *resets;
 static void (*powerdown_fn)(void *opaque);
 static void *powerdown_opaque;
 VmActions vm_actions = { VM_REBOOT_RESET, VM_SHUTDOWN_POWEROFF, VM_PANIC_SHUTDOWN, VM_WATCHDOG_RESET };
-bool vm_autostart = true;
+bool vm_autostart = true, vm_single_step;
 VmEvents vm_events;
 static int (*flush_hook)(void);
 

@@ -3,7 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
 #include "hmp-int.h"
+#include "hw/machine.h"
+#include "machine/runstate.h"
 #include "qapi/commands-control.h"
 #include "qapi/commands-machine.h"
 #include "qapi/commands-misc.h"
@@ -26,6 +29,10 @@
 #pragma weak qmp_system_wakeup
 #pragma weak qmp_inject_nmi
 #pragma weak qmp_x_exit_preconfig
+#pragma weak qmp_watchdog_set_action
+#pragma weak vm_single_step
+#pragma weak machine_current
+#pragma weak machine_set_boot_order
 
 /* Commands without arguments and results. */
 static void simple(Monitor *mon, void (*command)(Error **errp))
@@ -49,6 +56,47 @@ void hmp_system_powerdown(Monitor *mon, const QDict *args) { simple(mon, qmp_sys
 void hmp_system_wakeup(Monitor *mon, const QDict *args) { simple(mon, qmp_system_wakeup); }
 void hmp_nmi(Monitor *mon, const QDict *args) { simple(mon, qmp_inject_nmi); }
 void hmp_exit_preconfig(Monitor *mon, const QDict *args) { simple(mon, qmp_x_exit_preconfig); }
+
+void hmp_watchdog_action(Monitor *mon, const QDict *args)
+{
+    WatchdogSetActionArgs a = { 0 };
+    const char *text = qdict_get_str(args, "action");
+    Error *err = NULL;
+
+    if (!WatchdogAction_parse(text, &a.action)) {
+        monitor_printf(mon, "Error: invalid parameter value: %s\n", text);
+        return;
+    }
+    qmp_watchdog_set_action(&a, &err);
+    hmp_error(mon, err);
+}
+
+/* How a translating processor would run; told by query-status. */
+void hmp_singlestep(Monitor *mon, const QDict *args)
+{
+    const char *option = qdict_get_str(args, "option");
+
+    if (!option || !strcmp(option, "on")) {
+        vm_single_step = true;
+    } else if (!strcmp(option, "off")) {
+        vm_single_step = false;
+    } else {
+        monitor_printf(mon, "unexpected option %s\n", option);
+    }
+}
+
+void hmp_boot_set(Monitor *mon, const QDict *args)
+{
+    const char *order = qdict_get_str(args, "bootdevice");
+    Error *err = NULL;
+
+    if (machine_set_boot_order(machine_current(), order, &err)) {
+        monitor_printf(mon, "boot device list now set to %s\n", order);
+    } else {
+        monitor_printf(mon, "%s\n", error_get_pretty(err));
+        error_free(err);
+    }
+}
 
 /* --- info ---------------------------------------------------------------------------------- */
 

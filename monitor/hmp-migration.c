@@ -276,4 +276,7 @@ void hmp_set_vcpu_dirty_limit(Monitor *mon, const QDict *args)
     hmp_error(mon, err);
 }
 
-void hmp_cancel_vcpu_dirty_limit(Monitor *mon, const QDict *args) { hmp_info_vcpu_dirty_limit(mon, args); }
+void hmp_cancel_vcpu_dirty_limit(Monitor *mon, const QDict *args)
+{
+    monitor_printf(mon, "[Please use 'info vcpu_dirty_limit' to query dirty limit for virtual CPU]\n");
+}

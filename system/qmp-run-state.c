@@ -16,6 +16,7 @@ StatusInfo *qmp_query_status(Error **errp)
     StatusInfo *info = StatusInfo_new();
 
     info->running = vm_running();
+    info->singlestep = vm_single_step;
     info->status = (RunState)vm_state();
     return info;
 }

@@ -282,6 +282,19 @@ static bool check_boot_order(const char *order, Error **errp)
     return true;
 }
 
+bool machine_set_boot_order(Machine *m, const char *order, Error **errp)
+{
+    if (!machine_class(m)->default_boot_order) {
+        error_setg(errp, "no function defined to set boot device list for this architecture");
+        return false;
+    }
+    if (!check_boot_order(order, errp)) {
+        return false;
+    }
+    qdict_put_str(m->boot, "order", order);
+    return true;
+}
+
 static bool put_boot_bool(QDict *out, const QDict *opts, const char *key, Error **errp)
 {
     bool on;

@@ -59,6 +59,8 @@ bool machine_create(const TypeInfo *type, const QDict *opts, Error **errp);
 bool machine_set_memory(Machine *m, const QDict *opts, Error **errp);
 bool machine_set_smp(Machine *m, const QDict *opts, Error **errp);
 bool machine_set_boot(Machine *m, const QDict *opts, bool text, Error **errp);
+/* Change the order in which devices are tried from the next boot on. */
+bool machine_set_boot_order(Machine *m, const char *order, Error **errp);
 /* Find or make the main memory. */
 bool machine_init_memory(Machine *m, Error **errp);
 bool machine_init_board(Machine *m, Error **errp);

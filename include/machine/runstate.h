@@ -81,6 +81,8 @@ extern VmActions vm_actions;
 /* Set one by its names; false when either is unknown. */
 bool vm_action_set(const char *action, const char *value);
 
+/* HMP `singlestep`, as query-status tells it. */
+extern bool vm_single_step;
 /* `cont` without a start before: -S and preconfig. */
 extern bool vm_autostart;
 /* The main loop: returns the exit status when the machine is to end. */

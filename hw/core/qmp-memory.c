@@ -1,0 +1,107 @@
+/*
+ * QMP: memory as a whole: sizes, backends, blocks, copies to files.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <stdio.h>
+#include "hw/machine.h"
+#include "machine/memory.h"
+#include "qapi/commands-machine.h"
+
+MemoryInfo *qmp_query_memory_size_summary(Error **errp)
+{
+    MemoryInfo *info = MemoryInfo_new();
+
+    info->base_memory = machine_current()->ram_size;
+    info->has_plugged_memory = true;
+    return info;
+}
+
+MemoryDeviceInfoList *qmp_query_memory_devices(Error **errp) { return MemoryDeviceInfoList_new(); }
+
+MemdevList *qmp_query_memdev(Error **errp)
+{
+    Object *objects = object_container("/objects");
+    MemdevList *list = MemdevList_new();
+
+    for (guint i = 0; objects->children && i < objects->children->len; i++) {
+        Object *o = ((ObjectChild *)g_ptr_array_index(objects->children, i))->obj;
+        HostMem *m = (HostMem *)o;
+        Memdev *info;
+
+        if (!object_is_a(o, "memory-backend")) {
+            continue;
+        }
+        info = Memdev_new();
+        info->id = g_strdup(o->name);
+        info->size = m->size;
+        info->merge = m->merge;
+        info->dump = m->dump;
+        info->prealloc = m->prealloc;
+        info->share = m->share;
+        info->has_reserve = true;
+        info->reserve = m->reserve;
+        info->host_nodes = intList_new();
+        info->policy = (HostMemPolicy)m->policy;
+        MemdevList_append(list, info);
+    }
+    return list;
+}
+
+/* Ends early where writing fails; what is no memory reads as zeroes, unless each byte must be there. */
+static void save_memory(uint64_t addr, int64_t size, const char *filename, bool must_exist, Error **errp)
+{
+    FILE *f = fopen(filename, "wb");
+    uint64_t at = addr, left = size < 0 ? 0 : size;
+    uint8_t buf[4096];
+
+    if (!f) {
+        error_setg_errno(errp, errno, "Could not open '%s'", filename);
+        return;
+    }
+    while (left > 0) {
+        uint64_t n = MIN(left, sizeof(buf)), len = n;
+
+        if (must_exist && !mem_ram_ptr(at, &len, false, false)) {
+            error_setg(errp, "Invalid addr 0x%016" PRIx64 "/size %" PRId64 " specified", addr, size);
+            break;
+        }
+        mem_read_bytes(at, buf, n);
+        if (fwrite(buf, 1, n, f) != n) {
+            error_setg(errp, "An IO error has occurred");
+            break;
+        }
+        at += n;
+        left -= n;
+    }
+    fclose(f);
+}
+
+void qmp_pmemsave(const PmemsaveArgs *arg, Error **errp) { save_memory(arg->val, arg->size, arg->filename, false, errp); }
+
+/* The processors stand at reset, where linear addresses are physical ones. */
+void qmp_memsave(const MemsaveArgs *arg, Error **errp)
+{
+    if (arg->has_cpu_index && (arg->cpu_index < 0 || arg->cpu_index >= machine_current()->smp.cpus)) {
+        error_setg(errp, "Parameter 'cpu-index' expects a CPU number");
+        return;
+    }
+    save_memory(arg->val, arg->size, arg->filename, true, errp);
+}
+
+HumanReadableText *qmp_x_query_ramblock(Error **errp)
+{
+    HumanReadableText *text = HumanReadableText_new();
+    GString *s = g_string_new(NULL);
+    uint64_t offset = 0;
+
+    g_string_append_printf(s, "%24s %8s  %18s %18s %18s\n", "Block Name", "PSize", "Offset", "Used", "Total");
+    for (RamBlock *b = ram_block_first(); b; b = b->next) {
+        g_string_append_printf(s, "%24s %6d KiB  0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n", b->name,
+                               MEM_PAGE_SIZE / 1024, offset, b->size, b->size);
+        offset += b->size;
+    }
+    text->human_readable_text = g_string_free(s, FALSE);
+    return text;
+}
