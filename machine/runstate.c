@@ -81,6 +81,30 @@ static void tell_listeners(bool running)
     }
 }
 
+/* --- the virtual clock of a machine without qtest: it stands while the machine does ------------------ */
+
+static bool clock_runs;        /* atomic, as is the next; read in any thread */
+static int64_t clock_base;     /* running: what to take from the real time; standing: what it shows */
+
+static int64_t read_clock(void)
+{
+    int64_t base = __atomic_load_n(&clock_base, __ATOMIC_SEQ_CST);
+
+    return __atomic_load_n(&clock_runs, __ATOMIC_SEQ_CST) ? aio_clock_ns(AIO_CLOCK_REALTIME) - base : base;
+}
+
+static void clock_run(bool run)
+{
+    if (run != clock_runs) {
+        int64_t base = aio_clock_ns(AIO_CLOCK_REALTIME) - clock_base;
+
+        __atomic_store_n(&clock_base, base, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&clock_runs, run, __ATOMIC_SEQ_CST);
+    }
+}
+
+void vm_clock_init(void) { aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_clock); }
+
 void vm_start(void)
 {
     if (vm_running()) {
@@ -88,6 +112,7 @@ void vm_start(void)
     }
     requests.stop = VM_STATE_MAX;
     state = VM_RUNNING;
+    clock_run(true);
     if (vm_events.resume) {
         vm_events.resume();
     }
@@ -103,6 +128,7 @@ int vm_stop(VmState new_state)
 
     if (vm_running()) {
         state = new_state;
+        clock_run(false);
         tell_listeners(false);
         ret = flush_all();
         if (vm_events.stop) {

@@ -9,6 +9,7 @@
 #include "accel/accel.h"
 #include "accel/qtest.h"
 #include "hw/machine.h"
+#include "machine/runstate.h"
 #include "system/system.h"
 
 typedef struct AccelKind {
@@ -69,6 +70,8 @@ static bool try_accel(const char *name, const QDict *opts, bool quiet)
     }
     if (!strcmp(name, "qtest")) {
         qtest_set_enabled();
+    } else {
+        vm_clock_init();
     }
     accel_set_name(k->name);
     return true;

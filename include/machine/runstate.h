@@ -81,6 +81,8 @@ extern VmActions vm_actions;
 /* Set one by its names; false when either is unknown. */
 bool vm_action_set(const char *action, const char *value);
 
+/* The virtual clock runs with the machine (without this call: as accel/qtest or the real time has it). */
+void vm_clock_init(void);
 /* HMP `singlestep`, as query-status tells it. */
 extern bool vm_single_step;
 /* `cont` without a start before: -S and preconfig. */
