@@ -177,7 +177,6 @@ static char *create_parent_desc(BdrvChild *c) { return g_strdup("image creation"
 static const BdrvChildOps create_ops = { .get_parent_desc = create_parent_desc };
 
 typedef struct CreateJob {
-    Coroutine *waiter;           /* NULL: run directly */
     const char *filename;
     const QDict *opts;
     BdrvChild *file;
@@ -269,28 +268,18 @@ static int luks_create_on(BlockDriverState *file, BlockDriverState *data_file, Q
     return luks ? 0 : -EIO;
 }
 
-static void create_bh(void *opaque)
+static void create_outside(void *opaque)
 {
     CreateJob *j = opaque;
 
     j->ret = create_volume(j);
-    if (j->waiter) {
-        aio_co_wake(j->waiter);
-    }
 }
 
-/* The graph may only be changed outside coroutines: the work runs in a handler of the main loop. */
 static int coroutine_fn luks_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp)
 {
     CreateJob job = { .filename = filename, .opts = opts, .errp = errp };
 
-    if (in_coroutine()) {
-        job.waiter = coroutine_self();
-        aio_bh_oneshot(aio_main_context(), create_bh, &job);
-        coroutine_yield();
-    } else {
-        create_bh(&job);
-    }
+    aio_run_outside(create_outside, &job);
     return job.ret;
 }
 

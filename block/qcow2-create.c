@@ -559,23 +559,18 @@ int qcow2_create_on(BlockDriverState *file, BlockDriverState *data_file, QDict *
     return ret < 0 ? ret : preallocate(&p, errp);      /* opens it: what was written can be read */
 }
 
-/* The graph may only be changed outside coroutines: the work runs in a handler of the main loop. */
 typedef struct CreateJob {
-    Coroutine *waiter;                   /* NULL: run directly */
     const CreatePlan *plan;
     const Layout *layout;
     Error **errp;
     int ret;
 } CreateJob;
 
-static void create_bh(void *opaque)
+static void create_outside(void *opaque)
 {
     CreateJob *j = opaque;
 
     j->ret = create_files(j->plan, j->layout, j->errp);
-    if (j->waiter) {
-        aio_co_wake(j->waiter);
-    }
 }
 
 int coroutine_fn qcow2_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp)
@@ -591,12 +586,6 @@ int coroutine_fn qcow2_co_create(const BlockDriver *drv, const char *filename, Q
     if (ret < 0) {
         return ret;
     }
-    if (in_coroutine()) {
-        job.waiter = coroutine_self();
-        aio_bh_oneshot(aio_main_context(), create_bh, &job);
-        coroutine_yield();
-    } else {
-        create_bh(&job);
-    }
+    aio_run_outside(create_outside, &job);
     return job.ret;
 }

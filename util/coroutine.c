@@ -319,3 +319,30 @@ void co_run_sync(CoroutineEntry *entry, void *opaque)
         aio_wait_while(sync_running, &call);
     }
 }
+
+typedef struct OutsideCall {
+    void (*fn)(void *opaque);
+    void *opaque;
+    Coroutine *co;
+} OutsideCall;
+
+static void call_outside(void *opaque)
+{
+    OutsideCall *call = opaque;
+
+    call->fn(call->opaque);
+    aio_co_wake(call->co);
+}
+
+void aio_run_outside(void (*fn)(void *opaque), void *opaque)
+{
+    OutsideCall call = { fn, opaque, NULL };
+
+    if (!in_coroutine()) {
+        fn(opaque);
+        return;
+    }
+    call.co = coroutine_self();
+    aio_bh_oneshot(aio_main_context(), call_outside, &call);
+    coroutine_yield();
+}

@@ -148,7 +148,7 @@ void bdrv_ref(BlockDriverState *bs)
     bs->core->refcnt++;
 }
 
-static void reap_bh(void *opaque)
+static void reap_outside(void *opaque)
 {
     BlockDriverState *bs;
 
@@ -156,24 +156,15 @@ static void reap_bh(void *opaque)
         node_free(bs);
     }
     reaping = false;
-    if (opaque) {
-        aio_co_wake(opaque);
-    }
 }
 
-/* Closing polls, which a coroutine cannot: it waits while the main loop does it. */
 static void reap(void)
 {
     if (reaping) {
         return;
     }
     reaping = true;
-    if (in_coroutine()) {
-        aio_bh_oneshot(aio_main_context(), reap_bh, coroutine_self());
-        coroutine_yield();
-    } else {
-        reap_bh(NULL);
-    }
+    aio_run_outside(reap_outside, NULL);       /* closing polls */
 }
 
 void bdrv_unref(BlockDriverState *bs)

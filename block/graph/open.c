@@ -387,29 +387,19 @@ typedef struct OpenCall {
     int flags;
     Error **errp;
     BlockDriverState *bs;
-    Coroutine *co;
 } OpenCall;
 
-static void open_bh(void *opaque)
+static void open_outside(void *opaque)
 {
     OpenCall *call = opaque;
 
     call->bs = bdrv_open_inherit(call->filename, call->reference, call->options, call->flags, NULL, 0, call->errp);
-    if (call->co) {
-        aio_co_wake(call->co);
-    }
 }
 
-/* Opening polls, which a coroutine cannot: it waits while the main loop opens. */
 BlockDriverState *bdrv_open(const char *filename, const char *reference, QDict *options, int flags, Error **errp)
 {
-    OpenCall call = { filename, reference, options, flags, errp, NULL, coroutine_self() };
+    OpenCall call = { filename, reference, options, flags, errp, NULL };
 
-    if (in_coroutine()) {
-        aio_bh_oneshot(aio_main_context(), open_bh, &call);
-        coroutine_yield();
-    } else {
-        open_bh(&call);
-    }
+    aio_run_outside(open_outside, &call);
     return call.bs;
 }

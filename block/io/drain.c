@@ -144,30 +144,21 @@ static bool any_busy(void *opaque)
 typedef struct DrainWait {
     bool (*busy)(void *opaque);
     void *opaque;
-    Coroutine *co;
 } DrainWait;
 
-static void drain_wait_bh(void *opaque)
+static void drain_wait_outside(void *opaque)
 {
     DrainWait *w = opaque;
 
     aio_wait_while(w->busy, w->opaque);
-    aio_co_wake(w->co);
 }
 
-/* The event loop may not be polled inside a coroutine: there a bottom half does it. */
 static void drain_wait(bool (*busy)(void *opaque), void *opaque)
 {
-    if (!busy(opaque)) {
-        return;
-    }
-    if (in_coroutine()) {
-        DrainWait w = { busy, opaque, coroutine_self() };
+    DrainWait w = { busy, opaque };
 
-        aio_bh_oneshot(aio_main_context(), drain_wait_bh, &w);
-        coroutine_yield();
-    } else {
-        aio_wait_while(busy, opaque);
+    if (busy(opaque)) {
+        aio_run_outside(drain_wait_outside, &w);
     }
 }
 

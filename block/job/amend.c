@@ -57,12 +57,11 @@ typedef struct OutsideCall {
     int ret;
 } OutsideCall;
 
-static void outside_bh(void *opaque)
+static void amend_outside(void *opaque)
 {
     OutsideCall *c = opaque;
 
     c->ret = amend(c->a, c->errp);
-    aio_co_wake(c->a->job.co);
 }
 
 static int coroutine_fn amend_run(Job *job, Error **errp)
@@ -70,8 +69,7 @@ static int coroutine_fn amend_run(Job *job, Error **errp)
     OutsideCall call = { (AmendJob *)job, errp };
 
     job_progress_set_remaining(job, 1);
-    aio_bh_oneshot(aio_main_context(), outside_bh, &call);
-    coroutine_yield();
+    aio_run_outside(amend_outside, &call);
     job_progress_update(job, 1);
     return call.ret;
 }

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include "block/block-jobs.h"
+#include "top.h"
 #include "util/cutils.h"
 
 #define BUFFER_SIZE (512 * 1024)
@@ -26,34 +27,6 @@ typedef struct CommitJob {
 
 /* --- the filter ----------------------------------------------------------------- */
 
-static int coroutine_fn top_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov,
-                                    size_t qiov_offset, BdrvRequestFlags flags)
-{
-    return bdrv_read(bs->backing, offset, bytes, qiov, qiov_offset, flags);
-}
-
-static int64_t top_getlength(BlockDriverState *bs)
-{
-    return bs->backing ? bdrv_getlength(bs->backing->bs) : bs->total_bytes;
-}
-
-static int coroutine_fn top_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
-                                            int64_t *pnum, int64_t *map, BlockDriverState **file)
-{
-    *pnum = bytes;
-    *map = offset;
-    *file = bs->backing->bs;
-    return BDRV_BLOCK_RAW | BDRV_BLOCK_OFFSET_VALID;
-}
-
-static void top_refresh_filename(BlockDriverState *bs)
-{
-    if (bs->backing) {
-        g_free(bs->exact_filename);
-        bs->exact_filename = g_strdup(bs->backing->bs->filename);
-    }
-}
-
 static void top_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm, uint64_t shared,
                            uint64_t *nperm, uint64_t *nshared)
 {
@@ -66,10 +39,10 @@ static const BlockDriver commit_filter_driver = {
     .is_filter = true,
     .never_freeze = true,
     .child_perm = top_child_perm,
-    .refresh_filename = top_refresh_filename,
-    .co_read = top_co_read,
-    .getlength = top_getlength,
-    .co_block_status = top_co_block_status,
+    .refresh_filename = job_top_refresh_filename,
+    .co_read = job_top_co_read,
+    .getlength = job_top_getlength,
+    .co_block_status = job_top_co_block_status,
 };
 
 static BlockDriverState *add_filter(BlockDriverState *top, const char *name, Error **errp)

@@ -136,12 +136,11 @@ typedef struct OutsideCall {
     int ret;
 } OutsideCall;
 
-static void outside_bh(void *opaque)
+static void create_outside(void *opaque)
 {
     OutsideCall *c = opaque;
 
     c->ret = create_on_nodes(c->j, c->opts, c->errp);
-    aio_co_wake(c->j->job.co);
 }
 
 static int coroutine_fn create(CreateJob *j, Error **errp)
@@ -155,8 +154,7 @@ static int coroutine_fn create(CreateJob *j, Error **errp)
     if (!j->drv->create_on) {
         return j->drv->co_create(j->drv, qdict_get_str(j->options, "filename"), opts, errp);
     }
-    aio_bh_oneshot(aio_main_context(), outside_bh, &call);
-    coroutine_yield();
+    aio_run_outside(create_outside, &call);
     return call.ret;
 }
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include "mirror.h"
+#include "top.h"
 #include "util/cutils.h"
 
 typedef enum WriteKind { WRITE_DATA, WRITE_ZEROES, WRITE_DISCARD } WriteKind;
@@ -33,28 +34,23 @@ static int coroutine_fn write_to(BdrvChild *c, const Write *w, BdrvRequestFlags 
 typedef struct ErrorReport {
     MirrorJob *s;
     int error;
-    BlockErrorAction action;
-    Coroutine *co;
 } ErrorReport;
 
-static void report_bh(void *opaque)
+static void report_outside(void *opaque)
 {
     ErrorReport *r = opaque;
 
-    r->action = mirror_error_action(r->s, false, r->error);
-    if (r->action == BLOCK_ERROR_ACTION_REPORT && !r->s->ret) {
+    if (mirror_error_action(r->s, false, r->error) == BLOCK_ERROR_ACTION_REPORT && !r->s->ret) {
         r->s->ret = -r->error;
     }
-    aio_co_wake(r->co);
 }
 
 /* The policy is a matter of the main thread. */
 static void coroutine_fn report_target_error(MirrorJob *s, int error)
 {
-    ErrorReport r = { s, error, BLOCK_ERROR_ACTION_REPORT, coroutine_self() };
+    ErrorReport r = { s, error };
 
-    aio_bh_oneshot(aio_main_context(), report_bh, &r);
-    coroutine_yield();
+    aio_run_outside(report_outside, &r);
 }
 
 /* The guest's data is on the source; now to the target. */
@@ -108,12 +104,6 @@ static int coroutine_fn do_write(BlockDriverState *bs, Write w)
     return ret;
 }
 
-static int coroutine_fn top_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov,
-                                    size_t qiov_offset, BdrvRequestFlags flags)
-{
-    return bdrv_read(bs->backing, offset, bytes, qiov, qiov_offset, flags);
-}
-
 /* The data must not change between the two writes, as a guest's memory may. */
 static int coroutine_fn top_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov,
                                      size_t qiov_offset, BdrvRequestFlags flags)
@@ -152,28 +142,6 @@ static int coroutine_fn top_co_flush(BlockDriverState *bs)
     return bs->backing ? bdrv_flush(bs->backing->bs) : 0;
 }
 
-static int64_t top_getlength(BlockDriverState *bs)
-{
-    return bs->backing ? bdrv_getlength(bs->backing->bs) : bs->total_bytes;
-}
-
-static int coroutine_fn top_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
-                                            int64_t *pnum, int64_t *map, BlockDriverState **file)
-{
-    *pnum = bytes;
-    *map = offset;
-    *file = bs->backing->bs;
-    return BDRV_BLOCK_RAW | BDRV_BLOCK_OFFSET_VALID;
-}
-
-static void top_refresh_filename(BlockDriverState *bs)
-{
-    if (bs->backing) {
-        g_free(bs->exact_filename);
-        bs->exact_filename = g_strdup(bs->backing->bs->filename);
-    }
-}
-
 /*
  * An active commit writes below itself: it may not insist on consistent reads there, and must let others (itself)
  * write.
@@ -201,12 +169,12 @@ const BlockDriver mirror_filter_driver = {
     .is_filter = true,
     .never_freeze = true,
     .child_perm = top_child_perm,
-    .refresh_filename = top_refresh_filename,
-    .co_read = top_co_read,
+    .refresh_filename = job_top_refresh_filename,
+    .co_read = job_top_co_read,
     .co_write = top_co_write,
     .co_zero = top_co_zero,
     .co_discard = top_co_discard,
     .co_flush_to_disk = top_co_flush,
-    .getlength = top_getlength,
-    .co_block_status = top_co_block_status,
+    .getlength = job_top_getlength,
+    .co_block_status = job_top_co_block_status,
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "block/block-jobs.h"
+#include "block/blockdev.h"
 #include "internal.h"
 #include "qapi/commands-block-core.h"
 #include "util/cutils.h"
@@ -235,7 +236,7 @@ void qmp_block_commit(const BlockCommitArgs *arg, Error **errp)
     };
     BlockJob *job;
 
-    p.bs = job_root_node(arg->device, &err);
+    p.bs = blockdev_get_root_bs(arg->device, &err);
     if (!p.bs) {
         if (!bdrv_lookup_bs(arg->device, arg->device, NULL)) {
             error_free(err);           /* managers look for this class */

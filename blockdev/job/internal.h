@@ -14,7 +14,4 @@ static inline int job_flags(bool has_finalize, bool finalize, bool has_dismiss, 
     return (has_finalize && !finalize ? JOB_MANUAL_FINALIZE : 0) | (has_dismiss && !dismiss ? JOB_MANUAL_DISMISS : 0);
 }
 
-/* By backend or node name, with a medium, and not used by another node; NULL + errp. */
-BlockDriverState *job_root_node(const char *name, Error **errp);
-
 #endif

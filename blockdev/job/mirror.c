@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "block/block-jobs.h"
+#include "block/blockdev.h"
 #include "internal.h"
 #include "qapi/commands-block-core.h"
 #include "util/cutils.h"
@@ -93,7 +94,7 @@ void qmp_blockdev_mirror(const BlockdevMirrorArgs *arg, Error **errp)
         .flags = job_flags(arg->has_auto_finalize, arg->auto_finalize, arg->has_auto_dismiss, arg->auto_dismiss),
     };
 
-    p.bs = job_root_node(arg->device, errp);
+    p.bs = blockdev_get_root_bs(arg->device, errp);
     if (!p.bs) {
         return;
     }
@@ -144,7 +145,7 @@ static bool has_zero_init(BlockDriverState *bs)
 /* The source, for which the arguments make sense. */
 static BlockDriverState *drive_mirror_source(const DriveMirror *arg, int64_t *size, Error **errp)
 {
-    BlockDriverState *bs = job_root_node(arg->device, errp);
+    BlockDriverState *bs = blockdev_get_root_bs(arg->device, errp);
 
     if (!bs) {
         return NULL;

@@ -29,24 +29,6 @@ static Job *find_block_job(const char *id, Error **errp)
     return &job->job;
 }
 
-BlockDriverState *job_root_node(const char *name, Error **errp)
-{
-    BlockDriverState *bs = bdrv_lookup_bs(name, name, errp);
-
-    if (!bs) {
-        return NULL;
-    }
-    if (!bdrv_is_root_node(bs)) {
-        error_setg(errp, "Need a root block node");
-        return NULL;
-    }
-    if (!bs->drv) {
-        error_setg(errp, "Device has no medium");
-        return NULL;
-    }
-    return bs;
-}
-
 #define BODY(find, id, act)                 \
     Job *job = find(id, errp);              \
                                             \

@@ -30,6 +30,12 @@ bool in_coroutine(void);
  * when that context is the caller's and no coroutine runs here, else by scheduling.
  */
 void aio_co_wake(Coroutine *co);
+
+/*
+ * Run fn where polling is allowed and the graph may change: at once outside coroutines; a coroutine waits while a
+ * handler of the main loop runs it.
+ */
+void aio_run_outside(void (*fn)(void *opaque), void *opaque);
 /* Have ctx enter co at its next turn; thread-safe.  At most one wake may be outstanding. */
 void aio_co_schedule(AioContext *ctx, Coroutine *co);
 /* Move the running coroutine into ctx. */
