@@ -49,7 +49,7 @@ static int open_luks(Qcow2 *q, Qcow2CryptState *s, const char *secret, bool no_i
         error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
         return -EINVAL;
     }
-    s->area = (LuksArea){ .read = area_read, .write = area_write, .opaque = q };
+    s->area = (LuksArea){ .read = area_read, .write = area_write, .opaque = q, .bounded = true };
     s->luks = luks_open(&s->area, secret, no_io, errp);
     s->cipher = s->luks ? s->luks->cipher : NULL;
     return s->luks ? 0 : -EINVAL;

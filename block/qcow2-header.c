@@ -224,11 +224,11 @@ int qcow2_header_parse(const uint8_t *buf, size_t len, Qcow2Header *out, Error *
     }
     load_fixed_part(buf, &h);
     ret = check_lengths(&h, errp);
-    if (ret == 0 && (h.incompatible & ~QCOW2_INCOMPAT_KNOWN)) {
-        ret = refuse_features(buf, len, &h, errp);
-    }
     if (ret == 0) {
         ret = check_compression(&h, errp);
+    }
+    if (ret == 0 && (h.incompatible & ~QCOW2_INCOMPAT_KNOWN)) {
+        ret = refuse_features(buf, len, &h, errp);
     }
     if (ret == 0) {
         ret = check_widths(&h, errp);

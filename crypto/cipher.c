@@ -161,7 +161,7 @@ bool crypt_spec_from_luks(CryptSpec *spec, const char *name, const char *mode, s
         }
     }
     if (!found) {
-        error_setg(errp, "Algorithm '%s' with key size %zu bits not supported", name, key_len * 8);
+        error_setg(errp, "Algorithm '%s' with key size %zu bytes not supported", name, bits_len);
     } else if (find_mode(spec->mode) < 0) {
         error_setg(errp, "Algorithm '%s' for cipher mode not supported", spec->mode);
     } else if (!crypt_ivgen_known(spec->ivgen)) {

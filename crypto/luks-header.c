@@ -28,23 +28,23 @@ static bool take_string(char *dst, const uint8_t *src, size_t size, const char *
 static bool slot_check(const LuksHeader *h, int i, Error **errp)
 {
     const LuksSlot *s = &h->slot[i];
-    uint64_t start = s->key_offset_sector, end = start + luks_split_sectors(h);
+    uint64_t start = s->key_offset_sector, sectors = ALIGN_UP(luks_split_sectors(h), LUKS_ALIGN_SECTORS), end = start + sectors;
 
     if (s->active != LUKS_SLOT_ENABLED && s->active != LUKS_SLOT_DISABLED) {
         error_setg(errp, "Keyslot %d state (active/disable) is corrupted", i);
     } else if (s->active == LUKS_SLOT_ENABLED && s->iterations == 0) {
         error_setg(errp, "Keyslot %d iteration count is zero", i);
     } else if (s->stripes != LUKS_STRIPES) {
-        error_setg(errp, "Keyslot %d is corrupted (stripes count %" PRIu32 " != %d)", i, s->stripes, LUKS_STRIPES);
-    } else if (start < DIV_UP(LUKS_HEADER_BYTES, CRYPT_SECTOR)) {
+        error_setg(errp, "Keyslot %d is corrupted (stripes %" PRIi32 " != %d)", i, (int32_t)s->stripes, LUKS_STRIPES);
+    } else if (start < LUKS_ALIGN_SECTORS) {
         error_setg(errp, "Keyslot %d is overlapping with the LUKS header", i);
-    } else if (h->payload_offset_sector && end > h->payload_offset_sector) {
+    } else if (end > h->payload_offset_sector) {
         error_setg(errp, "Keyslot %d is overlapping with the encrypted payload", i);
     } else {
         for (int j = i + 1; j < LUKS_SLOTS; j++) {
             uint64_t other = h->slot[j].key_offset_sector;
 
-            if (start < other + luks_split_sectors(h) && other < end) {
+            if (start < other + sectors && other < end) {
                 error_setg(errp, "Keyslots %d and %d are overlapping in the header", i, j);
                 return false;
             }
@@ -76,8 +76,8 @@ bool luks_header_parse(const uint8_t *buf, size_t len, LuksHeader *h, Error **er
     h->mk_iterations = load_be32(buf + 164);
     memcpy(h->uuid, buf + 168, sizeof(h->uuid));
     h->uuid[sizeof(h->uuid) - 1] = 0;
-    if (h->key_bytes == 0 || h->key_bytes > LUKS_MAX_KEY_BYTES) {
-        error_setg(errp, "LUKS master key length %" PRIu32 " is not supported", h->key_bytes);
+    if (h->payload_offset_sector < LUKS_ALIGN_SECTORS) {
+        error_setg(errp, "LUKS payload is overlapping with the header");
         return false;
     }
     if (h->mk_iterations == 0) {

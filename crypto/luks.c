@@ -50,7 +50,11 @@ Luks *luks_open(const LuksArea *area, const char *secret_id, bool no_io, Error *
     int ret = area->read(area->opaque, 0, buf, sizeof(buf));
 
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "Unable to read LUKS header");
+        if (ret == -EINVAL && area->bounded) {
+            error_setg(errp, "Request for data outside of extension header");
+        } else {
+            error_setg_errno(errp, -ret, area->bounded ? "Could not read encryption header" : "Unable to read LUKS header");
+        }
         goto fail;
     }
     if (!luks_header_parse(buf, sizeof(buf), &l->header, errp) ||

@@ -19,6 +19,7 @@ typedef struct LuksArea {
     int (*read)(void *opaque, uint64_t offset, void *buf, size_t len);
     int (*write)(void *opaque, uint64_t offset, const void *buf, size_t len);
     void *opaque;
+    bool bounded;                  /* a part of an image: read gives -EINVAL outside it */
 } LuksArea;
 
 typedef struct LuksSlot {
