@@ -113,7 +113,7 @@ static int coroutine_fn check_l2_table(CopiedPass *p, uint64_t offset, uint8_t *
     bool simple = q->l2_entry_size == 8 && q->refcount_order == 4 && !qcow2_has_data_file(q);
     for (uint32_t i = 0; i < q->l2_entries; i++) {
         uint64_t entry = qcow2_l2_get(q, table, i), count;
-        uint32_t run = simple ? check_plain_run(q, table, i) : 0;
+        uint32_t run = simple ? qcow2_plain_run(q, table, i) : 0;
 
         if (run && run_agrees(c, (entry & QCOW2_L2_OFFSET_MASK) >> q->cluster_bits, run, entry & QCOW2_OFLAG_COPIED)) {
             i += run - 1;

@@ -194,20 +194,6 @@ static void coroutine_fn visit_entry(Checker *c, L2Walk *w, uint32_t index, uint
     }
 }
 
-uint32_t check_plain_run(const Qcow2 *q, const uint8_t *table, uint32_t i)
-{
-    uint64_t entry = load_be64(table + (size_t)i * 8), place = entry & QCOW2_L2_OFFSET_MASK;
-    uint32_t n = 1;
-
-    if (!place || qcow2_in_cluster(q, place) || (entry & ~(QCOW2_L2_OFFSET_MASK | QCOW2_OFLAG_COPIED))) {
-        return 0;
-    }
-    while (i + n < q->l2_entries && load_be64(table + (size_t)(i + n) * 8) == entry + ((uint64_t)n << q->cluster_bits)) {
-        n++;
-    }
-    return n;
-}
-
 /* A run of plain entries at once, if all of it lies in the file. */
 static bool visit_run(Checker *c, L2Walk *w, uint64_t offset, uint32_t n)
 {
@@ -234,7 +220,7 @@ static void coroutine_fn walk_l2(Checker *c, L2Walk *w, const uint8_t *table)
     bool simple = q->l2_entry_size == 8 && !qcow2_has_data_file(q);
 
     for (uint32_t i = 0; i < q->l2_entries; i++) {
-        uint32_t run = simple ? check_plain_run(q, table, i) : 0;
+        uint32_t run = simple ? qcow2_plain_run(q, table, i) : 0;
 
         if (run && visit_run(c, w, load_be64(table + (size_t)i * 8) & QCOW2_L2_OFFSET_MASK, run)) {
             i += run - 1;

@@ -14,7 +14,7 @@
 #ifndef BLOCK_QCOW2_CHECK_H
 #define BLOCK_QCOW2_CHECK_H
 
-#include "qcow2.h"
+#include "qcow2-vector.h"
 
 /* References per cluster. */
 typedef struct RefMap RefMap;
@@ -56,11 +56,6 @@ typedef struct Checker {
 /* A line for the person who runs the check.  Gathered, since there may be millions; check_say_now lets them out. */
 void check_say(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 void check_say_now(void);
-/*
- * Entries of an L2 table from i on that reference data clusters side by side, with the same COPIED flag and nothing
- * else; 0: entry i is not so simple.  Only for tables without extended entries.
- */
-uint32_t check_plain_run(const Qcow2 *q, const uint8_t *table, uint32_t i);
 /* Read from the image file; what lies past its end reads as zeroes. */
 int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *buf);
 /* Write metadata in place after the overlap check, which leaves out the kinds in `ignore`. */

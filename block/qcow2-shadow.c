@@ -9,7 +9,9 @@
  * count is zero both in the image and in the shadow.  So a cut finds the old image, and abort has
  * nothing to undo.  Each copied block counts its own new place and uncounts its old one.
  *
- * Memory is bounded: copies that were not used for long are written to their places.
+ * Memory is bounded: copies that were not used for long are written to their places, several in one write, while the work
+ * goes on.  Where clusters were allocated in a row a block is done with when the next one begins, so few are kept at first,
+ * and more whenever one is needed again.
  *
  * Drained, q->lock held throughout, nothing dirty in the caches.
  *
@@ -19,9 +21,12 @@
 #include <inttypes.h>
 #include <string.h>
 #include "qcow2-shadow.h"
-#include "qcow2-io.h"
+#include "qcow2-vector.h"
 
-#define COPIES_BYTES (12 * MiB)      /* held in memory at most */
+#define COPIES_FIRST (1 * MiB)       /* held in memory ... */
+#define COPIES_BYTES (12 * MiB)      /* ... at most */
+#define EVICT_BYTES (512 * KiB)      /* written in one go */
+#define BLOCK_RUN 64                 /* blocks in one write */
 #define MAX_FREED_RANGES (1u << 20)
 #define EARLY_FLUSH (8 * MiB)        /* so much written: have the disk begin while we go on */
 
@@ -30,7 +35,7 @@ typedef struct ShadowBlock {
     uint8_t *data;                   /* NULL: written to place, not in memory */
     uint64_t place;                  /* file offset, 0 while it is being found */
     unsigned pins;
-    bool dirty;
+    bool dirty, writing;             /* writing: under way to place, see `writes` */
     struct ShadowBlock *prev, *next; /* those in memory, least recently used first */
 } ShadowBlock;
 
@@ -43,9 +48,12 @@ struct Qcow2Shadow {
     uint64_t next;                   /* where to look for free clusters */
     GHashTable *blocks;              /* by bi */
     ShadowBlock *head, *tail, *last_used;
-    unsigned in_memory, max_in_memory;
+    unsigned in_memory, max_in_memory, most_in_memory;
+    Qcow2Tasks writes;               /* of blocks */
+    GPtrArray *spare;                /* buffers of one cluster, to be used again */
     uint64_t rt_place;
     uint64_t unflushed;              /* bytes written since the last early flush began */
+    bool ending;                     /* the last flush comes at once */
     Qcow2Tasks early;                /* at most one flush; the system tells of a failure once, so its result counts */
     int64_t growth;                  /* clusters in use more than in the image */
     GArray *freed;                   /* FreedRange, NULL: not wanted */
@@ -79,85 +87,177 @@ static int coroutine_fn early_flush(void *arg)
     return bdrv_flush(f->bs);
 }
 
+/* Bytes were written: now and then have the disk begin with them. */
+static void coroutine_fn note_written(Qcow2Shadow *s, uint64_t bytes)
+{
+    s->unflushed += bytes;
+    if (s->unflushed >= EARLY_FLUSH && !s->ending && !s->early.running) {
+        EarlyFlush f = { s->q->bs->file->bs };
+        s->unflushed = 0;
+        qcow2_tasks_start(&s->early, early_flush, &f, sizeof(f));
+    }
+}
+
 int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes)
 {
     int ret = qcow2_check_overlap(s->q, 0, offset, bytes, false);
     if (ret == 0) {
         ret = bdrv_write_buf(s->q->bs->file, offset, bytes, buf, 0);
-    }
-    s->unflushed += bytes;
-    if (ret == 0 && s->unflushed >= EARLY_FLUSH && !s->early.running) {
-        EarlyFlush f = { s->q->bs->file->bs };
-        s->unflushed = 0;
-        qcow2_tasks_start(&s->early, early_flush, &f, sizeof(f));
+        note_written(s, bytes);
     }
     return ret;
 }
 
-static int coroutine_fn write_block(Qcow2Shadow *s, ShadowBlock *b)
+typedef struct ShadowWrite { Qcow2Shadow *s; uint64_t offset; const void *buf; uint64_t bytes; } ShadowWrite;
+
+static int coroutine_fn shadow_write_task(void *arg)
 {
-    int ret = b->dirty ? qcow2_shadow_write(s, b->place, b->data, s->q->cluster_size) : 0;
+    ShadowWrite *w = arg;
+    int ret = bdrv_write_buf(w->s->q->bs->file, w->offset, w->bytes, w->buf, 0);
+    note_written(w->s, w->bytes);
+    return ret;
+}
+
+int coroutine_fn qcow2_shadow_start_write(Qcow2Shadow *s, Qcow2Tasks *tasks, uint64_t offset, const void *buf, uint64_t bytes)
+{
+    int ret = qcow2_check_overlap(s->q, 0, offset, bytes, false);
+    ShadowWrite w = { s, offset, buf, bytes };
     if (ret == 0) {
-        b->dirty = false;
+        qcow2_tasks_start(tasks, shadow_write_task, &w, sizeof(w));
     }
     return ret;
 }
 
-static void drop_data(Qcow2Shadow *s, ShadowBlock *b)
+/* --- writing copies --------------------------------------------------------------------- */
+
+/* Blocks whose places follow each other; their data comes along and is spare afterwards. */
+typedef struct BlockRun {
+    Qcow2Shadow *s;
+    unsigned n;
+    ShadowBlock *blocks[BLOCK_RUN];
+    uint8_t *data[BLOCK_RUN];
+} BlockRun;
+
+static int coroutine_fn block_run_task(void *arg)
 {
-    lru_remove(s, b);
-    bdrv_memfree(b->data);
-    b->data = NULL;
-    if (s->last_used == b) {
-        s->last_used = NULL;
+    BlockRun *r = arg;
+    Qcow2 *q = r->s->q;
+    AUTO_IOVEC v;
+    iov_init(&v, r->n);
+    for (unsigned i = 0; i < r->n; i++) {
+        iov_add(&v, r->data[i], q->cluster_size);
     }
+    int ret = bdrv_write(q->bs->file, r->blocks[0]->place, (uint64_t)r->n << q->cluster_bits, &v, 0, 0);
+    for (unsigned i = 0; i < r->n; i++) {
+        r->blocks[i]->writing = false;
+        g_ptr_array_add(r->s->spare, r->data[i]);
+    }
+    note_written(r->s, (uint64_t)r->n << q->cluster_bits);
+    return ret;
+}
+
+static int by_block_place(const void *a, const void *b)
+{
+    const ShadowBlock *x = *(ShadowBlock *const *)a, *y = *(ShadowBlock *const *)b;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* Take n blocks out of memory (sorted here), and begin to write those that are dirty. */
+static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned n)
+{
+    BlockRun r = { .s = s };
+    qsort(blocks, n, sizeof(*blocks), by_block_place);
+    for (unsigned i = 0; i < n; i++) {
+        ShadowBlock *b = blocks[i];
+        uint8_t *data = b->data;
+        lru_remove(s, b);
+        b->data = NULL;
+        if (!b->dirty) {
+            g_ptr_array_add(s->spare, data);
+            continue;
+        }
+        int ret = qcow2_check_overlap(s->q, 0, b->place, s->q->cluster_size, false);
+        b->dirty = false;
+        if (ret < 0) {
+            g_ptr_array_add(s->spare, data);
+            return ret;
+        }
+        if (r.n && (r.n == BLOCK_RUN || r.blocks[r.n - 1]->place + s->q->cluster_size != b->place)) {
+            qcow2_tasks_start(&s->writes, block_run_task, &r, sizeof(r));
+            r.n = 0;
+        }
+        b->writing = true;
+        r.blocks[r.n] = b;
+        r.data[r.n++] = data;
+    }
+    if (r.n) {
+        qcow2_tasks_start(&s->writes, block_run_task, &r, sizeof(r));
+    }
+    return s->writes.ret;
+}
+
+/* The oldest blocks that may go, at most max of them, leave memory. */
+static int coroutine_fn push_out_oldest(Qcow2Shadow *s, unsigned max)
+{
+    g_autofree ShadowBlock **blocks = g_new(ShadowBlock *, MAX(max, 1));
+    unsigned n = 0;
+    for (ShadowBlock *b = s->head; b && n < max; b = b->next) {
+        if (!b->pins && b->place) {
+            blocks[n++] = b;
+        }
+    }
+    s->last_used = NULL;
+    return push_out(s, blocks, n);
 }
 
 static int coroutine_fn make_room(Qcow2Shadow *s)
 {
-    ShadowBlock *next;
-    for (ShadowBlock *b = s->head; b && s->in_memory >= s->max_in_memory; b = next) {
-        next = b->next;
-        if (b->pins || !b->place) {
-            continue;
-        }
-        int ret = write_block(s, b);
-        if (ret < 0) {
-            return ret;
-        }
-        drop_data(s, b);
+    unsigned some = MIN(MAX(EVICT_BYTES >> s->q->cluster_bits, 1), s->max_in_memory / 2);
+    return s->in_memory >= s->max_in_memory ? push_out_oldest(s, some) : 0;
+}
+
+static uint8_t *block_buffer(Qcow2Shadow *s)
+{
+    return s->spare->len ? g_ptr_array_steal_index_fast(s->spare, s->spare->len - 1)
+                         : bdrv_blockalign(s->q->bs->file->bs, s->q->cluster_size);
+}
+
+/* What the block held before the shadow. */
+static int coroutine_fn read_original(Qcow2 *q, uint64_t bi, uint8_t *data)
+{
+    int64_t old = qcow2_rb_offset(q, bi);
+    const void *cached = old > 0 ? qcow2_cache_peek(q->rb_cache, old) : NULL;
+    if (old > 0 && !cached) {
+        return bdrv_read_buf(q->bs->file, old, q->cluster_size, data, 0);
     }
-    return 0;
+    if (cached) {
+        memcpy(data, cached, q->cluster_size);
+    } else {
+        memset(data, 0, q->cluster_size);
+    }
+    return old < 0 ? (int)old : 0;
 }
 
 static int coroutine_fn bring_in(Qcow2Shadow *s, ShadowBlock *b)
 {
     Qcow2 *q = s->q;
     int ret = make_room(s);
-    if (ret < 0) {
-        return ret;
+    if (ret == 0 && b->writing) {
+        ret = qcow2_tasks_finish(&s->writes);
     }
-    uint8_t *data = bdrv_blockalign(q->bs->file->bs, q->cluster_size);
+    uint8_t *data = ret == 0 ? block_buffer(s) : NULL;
     if (!data) {
-        return -ENOMEM;
+        return ret < 0 ? ret : -ENOMEM;
     }
     if (b->place) {
+        /* Blocks are needed more than once: keep more of them. */
+        s->max_in_memory = MIN(s->max_in_memory * 2, s->most_in_memory);
         ret = bdrv_read_buf(q->bs->file, b->place, q->cluster_size, data, 0);
     } else {
-        int64_t old = qcow2_rb_offset(q, b->bi);
-        ret = old < 0 ? (int)old : 0;
-        memset(data, 0, q->cluster_size);
-        if (old > 0) {
-            const void *cached = qcow2_cache_peek(q->rb_cache, old);
-            if (cached) {
-                memcpy(data, cached, q->cluster_size);
-            } else {
-                ret = bdrv_read_buf(q->bs->file, old, q->cluster_size, data, 0);
-            }
-        }
+        ret = read_original(q, b->bi, data);
     }
     if (ret < 0) {
-        bdrv_memfree(data);
+        g_ptr_array_add(s->spare, data);
         return ret;
     }
     b->data = data;
@@ -274,26 +374,6 @@ static void note_freed(Qcow2Shadow *s, uint64_t cluster)
     }
 }
 
-/*
- * 16-bit counts: one pass that also tells whether any is at its bound, and how many come into use or fall out of it
- * (*turns).
- */
-static bool add_16(uint8_t *p, uint32_t n, int delta, uint32_t *turned)
-{
-    uint16_t *c = (uint16_t *)(void *)p, bound = delta > 0 ? 0xffff : 0, edge = __builtin_bswap16(delta > 0 ? 0 : 1);
-    uint32_t turns = 0;
-    bool bad = false;
-    for (uint32_t i = 0; i < n; i++) {
-        bad |= c[i] == bound;
-        turns += c[i] == edge;
-    }
-    *turned = turns;
-    for (uint32_t i = 0; !bad && i < n; i++) {
-        c[i] = __builtin_bswap16(__builtin_bswap16(c[i]) + delta);
-    }
-    return !bad;
-}
-
 static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32_t i, uint32_t n, int delta)
 {
     Qcow2 *q = s->q;
@@ -302,7 +382,7 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
     if (q->refcount_order == 4) {
         const uint16_t *c = (const uint16_t *)(const void *)(b->data + (size_t)i * 2);
         uint32_t turns;
-        bool ok = add_16(b->data + (size_t)i * 2, n, delta, &turns);
+        bool ok = qcow2_counts16_add(b->data + (size_t)i * 2, n, delta, &turns);
         s->growth += delta > 0 ? (int64_t)turns : -(int64_t)turns;
         for (uint32_t k = 0; ok && note && turns && k < n; k++) {
             if (!c[k]) {
@@ -453,7 +533,10 @@ int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
     s->rt = g_memdup2(q->rt, q->rt_size * sizeof(uint64_t));
     s->next = q->free_cluster_index;
     s->blocks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_block);
-    s->max_in_memory = MAX(COPIES_BYTES >> q->cluster_bits, 8);
+    s->writes.parallel = 2;
+    s->spare = g_ptr_array_new_with_free_func(bdrv_memfree);
+    s->max_in_memory = MAX(COPIES_FIRST >> q->cluster_bits, 8);
+    s->most_in_memory = MAX(COPIES_BYTES >> q->cluster_bits, 8);
     *out = s;
     return 0;
 }
@@ -476,8 +559,10 @@ void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type)
 void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s)
 {
     if (s) {
+        qcow2_tasks_finish(&s->writes);
         qcow2_tasks_finish(&s->early);
         g_hash_table_destroy(s->blocks);
+        g_ptr_array_unref(s->spare);
         g_free(s->rt);
         if (s->freed) {
             g_array_free(s->freed, true);
@@ -520,38 +605,18 @@ static int coroutine_fn write_rt(Qcow2Shadow *s)
     return qcow2_shadow_write(s, s->rt_place, wire, bytes);
 }
 
-/* All copies still in memory, as few and large writes as their places allow. */
-static int coroutine_fn write_blocks(Qcow2Shadow *s)
-{
-    g_autoptr(GArray) pieces = g_array_new(false, false, sizeof(Qcow2Piece));
-    Qcow2Runs runs = { 0 };
-    for (ShadowBlock *b = s->head; b; b = b->next) {
-        if (b->dirty) {
-            Qcow2Piece p = { .offset = b->place, .src = b->data, .bytes = s->q->cluster_size };
-            int ret = qcow2_check_overlap(s->q, 0, b->place, s->q->cluster_size, false);
-            if (ret < 0) {
-                return ret;
-            }
-            b->dirty = false;
-            g_array_append_val(pieces, p);
-        }
-    }
-    int ret = qcow2_runs_copy(s->q, pieces, &runs);
-    if (ret == 0) {
-        ret = qcow2_runs_write(s->q, &runs);
-    }
-    qcow2_runs_clear(&runs);
-    return ret;
-}
-
 int coroutine_fn qcow2_shadow_prepare(Qcow2Shadow *s)
 {
     int ret = place_rt(s);
+    s->ending = true;
     if (ret == 0) {
-        ret = write_blocks(s);
+        ret = push_out_oldest(s, s->in_memory);
     }
     if (ret == 0) {
         ret = write_rt(s);
+    }
+    if (ret == 0) {
+        ret = qcow2_tasks_finish(&s->writes);
     }
     if (ret == 0) {
         ret = qcow2_tasks_finish(&s->early);

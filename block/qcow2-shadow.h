@@ -7,6 +7,7 @@
 #define BLOCK_QCOW2_SHADOW_H
 
 #include "qcow2-commit.h"
+#include "qcow2-io.h"
 
 /* As qcow2_shadow_add with whole clusters; delta +1 or -1. */
 int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta);
@@ -14,6 +15,9 @@ int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint6
 int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t block_index, const void **block);
 /* Write into clusters that the shadow got (checked against the present metadata). */
 int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes);
+/* The same without waiting: buf stays until tasks are finished. */
+int coroutine_fn qcow2_shadow_start_write(Qcow2Shadow *s, Qcow2Tasks *tasks, uint64_t offset, const void *buf,
+                                          uint64_t bytes);
 /* Remember what becomes free, so that holes are passed down after the switch if options say so. */
 void qcow2_shadow_note_freed(Qcow2Shadow *s, Qcow2DiscardType type);
 /* Does that hold for what is freed from now on?  The walks switch it on; tables of tables keep their blocks for the next. */

@@ -1,8 +1,8 @@
 /*
  * qcow2: visiting the L2 tables of a state: counts of what they name, COPIED flags.
  *
- * Tables are read in runs sorted by place, several in flight, changed ones are written side by
- * side.  Counts change by runs of neighbouring clusters.
+ * Tables pass through a few buffers in turn: while one batch is looked at, the next is being read and those before are being
+ * written to their new places.  Within a table, entries that name clusters in a row are handled as one range.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,16 +10,28 @@
 #include <inttypes.h>
 #include <string.h>
 #include "qcow2-shadow.h"
-#include "qcow2-io.h"
+#include "qcow2-vector.h"
 
-#define BATCH_BYTES (1 * MiB)
+#define BATCH_BYTES (512 * KiB)
 #define READ_BYTES (1 * MiB)
+#define SLOTS 4
+
+/* One batch under way. */
+typedef struct Slot {
+    uint8_t *buf;
+    Qcow2Tasks read, write;
+} Slot;
 
 typedef struct Walk {
     Qcow2Shadow *s;
     Qcow2 *q;
     unsigned flags;
+    bool simple;                     /* entries of 8 bytes: runs can be recognised */
     uint64_t run_first, run_n;       /* clusters whose counts are to change next */
+    uint64_t have;                   /* index of counts, borrowed while flags are being set */
+    const uint8_t *counts;
+    Slot slots[SLOTS];
+    Qcow2WalkItem **moved;           /* room for one batch */
 } Walk;
 
 typedef struct ReadPart { Qcow2 *q; uint64_t place; uint8_t *buf; uint64_t bytes; } ReadPart;
@@ -36,16 +48,21 @@ static int by_place(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-int coroutine_fn qcow2_read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf)
+static void coroutine_fn start_reading(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf, Qcow2Tasks *tasks)
 {
-    Qcow2Tasks tasks = { 0 };
     uint64_t max = MAX(READ_BYTES >> q->cluster_bits, 1);
-    for (uint64_t i = 0, k; i < n && tasks.ret == 0; i = k) {
+    for (uint64_t i = 0, k; i < n && tasks->ret == 0; i = k) {
         for (k = i + 1; k < n && k - i < max && items[k].place == items[k - 1].place + q->cluster_size; k++) {
         }
         ReadPart r = { q, items[i].place, buf + (i << q->cluster_bits), (k - i) << q->cluster_bits };
-        qcow2_tasks_start(&tasks, read_part, &r, sizeof(r));
+        qcow2_tasks_start(tasks, read_part, &r, sizeof(r));
     }
+}
+
+int coroutine_fn qcow2_read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf)
+{
+    Qcow2Tasks tasks = { 0 };
+    start_reading(q, items, n, buf, &tasks);
     return qcow2_tasks_finish(&tasks);
 }
 
@@ -79,10 +96,13 @@ static int coroutine_fn count_compressed(Walk *w, uint64_t entry)
 static int coroutine_fn count_table(Walk *w, const uint8_t *table, uint64_t place)
 {
     Qcow2 *q = w->q;
-    for (uint32_t i = 0; i < q->l2_entries; i++) {
+    for (uint32_t i = 0, n; i < q->l2_entries; i += MAX(n, 1)) {
         uint64_t entry = load_be64(table + (size_t)i * q->l2_entry_size), offset = entry & QCOW2_L2_OFFSET_MASK;
         int ret = 0;
-        if (entry & QCOW2_OFLAG_COMPRESSED) {
+        n = w->simple && entry ? qcow2_plain_run(q, table, i) : 0;
+        if (n) {
+            ret = count_range(w, offset >> q->cluster_bits, n);
+        } else if (entry & QCOW2_OFLAG_COMPRESSED) {
             ret = count_compressed(w, entry);
         } else if (offset && qcow2_in_cluster(q, offset)) {
             ret = qcow2_corrupt(q, true, -1, -1, "Cluster allocation offset %#" PRIx64 " unaligned (L2 offset: %#"
@@ -97,47 +117,58 @@ static int coroutine_fn count_table(Walk *w, const uint8_t *table, uint64_t plac
     return flush_run(w);
 }
 
-static bool clear_flags(Walk *w, uint8_t *table)
-{
-    Qcow2 *q = w->q;
-    uint8_t any = 0;
-    for (uint32_t i = 0; i < q->l2_entries; i++) {
-        any |= table[(size_t)i * q->l2_entry_size];
-    }
-    if (!(any & 0x80)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < q->l2_entries; i++) {
-        table[(size_t)i * q->l2_entry_size] &= 0x7f;
-    }
-    return true;
-}
-
 /* qcow2_rb_get with the common width in line: this runs for every cluster of a state. */
 static inline bool counts_one(const Qcow2 *q, const void *block, uint32_t i)
 {
     return q->refcount_order == 4 ? load_be16((const uint8_t *)block + (size_t)i * 2) == 1 : qcow2_rb_get(q, block, i) == 1;
 }
 
+/* Entries [i, i + n) of the table name clusters in a row from `cluster` on, none with COPIED: set it where the count is one. */
+static int coroutine_fn flag_run(Walk *w, uint8_t *table, uint32_t i, uint64_t cluster, uint32_t n, bool *changed)
+{
+    Qcow2 *q = w->q;
+    for (uint32_t part; n; n -= part, i += part, cluster += part) {
+        uint32_t in = cluster & (q->rb_entries - 1);
+        part = MIN(n, q->rb_entries - in);
+        if (cluster >> q->rb_bits != w->have) {
+            const void *block;
+            int ret = qcow2_shadow_block(w->s, cluster >> q->rb_bits, &block);
+            if (ret < 0) {
+                return ret;
+            }
+            w->have = cluster >> q->rb_bits;
+            w->counts = block;
+        }
+        if (!w->counts) {
+            continue;
+        }
+        if (q->refcount_order == 4 && q->l2_entry_size == 8 && qcow2_counts16_one(w->counts + (size_t)in * 2, part)) {
+            qcow2_set_copied(table, i, part);
+            *changed = true;
+            continue;
+        }
+        for (uint32_t k = 0; k < part; k++) {
+            if (counts_one(q, w->counts, in + k)) {
+                table[(size_t)(i + k) * q->l2_entry_size] |= 0x80;
+                *changed = true;
+            }
+        }
+    }
+    return 0;
+}
+
 static int coroutine_fn set_flags(Walk *w, uint8_t *table, uint64_t place, bool *changed)
 {
     Qcow2 *q = w->q;
-    const void *block = NULL;
-    uint64_t count, have = UINT64_MAX;
+    uint64_t count;
     int ret = qcow2_shadow_get(w->s, place >> q->cluster_bits, &count);
-    for (uint32_t i = 0; ret == 0 && count == 1 && i < q->l2_entries; i++) {
-        uint8_t *p = table + (size_t)i * q->l2_entry_size;
-        uint64_t entry = load_be64(p), cluster = (entry & QCOW2_L2_OFFSET_MASK) >> q->cluster_bits;
-        if (!cluster || (entry & (QCOW2_OFLAG_COPIED | QCOW2_OFLAG_COMPRESSED))) {
-            continue;
-        }
-        if (cluster >> q->rb_bits != have) {
-            have = cluster >> q->rb_bits;
-            ret = qcow2_shadow_block(w->s, have, &block);
-        }
-        if (ret == 0 && block && counts_one(q, block, cluster & (q->rb_entries - 1))) {
-            store_be64(p, entry | QCOW2_OFLAG_COPIED);
-            *changed = true;
+    w->have = UINT64_MAX;
+    for (uint32_t i = 0, n; ret == 0 && count == 1 && i < q->l2_entries; i += n) {
+        uint64_t entry = load_be64(table + (size_t)i * q->l2_entry_size);
+        uint64_t cluster = (entry & QCOW2_L2_OFFSET_MASK) >> q->cluster_bits;
+        n = w->simple && cluster ? MAX(qcow2_plain_run(q, table, i), 1) : 1;
+        if (cluster && !(entry & (QCOW2_OFLAG_COPIED | QCOW2_OFLAG_COMPRESSED))) {
+            ret = flag_run(w, table, i, cluster, n, changed);
         }
     }
     return ret;
@@ -155,7 +186,7 @@ static int coroutine_fn visit(Walk *w, Qcow2WalkItem *item, uint8_t *table, bool
         }
     }
     if (ret == 0 && (w->flags & QCOW2_WALK_CLEAR)) {
-        *changed = clear_flags(w, table);
+        *changed = qcow2_clear_copied(w->q, table);
     }
     if (ret == 0 && (w->flags & QCOW2_WALK_SET)) {
         ret = set_flags(w, table, item->place, changed);
@@ -163,46 +194,93 @@ static int coroutine_fn visit(Walk *w, Qcow2WalkItem *item, uint8_t *table, bool
     return ret;
 }
 
-/* Give the changed tables, which lie at the start of buf, new places in one run. */
-static int coroutine_fn move_tables(Walk *w, Qcow2WalkItem **items, uint64_t n, const uint8_t *buf)
+/*
+ * Give the changed tables, which lie at the start of the slot's buffer, new places in one run.  No hole is punched where
+ * they were: the next verb writes its tables there, into blocks that the file system need not allocate again.
+ */
+static int coroutine_fn move_tables(Walk *w, Slot *slot, uint64_t n)
 {
     Qcow2 *q = w->q;
+    bool noting = qcow2_shadow_noting(w->s, false);
     int64_t place = n ? qcow2_shadow_alloc(w->s, n << q->cluster_bits) : 0;
     int ret = place < 0 ? (int)place : 0;
     if (ret == 0 && n) {
-        ret = qcow2_shadow_write(w->s, place, buf, n << q->cluster_bits);
+        ret = qcow2_shadow_start_write(w->s, &slot->write, place, slot->buf, n << q->cluster_bits);
     }
     for (uint64_t i = 0; i < n && ret == 0; i++) {
-        ret = qcow2_shadow_add_clusters(w->s, items[i]->place >> q->cluster_bits, 1, -1);
-        items[i]->place = place + (i << q->cluster_bits);
+        ret = qcow2_shadow_add_clusters(w->s, w->moved[i]->place >> q->cluster_bits, 1, -1);
+        w->moved[i]->place = place + (i << q->cluster_bits);
     }
+    qcow2_shadow_noting(w->s, noting);
     return ret;
 }
 
-static int coroutine_fn walk_batch(Walk *w, Qcow2WalkItem *items, uint64_t n, uint8_t *buf, Qcow2WalkItem **moved)
+/* Look at a batch that was read, and begin to write what changed. */
+static int coroutine_fn walk_batch(Walk *w, Slot *slot, Qcow2WalkItem *items, uint64_t n)
 {
     Qcow2 *q = w->q;
     uint64_t nb_moved = 0;
-    int ret = qcow2_read_tables(q, items, n, buf);
+    int ret = qcow2_tasks_finish(&slot->read);
     for (uint64_t i = 0; i < n && ret == 0; i++) {
-        uint8_t *table = buf + (i << q->cluster_bits);
+        uint8_t *table = slot->buf + (i << q->cluster_bits);
         bool changed;
         ret = visit(w, &items[i], table, &changed);
         if (ret == 0 && changed) {
-            uint8_t *to = buf + (nb_moved << q->cluster_bits);
+            uint8_t *to = slot->buf + (nb_moved << q->cluster_bits);
             if (to != table) {
                 memcpy(to, table, q->cluster_size);
             }
-            moved[nb_moved++] = &items[i];
+            w->moved[nb_moved++] = &items[i];
         }
     }
-    return ret == 0 ? move_tables(w, moved, nb_moved, buf) : ret;
+    return ret == 0 ? move_tables(w, slot, nb_moved) : ret;
+}
+
+/* All batches; each slot is used again when its write is done. */
+static int coroutine_fn walk_batches(Walk *w, Qcow2WalkItem *items, uint64_t n, uint64_t batch)
+{
+    unsigned at = 0;
+    start_reading(w->q, items, MIN(batch, n), w->slots[0].buf, &w->slots[0].read);
+    for (uint64_t i = 0; i < n; i += batch) {
+        Slot *slot = &w->slots[at], *next = &w->slots[at = (at + 1) % SLOTS];
+        int ret = qcow2_tasks_finish(&next->write);
+        if (ret == 0 && i + batch < n) {
+            start_reading(w->q, items + i + batch, MIN(batch, n - i - batch), next->buf, &next->read);
+        }
+        ret = ret == 0 ? walk_batch(w, slot, items + i, MIN(batch, n - i)) : ret;
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+static int coroutine_fn walk_all(Walk *w, Qcow2WalkItem *items, uint64_t n)
+{
+    Qcow2 *q = w->q;
+    uint64_t batch = MIN(MAX(BATCH_BYTES >> q->cluster_bits, 1), n);
+    uint8_t *bufs = bdrv_blockalign(q->bs->file->bs, SLOTS * batch << q->cluster_bits);
+    if (!bufs) {
+        return -ENOMEM;
+    }
+    w->moved = g_new(Qcow2WalkItem *, batch);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        w->slots[i].buf = bufs + (i * batch << q->cluster_bits);
+    }
+    int ret = walk_batches(w, items, n, batch);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        qcow2_tasks_finish(&w->slots[i].read);
+        int written = qcow2_tasks_finish(&w->slots[i].write);
+        ret = ret == 0 ? written : ret;
+    }
+    g_free(w->moved);
+    bdrv_memfree(bufs);
+    return ret;
 }
 
 int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags)
 {
-    Walk w = { .s = s, .q = q, .flags = flags };
-    uint64_t batch = MIN(MAX(BATCH_BYTES >> q->cluster_bits, 1), n);
+    Walk w = { .s = s, .q = q, .flags = flags, .simple = q->l2_entry_size == 8 };
     if (!n) {
         return 0;
     }
@@ -213,14 +291,8 @@ int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *item
         }
     }
     qsort(items, n, sizeof(*items), by_place);
-    uint8_t *buf = bdrv_blockalign(q->bs->file->bs, batch << q->cluster_bits);
-    g_autofree Qcow2WalkItem **moved = g_new(Qcow2WalkItem *, batch);
-    int ret = buf ? 0 : -ENOMEM;
     qcow2_shadow_noting(s, flags & QCOW2_WALK_LOWER);
-    for (uint64_t i = 0; i < n && ret == 0; i += batch) {
-        ret = walk_batch(&w, items + i, MIN(batch, n - i), buf, moved);
-    }
+    int ret = walk_all(&w, items, n);
     qcow2_shadow_noting(s, false);
-    bdrv_memfree(buf);
     return ret;
 }
