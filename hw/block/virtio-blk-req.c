@@ -11,21 +11,17 @@
 #include "hw/block/virtio-blk.h"
 #include "util/aio.h"
 #include "util/trace.h"
+#include "virtio/blk.h"
 
 TRACE_EVENT(virtio_blk_handle_read)
 TRACE_EVENT(virtio_blk_handle_write)
 TRACE_EVENT(virtio_blk_req_complete)
 TRACE_EVENT(virtio_blk_rw_complete)
 
-enum { T_IN = 0, T_OUT = 1, T_SCSI = 2, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13, T_BARRIER = 0x80000000u };
-enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
-
 struct VirtioBlkReq {
     VirtElement elem;
     VirtioBlk *s;
-    uint32_t type;
-    uint64_t sector;
-    IoVec data;
+    VirtioBlkIo io;
     BlockAcctCookie cookie;
     bool accounted;
     int error;                     /* errno while the policy is being asked */
@@ -36,13 +32,13 @@ static void submit(VirtioBlkReq *r);
 
 static void finish(VirtioBlkReq *r, uint8_t status)
 {
-    VirtQueue *vq = r->elem.vq;
+    VirtQueue *vq = VIRTQUEUE(r->elem.ring);
     uint32_t len = r->elem.in.size;
 
     TRACE(virtio_blk_req_complete, "vdev %p req %p status %d", (void *)r->s, (void *)r, status);
     iov_from_buf(&r->elem.in, len - 1, &status, 1);
-    iov_destroy(&r->data);
-    virtqueue_push(vq, &r->elem, len);
+    iov_destroy(&r->io.data);
+    virtqueue_push(&r->elem, len);
     virtio_notify(&r->s->vdev, vq);
     g_free(r);
 }
@@ -59,7 +55,7 @@ static void keep_waiting(VirtioBlkReq *r)
     g_mutex_unlock(&s->lock);
 }
 
-static bool is_read(const VirtioBlkReq *r) { return (r->type & ~T_BARRIER) == T_IN; }
+static bool is_read(const VirtioBlkReq *r) { return r->io.type == VIRTIO_BLK_T_IN; }
 
 static void complete_failed(VirtioBlkReq *r, BlkErrorAction action)
 {
@@ -72,7 +68,7 @@ static void complete_failed(VirtioBlkReq *r, BlkErrorAction action)
     } else if (r->accounted) {
         block_acct_done(blk_get_stats(r->s->conf.blk), &r->cookie);
     }
-    finish(r, action == BLK_ERROR_ACTION_REPORT ? S_IOERR : S_OK);
+    finish(r, action == BLK_ERROR_ACTION_REPORT ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
 typedef struct ErrorNote {
@@ -120,18 +116,14 @@ static void done(void *opaque, int ret)
     if (r->accounted) {
         block_acct_done(blk_get_stats(r->s->conf.blk), &r->cookie);
     }
-    finish(r, S_OK);
+    finish(r, VIRTIO_BLK_S_OK);
 }
 
 /* --- what is asked ------------------------------------------------------------------------------------ */
 
-static bool range_ok(VirtioBlk *s, uint64_t sector, uint64_t bytes)
+static bool range_ok(const VirtioBlkReq *r)
 {
-    int64_t length = blk_getlength(s->conf.blk);
-    uint64_t total = length < 0 ? 0 : length / 512, sectors = bytes / 512;
-
-    return bytes <= BDRV_MAX_REQUEST && bytes % s->conf.logical == 0 && sector % (s->conf.logical / 512) == 0
-        && sectors <= total && sector <= total - sectors;
+    return virtio_blk_range_ok(r->io.sector, r->io.data.size, r->s->conf.logical, blk_getlength(r->s->conf.blk));
 }
 
 static void account(VirtioBlkReq *r, int64_t bytes, BlockAcctType type)
@@ -143,171 +135,130 @@ static void account(VirtioBlkReq *r, int64_t bytes, BlockAcctType type)
 static void invalid(VirtioBlkReq *r, BlockAcctType type)
 {
     block_acct_invalid(blk_get_stats(r->s->conf.blk), type);
-    finish(r, S_IOERR);
+    finish(r, VIRTIO_BLK_S_IOERR);
 }
 
 static void submit_read(VirtioBlkReq *r)
 {
-    TRACE(virtio_blk_handle_read, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->sector, r->data.size);
-    if (!range_ok(r->s, r->sector, r->data.size)) {
+    TRACE(virtio_blk_handle_read, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->io.sector, r->io.data.size);
+    if (!range_ok(r)) {
         invalid(r, BLOCK_ACCT_READ);
         return;
     }
-    account(r, r->data.size, BLOCK_ACCT_READ);
-    blk_aio_preadv(r->s->conf.blk, r->sector * 512, &r->data, 0, done, r);
+    account(r, r->io.data.size, BLOCK_ACCT_READ);
+    blk_aio_preadv(r->s->conf.blk, r->io.sector * 512, &r->io.data, 0, done, r);
 }
 
 static void submit_write(VirtioBlkReq *r)
 {
-    TRACE(virtio_blk_handle_write, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->sector, r->data.size);
-    if (!range_ok(r->s, r->sector, r->data.size)) {
+    TRACE(virtio_blk_handle_write, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->io.sector, r->io.data.size);
+    if (!range_ok(r)) {
         invalid(r, BLOCK_ACCT_WRITE);
         return;
     }
-    account(r, r->data.size, BLOCK_ACCT_WRITE);
-    blk_aio_pwritev(r->s->conf.blk, r->sector * 512, &r->data, 0, done, r);
+    account(r, r->io.data.size, BLOCK_ACCT_WRITE);
+    blk_aio_pwritev(r->s->conf.blk, r->io.sector * 512, &r->io.data, 0, done, r);
 }
 
 static void get_id(VirtioBlkReq *r)
 {
-    const char *serial = r->s->serial ? r->s->serial : "";
-
-    iov_from_buf(&r->data, 0, serial, MIN(strlen(serial) + 1, MIN(r->data.size, 20)));
-    finish(r, S_OK);
+    virtio_blk_put_id(&r->io, r->s->serial ? r->s->serial : "");
+    finish(r, VIRTIO_BLK_S_OK);
 }
 
-typedef struct RangeHeader {
-    uint64_t sector;
-    uint32_t sectors, flags;
-} RangeHeader;
+/* The driver broke the rules: nothing is given back. */
+static void drop(VirtioBlkReq *r, const char *why)
+{
+    virtio_error(&r->s->vdev, "%s", why);
+    vring_discard(&r->elem);
+    g_free(r);
+}
 
 /* Discard and write zeroes: one range. */
-static void submit_range(VirtioBlkReq *r, bool zeroes)
+static void submit_range(VirtioBlkReq *r)
 {
     VirtioBlk *s = r->s;
-    uint32_t max = zeroes ? s->max_write_zeroes_sectors : s->max_discard_sectors;
-    uint8_t bad = S_OK;
-    RangeHeader h;
-    int64_t bytes;
+    bool zeroes = r->io.type == VIRTIO_BLK_T_WRITE_ZEROES;
+    VirtioBlkRange range;
+    int status = virtio_blk_parse_range(&r->io, zeroes ? s->max_write_zeroes_sectors : s->max_discard_sectors, s->conf.logical,
+                                        blk_getlength(s->conf.blk), &range);
 
-    if (r->data.size > sizeof(h)) {
-        finish(r, S_UNSUPP);
+    if (status < 0) {
+        iov_destroy(&r->io.data);
+        drop(r, "virtio-blk discard/write_zeroes header too short");
         return;
     }
-    if (iov_to_buf(&r->data, 0, &h, sizeof(h)) != sizeof(h)) {
-        VirtQueue *vq = r->elem.vq;
-
-        virtio_error(&s->vdev, "virtio-blk discard/write_zeroes header too short");
-        vq->inuse--;
-        iov_destroy(&r->data);
-        virtqueue_discard(&r->elem);
-        g_free(r);
-        return;
-    }
-    bytes = (int64_t)h.sectors * 512;
-    if (h.sectors > max || !range_ok(s, h.sector, bytes)) {
-        bad = S_IOERR;
-    } else if (h.flags & ~(zeroes ? 1u : 0u)) {
-        bad = S_UNSUPP;
-    }
-    if (bad != S_OK) {
-        if (zeroes) {
+    if (status != VIRTIO_BLK_S_OK) {
+        if (zeroes && r->io.data.size <= 16) {
             block_acct_invalid(blk_get_stats(s->conf.blk), BLOCK_ACCT_WRITE);
         }
-        finish(r, bad);
+        finish(r, status);
         return;
     }
     if (zeroes) {              /* the peer counts no discards here */
-        account(r, bytes, BLOCK_ACCT_WRITE);
-        blk_aio_pwrite_zeroes(s->conf.blk, h.sector * 512, bytes, h.flags & 1 ? BDRV_REQ_MAY_UNMAP : 0, done, r);
+        account(r, range.bytes, BLOCK_ACCT_WRITE);
+        blk_aio_pwrite_zeroes(s->conf.blk, range.offset, range.bytes, range.unmap ? BDRV_REQ_MAY_UNMAP : 0, done, r);
     } else {
-        blk_aio_pdiscard(s->conf.blk, h.sector * 512, bytes, done, r);
+        blk_aio_pdiscard(s->conf.blk, range.offset, range.bytes, done, r);
     }
 }
 
 static void submit(VirtioBlkReq *r)
 {
-    switch (r->type & ~T_BARRIER) {
-    case T_IN:
+    switch (r->io.type) {
+    case VIRTIO_BLK_T_IN:
         submit_read(r);
         break;
-    case T_OUT:
+    case VIRTIO_BLK_T_OUT:
         submit_write(r);
         break;
-    case T_FLUSH:
+    case VIRTIO_BLK_T_FLUSH:
         account(r, 0, BLOCK_ACCT_FLUSH);
         blk_aio_flush(r->s->conf.blk, done, r);
         break;
-    case T_GET_ID:
+    case VIRTIO_BLK_T_GET_ID:
         get_id(r);
         break;
-    case T_DISCARD:
-    case T_WRITE_ZEROES:
-        submit_range(r, (r->type & ~T_BARRIER) == T_WRITE_ZEROES);
+    case VIRTIO_BLK_T_DISCARD:
+    case VIRTIO_BLK_T_WRITE_ZEROES:
+        submit_range(r);
         break;
     default:
-        finish(r, S_UNSUPP);
+        finish(r, VIRTIO_BLK_S_UNSUPP);
     }
-}
-
-/* Headers and the vector of the data; false: the device is broken. */
-static bool parse(VirtioBlkReq *r)
-{
-    struct { uint32_t type, priority; uint64_t sector; } header;
-    VirtElement *e = &r->elem;
-
-    if (!e->out.size || !e->in.size) {
-        virtio_error(&r->s->vdev, "virtio-blk missing headers");
-        return false;
-    }
-    if (iov_to_buf(&e->out, 0, &header, sizeof(header)) != sizeof(header)) {
-        virtio_error(&r->s->vdev, "virtio-blk request outhdr too short");
-        return false;
-    }
-    r->type = header.type;
-    r->sector = header.sector;
-    iov_init(&r->data, e->in.niov + e->out.niov);
-    switch (r->type & ~T_BARRIER) {
-    case T_IN:
-    case T_GET_ID:
-        iov_concat(&r->data, &e->in, 0, e->in.size - 1);
-        break;
-    default:
-        iov_concat(&r->data, &e->out, sizeof(header), e->out.size - sizeof(header));
-    }
-    return true;
 }
 
 void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
-    bool suppress = virtqueue_ready(vq) && vq->notification;
+    VRing *ring = &vq->ring;
+    bool suppress = vring_ready(ring) && ring->notification;
 
     aio_plug();
     do {
         if (suppress) {
-            virtqueue_set_notification(vq, false);
+            vring_set_notification(ring, false);
         }
         for (;;) {
             VirtioBlkReq *r = g_new0(VirtioBlkReq, 1);
+            const char *wrong;
 
             r->s = s;
-            if (!virtqueue_pop(vq, &r->elem)) {
+            if (!vring_pop(ring, &r->elem)) {
                 g_free(r);
                 break;
             }
-            if (!parse(r)) {
-                vq->inuse--;
-                virtqueue_discard(&r->elem);
-                g_free(r);
+            wrong = virtio_blk_parse(&r->io, &r->elem);
+            if (wrong) {
+                drop(r, wrong);
                 break;
             }
             submit(r);
         }
         if (suppress) {
-            virtqueue_set_notification(vq, true);
+            vring_set_notification(ring, true);
         }
-    } while (!virtqueue_empty(vq));
+    } while (!vring_empty(ring));
     aio_unplug();
 }
 
@@ -362,8 +313,8 @@ void virtio_blk_drop_waiting(VirtioBlk *s)
     while (r) {
         VirtioBlkReq *next = r->next;
 
-        iov_destroy(&r->data);
-        virtqueue_discard(&r->elem);
+        iov_destroy(&r->io.data);
+        vring_discard(&r->elem);
         g_free(r);
         r = next;
     }

@@ -37,10 +37,10 @@ typedef struct VirtioScsiReq {
 
 static void push(VirtioScsiReq *q, uint32_t len)
 {
-    VirtQueue *vq = q->elem.vq;
+    VirtQueue *vq = VIRTQUEUE(q->elem.ring);
 
     iov_destroy(&q->data);
-    virtqueue_push(vq, &q->elem, len);
+    virtqueue_push(&q->elem, len);
     virtio_notify(&q->s->vdev, vq);
     g_free(q);
 }
@@ -139,14 +139,13 @@ static VirtioScsiReq *pop(VirtioScsi *s, VirtQueue *vq, unsigned out, unsigned i
     VirtioScsiReq *q = g_new0(VirtioScsiReq, 1);
 
     q->s = s;
-    if (!virtqueue_pop(vq, &q->elem)) {
+    if (!vring_pop(&vq->ring, &q->elem)) {
         g_free(q);
         return NULL;
     }
     if (q->elem.out.size < out || q->elem.in.size < in) {
         virtio_error(&s->vdev, "wrong size for virtio-scsi %s", what);
-        vq->inuse--;
-        virtqueue_discard(&q->elem);
+        vring_discard(&q->elem);
         g_free(q);
         return NULL;
     }

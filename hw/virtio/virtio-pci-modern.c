@@ -34,16 +34,16 @@ static uint32_t features_word(const VirtioPci *p)
 static uint64_t queue_read(const VirtioPci *p, const VirtQueue *vq, uint64_t offset)
 {
     switch (offset) {
-    case C_QUEUE_SIZE: return vq->num;
+    case C_QUEUE_SIZE: return vq->ring.num;
     case C_QUEUE_VECTOR: return vq->vector;
     case C_QUEUE_ENABLE: return vq->enabled;
     case C_QUEUE_NOTIFY_OFF: return vq->index;
-    case C_DESC_LO: return (uint32_t)vq->desc;
-    case C_DESC_HI: return vq->desc >> 32;
-    case C_AVAIL_LO: return (uint32_t)vq->avail;
-    case C_AVAIL_HI: return vq->avail >> 32;
-    case C_USED_LO: return (uint32_t)vq->used;
-    case C_USED_HI: return vq->used >> 32;
+    case C_DESC_LO: return (uint32_t)vq->ring.desc;
+    case C_DESC_HI: return vq->ring.desc >> 32;
+    case C_AVAIL_LO: return (uint32_t)vq->ring.avail;
+    case C_AVAIL_HI: return vq->ring.avail >> 32;
+    case C_USED_LO: return (uint32_t)vq->ring.used;
+    case C_USED_HI: return vq->ring.used >> 32;
     default: return 0;
     }
 }
@@ -84,7 +84,7 @@ static void set_half(uint64_t *slot, bool high, uint32_t v)
 static void set_queue_size(VirtioPci *p, VirtQueue *vq, uint16_t size)
 {
     if (!vq->enabled && size && size <= VIRTQUEUE_MAX_SIZE && IS_POW2(size) && vq->default_num) {
-        vq->num = size;
+        vq->ring.num = size;
     }
 }
 
@@ -105,9 +105,9 @@ static void queue_write(VirtioPci *p, VirtQueue *vq, uint64_t offset, uint32_t v
             virtio_queue_reset(p->vdev, vq->index);
         }
         break;
-    case C_DESC_LO: case C_DESC_HI: set_half(&vq->desc, offset == C_DESC_HI, v); break;
-    case C_AVAIL_LO: case C_AVAIL_HI: set_half(&vq->avail, offset == C_AVAIL_HI, v); break;
-    case C_USED_LO: case C_USED_HI: set_half(&vq->used, offset == C_USED_HI, v); break;
+    case C_DESC_LO: case C_DESC_HI: set_half(&vq->ring.desc, offset == C_DESC_HI, v); break;
+    case C_AVAIL_LO: case C_AVAIL_HI: set_half(&vq->ring.avail, offset == C_AVAIL_HI, v); break;
+    case C_USED_LO: case C_USED_HI: set_half(&vq->ring.used, offset == C_USED_HI, v); break;
     default: break;
     }
 }

@@ -96,7 +96,7 @@ static uint64_t legacy_read(void *opaque, uint64_t offset, unsigned size)
     switch (offset) {
     case L_HOST_FEATURES: return (uint32_t)(p->vdev->host_features | 1u << VIRTIO_F_BAD_FEATURE);
     case L_GUEST_FEATURES: return (uint32_t)p->vdev->guest_features;
-    case L_QUEUE_PFN: return vq ? (uint32_t)(vq->desc >> 12) : 0;
+    case L_QUEUE_PFN: return vq ? (uint32_t)(vq->ring.desc >> 12) : 0;
     case L_QUEUE_NUM: return vq ? vq->default_num : 0;
     case L_QUEUE_SEL: return p->queue_sel;
     case L_STATUS: return p->vdev->status;
@@ -137,7 +137,7 @@ static void legacy_write(void *opaque, uint64_t offset, uint64_t v, unsigned siz
     case L_QUEUE_PFN:
         if (!v) {
             virtio_pci_device_reset(p);
-        } else if (vq && vq->num) {
+        } else if (vq && vq->ring.num) {
             virtio_queue_set_legacy(p->vdev, p->queue_sel, (uint64_t)v << 12);
         }
         break;

@@ -31,7 +31,7 @@ static void kick_bh(void *opaque)
 {
     VirtQueue *vq = opaque;
 
-    if (vq->handler && virtqueue_ready(vq) && !__atomic_load_n(&vq->vdev->broken, __ATOMIC_SEQ_CST)) {
+    if (vq->handler && vring_ready(&vq->ring) && !__atomic_load_n(&vq->vdev->broken, __ATOMIC_SEQ_CST)) {
         vq->handler(vq->vdev, vq);
     }
 }
@@ -41,13 +41,14 @@ void virtio_add_queues(VirtioDevice *vdev, unsigned n)
     vdev->vqs = g_new0(VirtQueue, n);
     vdev->n_queues = n;
     for (unsigned i = 0; i < n; i++) {
-        vdev->vqs[i] = (VirtQueue) { .vdev = vdev, .index = i, .vector = VIRTIO_NO_VECTOR, .notification = true };
+        vdev->vqs[i] = (VirtQueue) { .vdev = vdev, .index = i, .vector = VIRTIO_NO_VECTOR };
+        vdev->vqs[i].ring = (VRing) { .ops = &virtqueue_ops, .broken = &vdev->broken, .features = &vdev->guest_features, .notification = true };
     }
 }
 
 void virtio_set_queue(VirtioDevice *vdev, unsigned i, uint16_t size, VirtQueueHandler *handler)
 {
-    vdev->vqs[i].num = vdev->vqs[i].default_num = size;
+    vdev->vqs[i].ring.num = vdev->vqs[i].default_num = size;
     vdev->vqs[i].handler = handler;
 }
 
@@ -85,23 +86,21 @@ void virtio_queue_reset(VirtioDevice *vdev, unsigned i)
 {
     VirtQueue *vq = &vdev->vqs[i];
 
-    vq->num = vq->default_num;
-    vq->desc = vq->avail = vq->used = 0;
+    vq->ring.num = vq->default_num;
+    vq->ring.desc = vq->ring.avail = vq->ring.used = 0;
     vq->enabled = false;
     vq->vector = VIRTIO_NO_VECTOR;
-    vq->last_avail = vq->used_idx = vq->signalled_used = 0;
-    vq->signalled_valid = false;
-    vq->notification = true;
-    vq->inuse = 0;
+    vring_restart(&vq->ring, 0);
+    vq->ring.inuse = 0;
 }
 
 void virtio_queue_set_legacy(VirtioDevice *vdev, unsigned i, uint64_t addr)
 {
     VirtQueue *vq = &vdev->vqs[i];
 
-    vq->desc = addr;
-    vq->avail = addr + 16 * (uint64_t)vq->num;
-    vq->used = ALIGN_UP(vq->avail + 4 + 2 * (uint64_t)vq->num + 2, 4096);
+    vq->ring.desc = addr;
+    vq->ring.avail = addr + 16 * (uint64_t)vq->ring.num;
+    vq->ring.used = ALIGN_UP(vq->ring.avail + 4 + 2 * (uint64_t)vq->ring.num + 2, 4096);
     vq->enabled = addr != 0;
 }
 

@@ -12,9 +12,9 @@
 
 #include "hw/device.h"
 #include "util/aio.h"
-#include "util/iov.h"
+#include "virtio/vring.h"
 
-#define VIRTQUEUE_MAX_SIZE 1024
+#define VIRTQUEUE_MAX_SIZE VRING_MAX_SIZE
 #define VIRTIO_QUEUE_MAX 1024
 #define VIRTIO_NO_VECTOR 0xffff
 
@@ -29,23 +29,13 @@ typedef struct VirtioDevice VirtioDevice;
 typedef struct VirtQueue VirtQueue;
 typedef void VirtQueueHandler(VirtioDevice *vdev, VirtQueue *vq);
 
-/* One request of the guest: what it lets us read (out) and write (in). */
-typedef struct VirtElement {
-    VirtQueue *vq;
-    uint16_t head;
-    IoVec out, in;
-} VirtElement;
-
 struct VirtQueue {
+    VRing ring;                           /* at guest addresses */
     VirtioDevice *vdev;
     int index;
-    uint16_t num, default_num;            /* size now, size offered; 0: no such queue */
-    uint64_t desc, avail, used;           /* guest addresses; 0: not set up */
+    uint16_t default_num;                 /* size offered; 0: no such queue */
     bool enabled;
     uint16_t vector;
-    uint16_t last_avail, used_idx, signalled_used;
-    bool signalled_valid, notification;
-    int inuse;                            /* elements popped and not pushed */
     VirtQueueHandler *handler;
     AioBh *kick;                          /* runs the handler in the device's context */
 };
@@ -104,20 +94,13 @@ static inline bool virtio_has(const VirtioDevice *v, unsigned bit) { return v->g
 
 /* --- the ring ---------------------------------------------------------------------------------- */
 
-/* The next request; false when there is none or the device is broken. Release with virtqueue_push or _discard. */
-bool virtqueue_pop(VirtQueue *vq, VirtElement *e);
-/* Put back what was popped last and not begun. */
-void virtqueue_unpop(VirtQueue *vq, VirtElement *e);
-/* Done: len bytes were written to the guest. Frees what e holds. */
-void virtqueue_push(VirtQueue *vq, VirtElement *e, uint32_t len);
-/* Drop without telling the guest (after a reset). */
-void virtqueue_discard(VirtElement *e);
+#define VIRTQUEUE(r) ((VirtQueue *)(r))
+extern const VRingOps virtqueue_ops;
+/* As vring_push; for memory whose changes are tracked. */
+void virtqueue_push(VirtElement *e, uint32_t len);
 /* Interrupt the guest if it wants to know. */
 void virtio_notify(VirtioDevice *vdev, VirtQueue *vq);
 void virtio_notify_config(VirtioDevice *vdev);
-bool virtqueue_empty(VirtQueue *vq);
-void virtqueue_set_notification(VirtQueue *vq, bool on);
-bool virtqueue_ready(const VirtQueue *vq);
 void virtio_error(VirtioDevice *vdev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 /* --- for the transport (main thread) -------------------------------------------------------------- */
