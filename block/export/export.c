@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "nbd-export.h"
+#include "export-drivers.h"
 #include "qapi/commands-block-export.h"
 #include "qapi/events-block-export.h"
 #include "util/cutils.h"
@@ -13,6 +13,7 @@
 static BlockExport *exports;                           /* newest first */
 static const BlockExportDriver *const drivers[BLOCK_EXPORT_TYPE__MAX] = {
     [BLOCK_EXPORT_TYPE_NBD] = &nbd_export_driver,
+    [BLOCK_EXPORT_TYPE_VHOST_USER_BLK] = &vhost_user_blk_export_driver,
 };
 static const BlockExportThreads *threads;
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "export-drivers.h"
 #include "nbd-export.h"
 
 static NbdExport *named;

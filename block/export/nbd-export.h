@@ -31,7 +31,6 @@ typedef struct NbdExport {
 } NbdExport;
 
 /* nbd-export.c */
-extern const BlockExportDriver nbd_export_driver;
 NbdExport *nbd_export_by_name(const char *name);
 NbdExport *nbd_export_next(NbdExport *e);             /* NULL starts; newest first */
 void nbd_export_facts(NbdExport *e, bool multi_conn, NbdExportFacts *facts);

@@ -72,8 +72,8 @@ class Queue:
 class FrontEnd:
     def __init__(self, path, queues=1, num=64):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(path)                 # waits while another one is served
         self.sock.settimeout(TIMEOUT)
-        self.sock.connect(path)
         self.memfd = os.memfd_create("guest")
         os.ftruncate(self.memfd, SIZE)
         self.memory = mmap.mmap(self.memfd, SIZE)
