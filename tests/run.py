@@ -27,7 +27,7 @@ SKIPPED = 77
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Run program-level tests.")
     parser.add_argument("--build", default=str(SOURCE.parent / "build"), help="the build folder")
-    parser.add_argument("--timeout", type=float, default=400, help="seconds for one test (default %(default)s)")
+    parser.add_argument("--timeout", type=float, default=900, help="seconds for one test (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default %(default)s)")
     parser.add_argument("--retries", type=int, default=0, metavar="N",
                         help="run failing tests again, alone, when there are N or fewer; say which passed then")

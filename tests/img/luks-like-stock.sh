@@ -103,10 +103,10 @@ for target in "luks key-secret=s0,$fast" "qcow2 encrypt.format=luks,encrypt.key-
     (cd ours && "$QEMU_IMG" convert $secrets -O "$1" -o "$2" plain.raw "t.$1") || fail "convert to $1"
     (cd ours && "$STOCK_QEMU_IMG" compare $secrets --image-opts driver=raw,file.filename=plain.raw "$($1 t.$1)" >/dev/null) || fail "compare $1"
 done
-run_both measure $secrets -O luks -o key-secret=s0 --size 1G
+run_both measure $secrets -O luks -o key-secret=s0,$fast --size 1G
 run_both measure -O luks --size 1G
-run_both measure $secrets -O luks -o key-secret=s0,cipher-alg=aes-128 -f raw plain.raw
-run_both measure $secrets -O qcow2 -o encrypt.format=luks,encrypt.key-secret=s0 --size 1G
+run_both measure $secrets -O luks -o key-secret=s0,$fast,cipher-alg=aes-128 -f raw plain.raw
+run_both measure $secrets -O qcow2 -o encrypt.format=luks,encrypt.key-secret=s0,encrypt.$fast --size 1G
 run_both measure $secrets -O qcow2 -o encrypt.format=luks --size 1G
 run_both measure $secrets -O qcow2 -o encrypt.format=luks,encrypt.key-secret=s0,encrypt.cipher-alg=aes-128,cluster_size=4k --size 1G
 run_both resize $secrets --image-opts "$(luks a.luks)" 5M
