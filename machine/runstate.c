@@ -26,7 +26,7 @@ typedef struct ResetEntry {
 /* Written by signal handlers and other threads, read by the main loop. */
 static struct {
     int shutdown, shutdown_signal, shutdown_pid, exit_code;
-    int reset, powerdown, wakeup, stop, stop_prepared;
+    int reset, powerdown, suspend, wakeup, stop, stop_prepared;
     bool announced;             /* SHUTDOWN was sent with the request */
 } requests = { .stop = VM_STATE_MAX };
 
@@ -196,14 +196,96 @@ void vm_powerdown_request(void)
     aio_notify(aio_main_context());
 }
 
+void vm_suspend_request(void)
+{
+    if (state == VM_RUNNING) {
+        __atomic_store_n(&requests.suspend, 1, __ATOMIC_SEQ_CST);
+        aio_notify(aio_main_context());
+    }
+}
+
+void vm_suspend_disk_request(void)
+{
+    if (vm_events.suspend_disk) {
+        vm_events.suspend_disk();
+    }
+    vm_shutdown_request(VM_CAUSE_GUEST_SHUTDOWN);
+}
+
+static void (*wakeup_fn)(void *opaque, VmWakeup reason);
+static void *wakeup_opaque;
+
+void vm_wakeup_listener(void (*fn)(void *opaque, VmWakeup reason), void *opaque)
+{
+    wakeup_fn = fn;
+    wakeup_opaque = opaque;
+}
+
+bool vm_wakeup_supported(void) { return wakeup_fn != NULL; }
+
+void vm_wakeup(VmWakeup reason)
+{
+    if (state == VM_SUSPENDED) {
+        state = VM_RUNNING;
+        __atomic_store_n(&requests.wakeup, reason, __ATOMIC_SEQ_CST);
+        aio_notify(aio_main_context());
+    }
+}
+
 void vm_wakeup_request(Error **errp)
 {
-    if (state != VM_SUSPENDED) {
+    if (!vm_wakeup_supported()) {
+        error_setg(errp, "wake-up from suspend is not supported by this guest");
+    } else if (state != VM_SUSPENDED) {
         error_setg(errp, "Unable to wake up: guest is not in suspended state");
-        return;
+    } else {
+        vm_wakeup(VM_WAKEUP_OTHER);
     }
-    __atomic_store_n(&requests.wakeup, 1, __ATOMIC_SEQ_CST);
-    aio_notify(aio_main_context());
+}
+
+void vm_watchdog_expired(void)
+{
+    int action = vm_actions.watchdog;
+
+    if (vm_events.watchdog) {
+        vm_events.watchdog(action);
+    }
+    switch (action) {
+    case VM_WATCHDOG_RESET: vm_reset_request(VM_CAUSE_GUEST_RESET); break;
+    case VM_WATCHDOG_SHUTDOWN: vm_powerdown_request(); break;
+    case VM_WATCHDOG_POWEROFF:                       /* ends at once: nothing more is told */
+        requests.announced = true;
+        vm_actions.shutdown = VM_SHUTDOWN_POWEROFF;
+        vm_shutdown_request(VM_CAUSE_GUEST_SHUTDOWN);
+        break;
+    case VM_WATCHDOG_PAUSE: vm_stop_request(VM_WATCHDOG); break;
+    case VM_WATCHDOG_DEBUG: fprintf(stderr, "watchdog: timer fired\n"); break;
+    default: break;                                  /* an NMI has no processor to go to */
+    }
+}
+
+void vm_guest_panicked(void)
+{
+    bool pause = vm_actions.panic == VM_PANIC_PAUSE
+        || (vm_actions.panic == VM_PANIC_SHUTDOWN && vm_actions.shutdown == VM_SHUTDOWN_PAUSE);
+    const char *action = pause ? "pause" : vm_actions.panic == VM_PANIC_NONE ? "run" : "poweroff";
+
+    if (vm_events.guest_panicked) {
+        vm_events.guest_panicked(action);
+    }
+    if (pause || vm_actions.panic != VM_PANIC_NONE) {
+        vm_stop(VM_GUEST_PANICKED);
+    }
+    if (!pause && vm_actions.panic != VM_PANIC_NONE) {
+        vm_shutdown_request_with_code(VM_CAUSE_GUEST_PANIC, vm_actions.panic == VM_PANIC_EXIT_FAILURE);
+    }
+}
+
+void vm_guest_crashloaded(void)
+{
+    if (vm_events.guest_crashloaded) {
+        vm_events.guest_crashloaded();
+    }
 }
 
 void vm_killed(int sig, int pid)
@@ -342,6 +424,12 @@ static bool take_requests(void)
     if (__atomic_load_n(&requests.stop, __ATOMIC_SEQ_CST) != VM_STATE_MAX) {
         vm_stop(__atomic_exchange_n(&requests.stop, VM_STATE_MAX, __ATOMIC_SEQ_CST));
     }
+    if (__atomic_exchange_n(&requests.suspend, 0, __ATOMIC_SEQ_CST) && vm_running()) {
+        state = VM_SUSPENDED;
+        if (vm_events.suspend) {
+            vm_events.suspend();
+        }
+    }
     cause = __atomic_exchange_n(&requests.shutdown, VM_CAUSE_NONE, __ATOMIC_SEQ_CST);
     if (cause && do_shutdown(cause)) {
         return true;
@@ -350,8 +438,12 @@ static bool take_requests(void)
     if (cause) {
         do_reset(cause);
     }
-    if (__atomic_exchange_n(&requests.wakeup, 0, __ATOMIC_SEQ_CST)) {
-        state = VM_RUNNING;
+    cause = __atomic_exchange_n(&requests.wakeup, 0, __ATOMIC_SEQ_CST);
+    if (cause) {
+        if (wakeup_fn) {
+            wakeup_fn(wakeup_opaque, cause);
+        }
+        vm_system_reset(VM_CAUSE_NONE);
         if (vm_events.wakeup) {
             vm_events.wakeup();
         }

@@ -15,6 +15,31 @@ static void send_resume(void) { qapi_event_send_RESUME(); }
 static void send_powerdown(void) { qapi_event_send_POWERDOWN(); }
 static void send_wakeup(void) { qapi_event_send_WAKEUP(); }
 
+static void send_suspend(void) { qapi_event_send_SUSPEND(); }
+static void send_suspend_disk(void) { qapi_event_send_SUSPEND_DISK(); }
+
+static void send_watchdog(int action)
+{
+    WatchdogEvent data = { .action = (WatchdogAction)action };
+
+    qapi_event_send_WATCHDOG(&data);
+}
+
+static void send_guest_panicked(const char *action)
+{
+    GuestPanickedEvent data = { 0 };
+
+    GuestPanicAction_parse(action, &data.action);
+    qapi_event_send_GUEST_PANICKED(&data);
+}
+
+static void send_guest_crashloaded(void)
+{
+    GuestCrashloadedEvent data = { .action = GUEST_PANIC_ACTION_RUN };
+
+    qapi_event_send_GUEST_CRASHLOADED(&data);
+}
+
 static void send_shutdown(bool guest, VmCause cause)
 {
     ShutdownEvent data = { .guest = guest, .reason = (ShutdownCause)cause };
@@ -43,7 +68,8 @@ static bool device_exists(const char *id) { return device_resolve(id) != NULL; }
 
 void events_init(void)
 {
-    vm_events = (VmEvents) { send_stop, send_resume, send_shutdown, send_reset, send_powerdown, send_wakeup };
+    vm_events = (VmEvents) { send_stop, send_resume, send_shutdown, send_reset, send_powerdown, send_wakeup,
+                             send_suspend, send_suspend_disk, send_watchdog, send_guest_panicked, send_guest_crashloaded };
     device_event_deleted = send_deleted;
     blk_set_vm_stop_hook(vm_stop_request_prepare, stop_for_io_error);
     blk_set_device_exists_hook(device_exists);

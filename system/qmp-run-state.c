@@ -58,8 +58,7 @@ void qmp_quit(Error **errp) { vm_quit(); }
 void qmp_system_reset(Error **errp) { vm_reset_request(VM_CAUSE_HOST_QMP_SYSTEM_RESET); }
 void qmp_system_powerdown(Error **errp) { vm_powerdown_request(); }
 
-/* No board puts itself to sleep yet. */
-void qmp_system_wakeup(Error **errp) { error_setg(errp, "wake-up from suspend is not supported by this guest"); }
+void qmp_system_wakeup(Error **errp) { vm_wakeup_request(errp); }
 
 void qmp_watchdog_set_action(const WatchdogSetActionArgs *arg, Error **errp) { vm_actions.watchdog = arg->action; }
 

@@ -11,46 +11,64 @@
 #include "machine/runstate.h"
 #include "util/aio.h"
 
-enum { STS_TIMER = 1, STS_BUTTON = 0x100, STS_WAKE = 0x8000, CTL_SCI = 1, CTL_SLEEP = 0x2000 };
+enum { STS_TIMER = 1, STS_BUTTON = 0x100, STS_RTC = 0x400, STS_WAKE = 0x8000, CTL_SCI = 1, CTL_SLEEP = 0x2000 };
 #define TIMER_HZ 3579545LL
+
+static int64_t ticks_now(void)
+{
+    return (unsigned __int128)aio_clock_ns(AIO_CLOCK_VIRTUAL) * TIMER_HZ / 1000000000;
+}
+
+/* The timer's top bit changes each 2^23 ticks: that is told in the status until acknowledged. */
+static uint16_t status_now(AcpiRegs *a)
+{
+    if (ticks_now() >= a->overflow) {
+        a->status |= STS_TIMER;
+    }
+    return a->status;
+}
 
 static void update_sci(AcpiRegs *a)
 {
-    bool level = a->status & a->enable & (STS_TIMER | STS_BUTTON | 0x620);
+    bool level = status_now(a) & a->enable & (STS_TIMER | STS_BUTTON | 0x620);
 
     for (int i = 0; i < a->gpe_len; i++) {
         level |= a->gpe_status[i] & a->gpe_enable[i];
     }
     irq_set(a->sci, level);
+    if ((a->enable & STS_TIMER) && !(a->status & STS_TIMER)) {
+        aio_timer_mod_ns(a->timer, (unsigned __int128)a->overflow * 1000000000 / TIMER_HZ + 1);
+    } else {
+        aio_timer_del(a->timer);
+    }
 }
 
-static uint32_t timer_now(void)
-{
-    int64_t ns = aio_clock_ns(AIO_CLOCK_VIRTUAL);
-
-    return (uint32_t)((unsigned __int128)ns * TIMER_HZ / 1000000000) & 0xffffff;
-}
+static void timer_overflows(void *opaque) { update_sci(opaque); }
 
 static uint64_t pm_read(void *opaque, uint64_t offset, unsigned size)
 {
     AcpiRegs *a = opaque;
 
     switch (offset & ~1u) {
-    case 0: return a->status >> (8 * (offset & 1));
+    case 0: return status_now(a) >> (8 * (offset & 1));
     case 2: return a->enable >> (8 * (offset & 1));
     case 4: return a->control >> (8 * (offset & 1));
-    case 8: case 10: return timer_now() >> (8 * (offset & 3));
+    case 8: case 10: return (ticks_now() & 0xffffff) >> (8 * (offset & 3));
     default: return 0;
     }
 }
 
-/* Sleep type 0: off; 1: suspend to RAM (not offered); s4_value: suspend to disk, which ends the machine too. */
+/* Sleep type 0: off; 1: suspend to RAM; s4_value: suspend to disk, which ends the machine too. */
 static void sleep_requested(AcpiRegs *a)
 {
     unsigned type = (a->control >> 10) & 7;
 
-    if (type == 0 || type == a->s4_value) {
+    if (type == 0) {
         vm_shutdown_request(VM_CAUSE_GUEST_SHUTDOWN);
+    } else if (type == 1) {
+        vm_suspend_request();
+    } else if (type == a->s4_value) {
+        vm_suspend_disk_request();
     }
 }
 
@@ -60,7 +78,12 @@ static void pm_write(void *opaque, uint64_t offset, uint64_t value, unsigned siz
     uint16_t v = size == 1 && (offset & 1) ? value << 8 : value;
 
     switch (offset & ~1u) {
-    case 0: a->status &= ~v; break;
+    case 0:
+        if (status_now(a) & v & STS_TIMER) {
+            a->overflow = (ticks_now() + 0x800000) & ~0x7fffffLL;
+        }
+        a->status &= ~v;
+        break;
     case 2: a->enable = v; break;
     case 4:
         a->control = v & ~CTL_SLEEP;
@@ -129,17 +152,28 @@ static void power_button(void *opaque)
 {
     AcpiRegs *a = opaque;
 
-    a->status |= STS_BUTTON;
-    update_sci(a);
+    if (a->enable & STS_BUTTON) {
+        a->status |= STS_BUTTON;
+        update_sci(a);
+    }
+}
+
+static void woken(void *opaque, VmWakeup reason)
+{
+    AcpiRegs *a = opaque;
+
+    a->wake = STS_WAKE | (reason == VM_WAKEUP_RTC ? STS_RTC : reason == VM_WAKEUP_TIMER ? STS_TIMER : STS_BUTTON);
 }
 
 void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len)
 {
     a->gpe_len = gpe_len;
     a->sci = gsi_source(9);
+    a->timer = aio_timer_new(aio_main_context(), AIO_CLOCK_VIRTUAL, timer_overflows, a);
     a->pm = io_region_new(IO_SPACE_PORT, "acpi", pm_size, &pm_ops, a);
     a->gpe = io_region_new(IO_SPACE_PORT, "acpi-gpe0", 2 * gpe_len, &gpe_ops, a);
     vm_powerdown_listener(power_button, a);
+    vm_wakeup_listener(woken, a);
 }
 
 void acpi_map(AcpiRegs *a, uint16_t base, bool on)
@@ -151,7 +185,14 @@ void acpi_map(AcpiRegs *a, uint16_t base, bool on)
     }
 }
 
-void acpi_map_gpe(AcpiRegs *a, uint16_t base) { io_region_map(a->gpe, base, 1); }
+void acpi_map_gpe(AcpiRegs *a, uint16_t base)
+{
+    if (base) {
+        io_region_map(a->gpe, base, 1);
+    } else {
+        io_region_unmap(a->gpe);
+    }
+}
 
 void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host)
 {
@@ -182,7 +223,9 @@ void acpi_reset(AcpiRegs *a)
 {
     uint32_t going = a->slots_down;
 
-    a->status = a->enable = a->control = 0;
+    a->status = a->wake;                 /* a reset that ends a sleep leaves the reason */
+    a->wake = a->enable = a->control = 0;
+    a->overflow = 0;
     memset(a->gpe_status, 0, sizeof(a->gpe_status));
     memset(a->gpe_enable, 0, sizeof(a->gpe_enable));
     a->slots_up = a->slots_down = 0;

@@ -197,7 +197,7 @@ static void print_type(const TypeInfo *type)
 static void print_all(void)
 {
     static const char *const names[DEVICE_CATEGORY_MAX] = {
-        "Controller/Bridge/Hub", "USB", "Storage", "Network", "Input", "Display", "Sound", "Misc", "CPU",
+        "Controller/Bridge/Hub", "USB", "Storage", "Network", "Input", "Display", "Sound", "Misc", "CPU", "Watchdog",
     };
     g_autoptr(GPtrArray) list = type_list();
     bool any = false;

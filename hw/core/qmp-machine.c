@@ -9,6 +9,7 @@
 #include "accel/accel.h"
 #include "hw/machine.h"
 #include "machine/memory.h"
+#include "machine/runstate.h"
 #include "qapi/commands-machine-target.h"
 #include "qapi/commands-machine.h"
 
@@ -43,7 +44,13 @@ MachineInfoList *qmp_query_machines(Error **errp)
     return list;
 }
 
-CurrentMachineParams *qmp_query_current_machine(Error **errp) { return CurrentMachineParams_new(); }
+CurrentMachineParams *qmp_query_current_machine(Error **errp)
+{
+    CurrentMachineParams *p = CurrentMachineParams_new();
+
+    p->wakeup_suspend_support = vm_wakeup_supported();
+    return p;
+}
 
 TargetInfo *qmp_query_target(Error **errp)
 {
@@ -68,7 +75,13 @@ GuidInfo *qmp_query_vm_generation_id(Error **errp)
     return NULL;
 }
 
-void qmp_inject_nmi(Error **errp) { error_setg(errp, "this feature or command is not currently supported"); }
+/* A PC takes it, and its processors, which stand at reset, do nothing about it. */
+void qmp_inject_nmi(Error **errp)
+{
+    if (!machine_class(machine_current())->default_cpu_type) {
+        error_setg(errp, "machine does not provide NMIs");
+    }
+}
 
 /* --- processors ----------------------------------------------------------------------------------- */
 

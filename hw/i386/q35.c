@@ -151,9 +151,7 @@ static void lpc_written(PciDevice *d, unsigned offset, unsigned size)
     uint16_t base = pci_get16(d, 0x40) & 0xff80;
 
     acpi_map(&l->acpi, base, (d->config[0x44] & 0x80) && base);
-    if (base && (d->config[0x44] & 0x80)) {
-        acpi_map_gpe(&l->acpi, base + 0x20);
-    }
+    acpi_map_gpe(&l->acpi, base && (d->config[0x44] & 0x80) ? base + 0x20 : 0);
     for (int line = 0; line < 8; line++) {
         route_line(l, line);
     }

@@ -10,7 +10,9 @@
 #include "hw/pci.h"
 
 typedef struct AcpiRegs {
-    uint16_t status, enable, control;
+    uint16_t status, enable, control, wake;
+    int64_t overflow;             /* of the timer, in its ticks: the next that sets its status bit */
+    struct AioTimer *timer;
     uint8_t gpe_status[16], gpe_enable[16];
     int gpe_len;                  /* bytes of status, then as many of enable */
     uint8_t s4_value;
@@ -23,7 +25,7 @@ typedef struct AcpiRegs {
 /* Registers at pm_base (mapped by acpi_map), events; SCI is global interrupt 9. */
 void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len);
 void acpi_map(AcpiRegs *a, uint16_t pm_base, bool on);
-void acpi_map_gpe(AcpiRegs *a, uint16_t base);
+void acpi_map_gpe(AcpiRegs *a, uint16_t base);       /* 0: nowhere */
 void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host);
 void acpi_reset(AcpiRegs *a);
 /* A slot got a device, or is asked to give one up. */

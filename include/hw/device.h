@@ -19,7 +19,7 @@ typedef struct Bus Bus;
 /* In the order in which -device help prints its sections. */
 typedef enum DeviceCategory {
     DEVICE_BRIDGE, DEVICE_USB, DEVICE_STORAGE, DEVICE_NETWORK, DEVICE_INPUT, DEVICE_DISPLAY, DEVICE_SOUND, DEVICE_MISC,
-    DEVICE_CPU, DEVICE_CATEGORY_MAX
+    DEVICE_CPU, DEVICE_WATCHDOG, DEVICE_CATEGORY_MAX
 } DeviceCategory;
 
 typedef struct DeviceClass {

@@ -55,7 +55,22 @@ void vm_quit(void);
 void vm_shutdown_request_with_code(VmCause cause, int exit_code);
 void vm_reset_request(VmCause cause);
 void vm_powerdown_request(void);
+/* The guest goes to sleep (nothing unless it runs); then only a wake-up or a reset helps. */
+void vm_suspend_request(void);
+/* The guest saves itself to disk and ends the machine. */
+void vm_suspend_disk_request(void);
+typedef enum VmWakeup { VM_WAKEUP_RTC = 1, VM_WAKEUP_TIMER, VM_WAKEUP_OTHER } VmWakeup;
+/* From devices: ignored when not asleep.  The machine is reset and runs. */
+void vm_wakeup(VmWakeup reason);
+/* A board that can sleep: fn is told of wake-ups, before the reset. */
+void vm_wakeup_listener(void (*fn)(void *opaque, VmWakeup reason), void *opaque);
+bool vm_wakeup_supported(void);
+/* The command: errors when there is nothing to wake. */
 void vm_wakeup_request(Error **errp);
+/* A watchdog bit, or the guest told that it crashed (or that its crash kernel took over): do what the actions say. */
+void vm_watchdog_expired(void);
+void vm_guest_panicked(void);
+void vm_guest_crashloaded(void);
 void vm_killed(int signal, int pid);             /* async-signal-safe */
 /* Event POWERDOWN aside: what the board does when the power button is pressed. */
 void vm_powerdown_listener(void (*fn)(void *opaque), void *opaque);
@@ -98,6 +113,11 @@ typedef struct VmEvents {
     void (*reset)(bool guest, VmCause cause);
     void (*powerdown)(void);
     void (*wakeup)(void);
+    void (*suspend)(void);
+    void (*suspend_disk)(void);
+    void (*watchdog)(int action);                     /* VmWatchdogAction */
+    void (*guest_panicked)(const char *action);       /* "pause", "poweroff", "run" */
+    void (*guest_crashloaded)(void);
 } VmEvents;
 extern VmEvents vm_events;
 
