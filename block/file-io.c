@@ -5,13 +5,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "file.h"
 #include "util/cutils.h"
+
+#ifndef IOV_MAX
+#define IOV_MAX 1024
+#endif
+
+#define LARGE_WRITE ((int64_t)(256 * KiB))
 
 static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset, int64_t bytes, IoVec *qiov,
                                           size_t qiov_offset, unsigned flags)
@@ -38,12 +46,71 @@ int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t byte
     return n < 0 ? (int)n : 0;
 }
 
+/*
+ * A cached write that takes longer than waking a worker for it.  One at a time: the file system allows no more, and
+ * waiting for its lock would spin on another core.
+ */
+typedef struct LargeWrite {
+    FileState *s;
+    int64_t offset, bytes;
+    const struct iovec *iov;
+    int niov, flags;
+    int64_t result;
+} LargeWrite;
+
+/*
+ * Blocks for a range that lies in a hole or past the end: unless they are there, ext4 does half of its work for a
+ * cached write block by block.  When this fails the write tells what is wrong, or does without.
+ */
+static void reserve_blocks(const LargeWrite *w)
+{
+    int64_t data = lseek(w->s->fd, w->offset, SEEK_DATA);
+
+    if ((data < 0 && errno == ENXIO) || data >= w->offset + w->bytes) {
+        fallocate(w->s->fd, 0, w->offset, w->bytes);
+    }
+}
+
+static int large_write(void *arg)
+{
+    LargeWrite *w = arg;
+
+    if (w->s->reserves) {
+        reserve_blocks(w);
+    }
+    do {
+        w->result = pwritev2(w->s->fd, w->iov, MIN(w->niov, IOV_MAX), w->offset, w->flags);
+    } while (w->result < 0 && errno == EINTR);
+    w->result = w->result < 0 ? -errno : w->result;
+    return 0;
+}
+
+static int64_t coroutine_fn file_write_large(FileState *s, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, bool fua)
+{
+    LargeWrite w = { .s = s, .offset = offset, .bytes = bytes, .flags = fua ? RWF_DSYNC : 0 };
+    g_autofree struct iovec *scratch = NULL;
+    struct iovec *iov;
+
+    iov_slice(qiov, qo, bytes, &iov, &w.niov, &scratch);
+    w.iov = iov;
+    thread_pool_co_run_queued(&s->large_writes, large_write, &w);
+    return w.result;
+}
+
 int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
                                BdrvRequestFlags f)
 {
-    int64_t n = file_transfer(bs->opaque, AIO_OP_WRITE, offset, bytes, qiov, qo,
-                              f & BDRV_REQ_FUA ? AIO_REQ_FUA : 0);
+    FileState *s = bs->opaque;
+    bool fua = f & BDRV_REQ_FUA;
+    int64_t n = 0, rest;
 
+    if (bytes > LARGE_WRITE && s->engine == AIO_ENGINE_THREADS && !(s->open_flags & O_DIRECT) && !s->device) {
+        n = file_write_large(s, offset, bytes, qiov, qo, fua);
+    }
+    if (n >= 0 && n < bytes) {
+        rest = file_transfer(s, AIO_OP_WRITE, offset + n, bytes - n, qiov, qo + n, fua ? AIO_REQ_FUA : 0);
+        n = rest < 0 ? rest : n + rest;
+    }
     return n < 0 ? (int)n : n < bytes ? -ENOSPC : 0;
 }
 

@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "drivers.h"
 #include "file.h"
@@ -181,6 +183,13 @@ static int check_kind(BlockDriverState *bs, const char *filename, bool want_devi
     return 0;
 }
 
+static bool is_ext4(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
 static int open_common(BlockDriverState *bs, QDict *options, int flags, bool want_device, Error **errp)
 {
     FileState *s = bs->opaque;
@@ -208,6 +217,7 @@ static int open_common(BlockDriverState *bs, QDict *options, int flags, bool wan
         return ret;
     }
     find_alignment(s);
+    s->reserves = !s->device && is_ext4(s->fd);
     bs->supported_read_flags = BDRV_REQ_REGISTERED_BUF;
     bs->supported_write_flags = BDRV_REQ_FUA | BDRV_REQ_REGISTERED_BUF;
     bs->supported_zero_flags = BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK;

@@ -9,12 +9,14 @@
 #include <errno.h>
 #include "img/convert.h"
 
-static void report_failure(Convert *c, const char *doing, int64_t offset, int err)
+/* Passes ret on; a failure is told once, with the place where its job starts. */
+static int report_failure(Convert *c, const char *doing, const ImgJob *job, int ret)
 {
-    if (!c->failed) {
-        error_report("error while %s at byte %" PRId64 ": %s", doing, offset, strerror(-err));
+    if (ret < 0 && !c->failed) {
+        error_report("error while %s at byte %" PRId64 ": %s", doing, job->offset, strerror(-ret));
+        c->failed = true;
     }
-    c->failed = true;
+    return ret;
 }
 
 /* ---- reading ---- */
@@ -38,9 +40,12 @@ static void coroutine_fn salvage(const Convert *c, const ConvertSource *s, int64
     memset(buf, 0, bytes);
 }
 
-/* Read [offset, offset + bytes) of the concatenated sources. */
-static int coroutine_fn read_sources(Convert *c, int64_t offset, int64_t bytes, uint8_t *buf)
+/* Read the job's range of the concatenated sources. */
+static int coroutine_fn read_sources(Convert *c, const ImgJob *job)
 {
+    int64_t offset = job->offset, bytes = job->bytes;
+    uint8_t *buf = job->buffer;
+
     for (int i = 0; i < c->nsources && bytes; i++) {
         const ConvertSource *s = &c->source[i];
         int64_t at = offset - s->start, n = MIN(bytes, s->bytes - at);
@@ -55,8 +60,7 @@ static int coroutine_fn read_sources(Convert *c, int64_t offset, int64_t bytes, 
             ret = blk_pread(s->blk, at, n, buf, 0);
         }
         if (ret < 0) {
-            report_failure(c, "reading", offset, ret);
-            return ret;
+            return report_failure(c, "reading", job, ret);
         }
         offset += n;
         bytes -= n;
@@ -68,40 +72,16 @@ static int coroutine_fn read_sources(Convert *c, int64_t offset, int64_t bytes, 
 /* ---- writing ---- */
 static int coroutine_fn write_zeroes(Convert *c, int64_t offset, int64_t bytes)
 {
-    int ret;
-
-    if (c->zero_init) {
-        return 0;
-    }
-    ret = blk_pwrite_zeroes(c->target, offset, bytes, c->opt->min_sparse ? BDRV_REQ_MAY_UNMAP : 0);
-    if (ret < 0) {
-        report_failure(c, "writing", offset, ret);
-    }
-    return ret;
-}
-
-static int coroutine_fn write_plain(Convert *c, int64_t offset, int64_t bytes, const uint8_t *buf)
-{
-    int ret = blk_pwrite(c->target, offset, bytes, buf, 0);
-
-    if (ret < 0) {
-        report_failure(c, "writing", offset, ret);
-    }
-    return ret;
+    return c->zero_init ? 0
+        : blk_pwrite_zeroes(c->target, offset, bytes, c->opt->min_sparse ? BDRV_REQ_MAY_UNMAP : 0);
 }
 
 static int coroutine_fn write_compressed(Convert *c, int64_t offset, int64_t bytes, const uint8_t *buf)
 {
-    int ret;
-
     if (c->opt->min_sparse && buffer_is_zero(buf, bytes)) {
         return write_zeroes(c, offset, bytes);
     }
-    ret = blk_pwrite_compressed(c->target, offset, bytes, buf);
-    if (ret < 0) {
-        report_failure(c, "writing", offset, ret);
-    }
-    return ret;
+    return blk_pwrite_compressed(c->target, offset, bytes, buf);
 }
 
 /*
@@ -137,7 +117,7 @@ static int coroutine_fn write_sparse(Convert *c, int64_t offset, int64_t bytes, 
         int ret;
 
         n = next_piece(c, offset, buf, bytes, &zero);
-        ret = zero ? write_zeroes(c, offset, n) : write_plain(c, offset, n, buf);
+        ret = zero ? write_zeroes(c, offset, n) : blk_pwrite(c->target, offset, n, buf, 0);
         if (ret < 0) {
             return ret;
         }
@@ -165,9 +145,18 @@ static bool coroutine_fn offload(Convert *c, const ImgJob *job)
     return true;
 }
 
+static int coroutine_fn write_data(Convert *c, const ImgJob *job)
+{
+    int ret = c->compressed ? write_compressed(c, job->offset, job->bytes, job->buffer)
+            : c->opt->min_sparse ? write_sparse(c, job->offset, job->bytes, job->buffer)
+            : blk_pwrite(c->target, job->offset, job->bytes, job->buffer, 0);
+
+    return report_failure(c, "writing", job, ret);
+}
+
 static int coroutine_fn copy_data(Convert *c, ImgPipeline *p, ImgJob *job)
 {
-    int ret = read_sources(c, job->offset, job->bytes, job->buffer);
+    int ret = read_sources(c, job);
 
     if (ret < 0) {
         return ret;
@@ -175,14 +164,7 @@ static int coroutine_fn copy_data(Convert *c, ImgPipeline *p, ImgJob *job)
     if (!c->opt->out_of_order) {
         img_pipeline_turn(p, job);
     }
-    if (img_pipeline_failed(p)) {
-        return 0;
-    }
-    if (c->compressed) {
-        return write_compressed(c, job->offset, job->bytes, job->buffer);
-    }
-    return c->opt->min_sparse ? write_sparse(c, job->offset, job->bytes, job->buffer)
-                              : write_plain(c, job->offset, job->bytes, job->buffer);
+    return img_pipeline_failed(p) ? 0 : write_data(c, job);
 }
 
 static int coroutine_fn convert_work(void *opaque, ImgPipeline *p, ImgJob *job)
@@ -194,7 +176,7 @@ static int coroutine_fn convert_work(void *opaque, ImgPipeline *p, ImgJob *job)
         if (!c->opt->out_of_order) {
             img_pipeline_turn(p, job);
         }
-        ret = write_zeroes(c, job->offset, job->bytes);
+        ret = report_failure(c, "writing", job, write_zeroes(c, job->offset, job->bytes));
     } else {
         ret = offload(c, job) ? 0 : copy_data(c, p, job);
     }
@@ -225,7 +207,7 @@ int convert_copy(Convert *c)
     } else {
         img_progress_total(c->total);
     }
-    ret = img_pipeline_run(&ops, c, c->opt->workers, c->chunk);
+    ret = img_pipeline_run(&ops, c, c->workers, c->chunk);
     if (ret < 0 && !c->failed) {
         error_report("error while converting: %s", strerror(-ret));
     }

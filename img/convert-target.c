@@ -8,6 +8,9 @@
 #include "img/convert.h"
 
 #define DEFAULT_CHUNK (2 * MiB)
+#define DEFAULT_WORKERS 8
+#define CACHED_CHUNK ((int64_t)(512 * KiB))
+#define CACHED_WORKERS 4
 
 static bool describes(const OptDesc *table, const char *name)
 {
@@ -218,16 +221,33 @@ static bool measure_target(Convert *c)
     return true;
 }
 
+/*
+ * Between files in the page cache the memory is the limit: all buffers together must stay in the processor's cache
+ * from the read to the write.  Zeroes are found in small jobs as in large ones only if they are looked for unit by unit.
+ */
+static bool small_jobs_do(const Convert *c)
+{
+    return !(c->opt->target.flags & BDRV_O_NOCACHE) && lies_in_files(blk_bs(c->target)) &&
+           c->cluster_size <= CACHED_CHUNK && c->zero_unit <= CACHED_CHUNK &&
+           (!c->opt->min_sparse || c->opt->min_sparse == c->zero_unit);
+}
+
 static void choose_units(Convert *c)
 {
     int64_t sparse = c->opt->min_sparse, limit = blk_get_max_transfer(c->target);
+    bool small;
 
     c->zero_unit = BDRV_SECTOR_SIZE;
     while (c->zero_unit * 2 <= sparse) {
         c->zero_unit *= 2;
     }
     c->zero_unit = MAX(c->zero_unit, (int64_t)blk_get_request_alignment(c->target));
-    c->chunk = limit > 0 && limit < (int64_t)DEFAULT_CHUNK ? limit : (int64_t)DEFAULT_CHUNK;
+    small = small_jobs_do(c);
+    c->chunk = small ? CACHED_CHUNK : (int64_t)DEFAULT_CHUNK;
+    c->workers = c->opt->workers ?: small && !c->compressed ? CACHED_WORKERS : DEFAULT_WORKERS;
+    if (limit > 0 && limit < c->chunk) {
+        c->chunk = limit;
+    }
     if (c->compressed) {
         c->chunk = c->cluster_size;
     }

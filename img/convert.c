@@ -240,7 +240,7 @@ static int run(ConvertOptions *o, int count, char **names)
 
 int img_convert(int argc, char **argv)
 {
-    ConvertOptions o = { .min_sparse = 4 * KiB, .workers = 8 };
+    ConvertOptions o = { .min_sparse = 4 * KiB };
     int first = 0, count, ret = EXIT_FAILURE;
 
     if (parse_command_line(argc, argv, &o, &first)) {

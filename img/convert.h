@@ -27,7 +27,7 @@ typedef struct ConvertOptions {
     bool sparse_given;
     int64_t min_sparse;                 /* bytes; 0: no zero detection */
     int64_t rate;                       /* bytes a second, 0: unlimited */
-    long workers;
+    long workers;                       /* 0: as many as suit */
 } ConvertOptions;
 
 typedef struct ConvertSource {
@@ -53,6 +53,7 @@ typedef struct Convert {
     bool compressed;
     int64_t cluster_size;               /* of the target; unit of compressed writes */
     int64_t chunk;                      /* bytes in one job at most */
+    int workers;                        /* jobs at the same time */
     int64_t zero_unit;                  /* zeroes are looked for in aligned pieces of this size */
 
     /* the scanner; under the pipeline's take lock */

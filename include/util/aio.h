@@ -102,6 +102,12 @@ void aio_set_batch(bool on);
 
 /* Blocking work in a worker thread; the coroutine sleeps meanwhile. Returns what fn returns. */
 int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg);
+/*
+ * Jobs that exclude each other: one worker does them in the order of their coming, never in place.  For work that takes
+ * longer than waking a worker.  Zero is an empty queue; it must stay while a job is in it.
+ */
+typedef struct ThreadQueue { bool busy; struct PoolJob *first, *last; } ThreadQueue;
+int coroutine_fn thread_pool_co_run_queued(ThreadQueue *q, int (*fn)(void *arg), void *arg);
 /* Bounds on worker threads for the whole program (default 0..64). */
 void thread_pool_set_limits(int min, int max);
 

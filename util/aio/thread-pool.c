@@ -22,6 +22,7 @@ struct PoolJob {
     void *arg;
     int ret;
     bool worked;                   /* by a worker */
+    ThreadQueue *queue;            /* that it belongs to, or NULL; its fields are under `lock` too */
     Coroutine *co;
 };
 
@@ -69,6 +70,33 @@ static PoolJob *take_job(void)
     return job;
 }
 
+/* What is to be done after a job of this queue. */
+static PoolJob *next_in_queue(ThreadQueue *q)
+{
+    PoolJob *job;
+
+    pthread_mutex_lock(&lock);
+    job = q->first;
+    q->busy = job != NULL;
+    if (job) {
+        q->first = job->next;
+    }
+    pthread_mutex_unlock(&lock);
+    return job;
+}
+
+static void do_job(PoolJob *job)
+{
+    PoolJob *next;
+
+    for (; job; job = next) {
+        job->ret = job->fn(job->arg);
+        job->worked = true;
+        next = job->queue ? next_in_queue(job->queue) : NULL;
+        aio_co_schedule(job->co->home, job->co);    /* job and its queue may be gone after this */
+    }
+}
+
 static void *worker(void *unused)
 {
     PoolJob *job;
@@ -76,9 +104,7 @@ static void *worker(void *unused)
     pthread_mutex_lock(&lock);
     while ((job = take_job())) {
         pthread_mutex_unlock(&lock);
-        job->ret = job->fn(job->arg);
-        job->worked = true;
-        aio_co_schedule(job->co->home, job->co);    /* job is gone after this */
+        do_job(job);
         pthread_mutex_lock(&lock);
     }
     nb_threads--;
@@ -106,10 +132,9 @@ static void start_worker(void)
     pthread_attr_destroy(&attr);
 }
 
-/* n jobs, linked up to *last, go to the workers. */
-static void hand_over(PoolJob *first, PoolJob **last, int n)
+/* n jobs, linked up to *last, go to the workers.  Under lock. */
+static void hand_over_locked(PoolJob *first, PoolJob **last, int n)
 {
-    pthread_mutex_lock(&lock);
     *tail = first;
     tail = last;
     nb_queued += n;
@@ -121,6 +146,12 @@ static void hand_over(PoolJob *first, PoolJob **last, int n)
     } else {
         pthread_cond_signal(&work);
     }
+}
+
+static void hand_over(PoolJob *first, PoolJob **last, int n)
+{
+    pthread_mutex_lock(&lock);
+    hand_over_locked(first, last, n);
     pthread_mutex_unlock(&lock);
 }
 
@@ -140,6 +171,27 @@ bool aio_pool_submit(AioContext *ctx, bool alone)
     ctx->pool_jobs += n;
     hand_over(first, last, n);
     return false;
+}
+
+int coroutine_fn thread_pool_co_run_queued(ThreadQueue *q, int (*fn)(void *arg), void *arg)
+{
+    AioContext *ctx = aio_current_context();
+    PoolJob job = { .fn = fn, .arg = arg, .co = coroutine_self(), .queue = q };
+    bool batch = aio_is_batch(ctx);
+
+    ctx->pool_jobs += batch;
+    pthread_mutex_lock(&lock);
+    if (!q->busy) {
+        q->busy = true;
+        hand_over_locked(&job, &job.next, 1);
+    } else {
+        *(q->first ? &q->last->next : &q->first) = &job;
+        q->last = &job;
+    }
+    pthread_mutex_unlock(&lock);
+    coroutine_yield();
+    ctx->pool_jobs -= batch;
+    return job.ret;
 }
 
 int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg)
