@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Speed of ours and of the stock programs, side by side in one run.
 
-Each workload prepares equal files for both sides, then runs them in turn (A B A B ...),
-checks that the results are equal, and reports medians, their ratio, and what this machine allows
-at best (bytes that must move against the speed of memory and disk, flushes).  Nothing here fails
-because of a time: tests prove behaviour, this prints figures.
+Each workload prepares equal files for both sides, then runs them in turn (A B B A ...), checks that the results are
+equal, and reports medians, their ratio, and what this machine allows at best (limits.c measures it first).  Nothing here
+fails because of a time: tests prove behaviour, this prints figures.
 
-SECTION names choose families of rows (--list); --quick takes small sizes and few rounds; --save
-puts the rows that were measured into a file's table and leaves its others.
+Short commands are repeated until their row has had its share of time, long ones run once; a stock command that takes
+minutes is stopped and counts with the time it had.  SECTION names choose families of rows (--list); --quick takes small
+sizes; --save puts the rows that were measured into a file's table, section by section, and leaves its others.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -17,24 +17,41 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import workloads
 
 
-def run(cmd, check=True, deaf=False):
-    """Run cmd; returns (seconds, peak resident KiB, stdout).  deaf: what it says is thrown away."""
+ROW_SECONDS, MOST_ROUNDS = 5, 9        # of all commands and preparations of a row; quick: a third
+IN_A_HURRY = 17 * 60                    # from then on every row has one round
+
+
+class AtLeast(float):
+    """Seconds after which a command was stopped."""
+
+
+def run(cmd, check=True, deaf=False, stop=None):
+    """Run cmd, for `stop` seconds at most; returns (seconds, peak resident KiB, stdout).  deaf: its words are thrown away."""
     start = time.monotonic()
     where = subprocess.DEVNULL if deaf else subprocess.PIPE
     p = subprocess.Popen(cmd, stdout=where, stderr=where)
+    timer = threading.Timer(stop, p.kill) if stop else None
+    if timer:
+        timer.start()
     out, err = (b"", b"") if deaf else (p.stdout.read(), p.stderr.read())
     _, status, usage = os.wait4(p.pid, 0)
     p.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - start
+    if timer:
+        timer.cancel()
+    if timer and p.returncode == -signal.SIGKILL:
+        return AtLeast(seconds), usage.ru_maxrss, ""
     if check and p.returncode:
         raise RuntimeError(f"{' '.join(cmd)}: exit {p.returncode}: {err.decode(errors='replace')[-400:]}")
     return seconds, usage.ru_maxrss, out.decode(errors="replace")
@@ -53,6 +70,7 @@ class Bench:
     def __init__(self, args, ours, stock):
         self.args, self.ours, self.stock = args, ours, stock
         self.dir = args.dir
+        self.start = time.monotonic()
         self.rows = []
 
     def path(self, name):
@@ -64,66 +82,77 @@ class Bench:
     def copy(self, src, dst):
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", src, dst], check=True)
 
-    def limit(self, moves):
-        """Seconds that (bytes through memory, bytes to or from the disk, flushes) take here at best."""
-        if not moves:
-            return None
-        memory, disk, syncs = moves
-        return max(memory / self.speed["memory"], disk / self.speed["disk"]) + syncs / self.speed["sync"]
+    def settle(self, *paths):
+        """Nothing of these is waiting to be written behind the next measurement."""
+        for path in paths:
+            fd = os.open(path, os.O_RDONLY)
+            os.fsync(fd)
+            os.close(fd)
 
-    def pair(self, name, once, rounds=None, unit="s", better="lower", moves=None):
+    def limit(self, moves):
+        """
+        Seconds that moves take here at best: (bytes read, bytes written) through the page cache, (bytes to or from the
+        disk), flushes.
+        """
+        if moves is None:
+            return None
+        read, write, disk, syncs = moves
+        # Both cores work: what is read and what is written may pass at the same time.
+        return max(read / self.speed["page_read"], write / self.speed["page_write"], disk / self.speed["disk"]) + \
+            syncs / self.speed["sync"]
+
+    def rounds(self, seconds=None, most=None):
+        """0, 1, ... as long as there is time: (round, sides in their order)."""
+        seconds = (seconds or ROW_SECONDS) / (3 if self.args.quick else 1)
+        start = time.monotonic()
+        for r in range(self.args.rounds or most or MOST_ROUNDS):
+            yield r, ((self.ours, self.stock) if r % 2 == 0 else (self.stock, self.ours))
+            if not self.args.rounds and (time.monotonic() - start > seconds or time.monotonic() - self.start > IN_A_HURRY):
+                break
+
+    def pair(self, name, once, seconds=None, most=None, **how):
         """once(side, round) returns a figure (seconds, or a rate) and optionally KiB of memory."""
-        rounds = rounds or self.args.rounds
         figures = {s.name: [] for s in (self.ours, self.stock)}
-        memory = {s.name: 0 for s in (self.ours, self.stock)}
-        for r in range(rounds):
-            order = (self.ours, self.stock) if r % 2 == 0 else (self.stock, self.ours)
-            for side in order:
-                value = once(side, r)
-                value, mem = value if isinstance(value, tuple) else (value, 0)
-                figures[side.name].append(value)
-                memory[side.name] = max(memory[side.name], mem)
-        a = statistics.median(figures[self.ours.name])
-        b = statistics.median(figures[self.stock.name])
+        for r, sides in self.rounds(seconds, most):
+            for side in sides:
+                figures[side.name].append(once(side, r))
+        self.row(name, figures, **how)
+
+    def row(self, name, figures, unit="s", better="lower", moves=None, limit=None, rounds=None):
+        """figures: name of a side -> what was measured, round by round."""
+        values, memory = {}, {}
+        for side, got in figures.items():
+            plain = [v[0] if isinstance(v, tuple) else v for v in got]
+            memory[side] = max([v[1] for v in got if isinstance(v, tuple)], default=0)
+            cut = any(isinstance(v, AtLeast) for v in plain)
+            values[side] = AtLeast(max(plain)) if cut else statistics.median(plain)
+        a, b = values[self.ours.name], values[self.stock.name]
         ratio = (b / a if better == "lower" else a / b) if a and b else float("nan")
-        self.rows.append((name, a, b, unit, ratio, self.limit(moves), memory[self.ours.name], memory[self.stock.name], rounds))
+        limit = self.limit(moves) if limit is None else limit
+        self.rows.append((name, a, b, unit, ratio, limit, memory[self.ours.name], memory[self.stock.name],
+                          rounds or len(figures[self.ours.name])))
         mem = f" mem {memory[self.ours.name] // 1024}/{memory[self.stock.name] // 1024} MiB" if memory[self.ours.name] else ""
         print(f"{name:58} ours {a:12.4f} {unit:5} stock {b:12.4f} {unit:5} x{ratio:6.2f}{mem}", flush=True)
 
-    def timed(self, side, *cmd, deaf=False):
-        seconds, mem, _ = run([side.img, *cmd], deaf=deaf)
+    def timed(self, side, *cmd, deaf=False, stop=None):
+        """stop: seconds that the stock program is given."""
+        seconds, mem, _ = run([side.img, *cmd], deaf=deaf, stop=stop if side is self.stock else None)
         return seconds, mem
 
     def rate(self, side, count, *cmd):
         """Operations a second as the program's own `bench` reports them."""
         _, _, out = run([side.img, *cmd])
         m = re.search(r"Run completed in ([0-9.]+) seconds", out)
-        return count / float(m.group(1))
+        return count / max(float(m.group(1)), 0.001)
 
 
-def machine_limits(directory):
-    """Memory copy and disk speed of this machine now, for reading the table."""
-    # In a process of its own: what this one holds would count as the memory of every program that it starts.
-    code = ("import time; a = bytearray(64 << 20); b = bytearray(a); t = time.monotonic()\n"
-            "for _ in range(8): b[:] = a\nprint(8 * len(a) / (time.monotonic() - t) / 1e9)")
-    memory = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-    path = os.path.join(directory, "limit")
-    start = time.monotonic()
-    subprocess.run(["dd", "if=/dev/zero", f"of={path}", "bs=1M", "count=512", "oflag=direct", "conv=fdatasync"],
-                   check=True, stderr=subprocess.DEVNULL)
-    disk = 512 / (time.monotonic() - start)
-    fd = os.open(path, os.O_WRONLY)
-    start = time.monotonic()
-    for i in range(200):
-        os.pwrite(fd, b"x" * 4096, i * 4096)
-        os.fdatasync(fd)
-    sync = 200 / (time.monotonic() - start)
-    os.close(fd)
-    os.unlink(path)
-    load = os.getloadavg()[0]
-    speed = {"memory": memory * 1e9, "disk": disk * (1 << 20), "sync": sync}
-    return speed, (f"memory copy {memory:.1f} GB/s, disk {disk:.0f} MiB/s direct writes, {sync:.0f} fdatasync/s, "
-                   f"load {load:.1f} before the run")
+def machine_limits(directory, program):
+    """Speeds of this machine now, by name, and a line about them."""
+    out = subprocess.run([program, directory], capture_output=True, text=True, check=True).stdout
+    speed = {name: float(value) for name, value in (line.split() for line in out.splitlines())}
+    return speed, (f"memory copy {speed['memory'] / 1e9:.1f} GB/s, page cache {speed['page_read'] / 1e9:.1f} GB/s read and "
+                   f"{speed['page_write'] / 1e9:.1f} GB/s written, disk {speed['disk'] / (1 << 20):.0f} MiB/s direct writes, "
+                   f"{speed['sync']:.0f} fdatasync/s, load {os.getloadavg()[0]:.1f} before the run")
 
 
 HEAD = "| work | ours | stock | ratio | machine's limit | peak memory ours / stock | rounds | run |\n" + "| --- " * 8 + "|\n"
@@ -136,9 +165,10 @@ def table_rows(bench, run_name):
     for name, a, b, unit, ratio, limit, ma, mb, rounds in bench.rows:
         digits = 0 if unit == "op/s" else 3
         mem = f"{ma // 1024} / {mb // 1024} MiB" if ma else ""
-        bound = "" if limit is None else f"{limit:.3f} s"
-        lines[name] = (f"| {name} | {a:.{digits}f} {unit} | {b:.{digits}f} {unit} | {ratio:.2f} | {bound} | {mem} | {rounds} "
-                       f"| {run_name} |\n")
+        bound = "" if limit is None else f"{limit:.{digits}f} {unit}"
+        more = "> " if isinstance(b, AtLeast) else ""
+        lines[name] = (f"| {name} | {a:.{digits}f} {unit} | {more}{b:.{digits}f} {unit} | {more}{ratio:.2f} | {bound} | {mem} "
+                       f"| {rounds} | {run_name} |\n")
     return lines
 
 
@@ -152,35 +182,62 @@ def report(bench, limits, out):
     out.writelines(table_rows(bench, "now").values())
 
 
-def save(bench, limits, path):
-    """Put the measured rows into the file's table; rows of other runs and the prose before it stay."""
-    with open(path) as f:
-        prose, _, old = f.read().partition(MARK)
-    runs = [l for l in old.splitlines(True) if l.startswith("- run ")]
-    rows = {l.split("|")[1].strip(): l for l in old.splitlines(True) if l.startswith("| ") and not l.startswith(("| ---", "| work"))}
-    number = 1 + max([int(l.split()[2].rstrip(":")) for l in runs], default=0)
-    rows.update(table_rows(bench, str(number)))
-    used = {l.split("|")[8].strip() for l in rows.values()}
-    runs.append(f"- run {number}: {datetime.datetime.now():%Y-%m-%d %H:%M}, {machine()}; {limits}; scratch files on "
-                f"{bench.args.fs}{'; quick' if bench.args.quick else ''}\n")
-    with open(path, "w") as f:
-        f.write(prose + MARK + "\nMedians; a ratio above 1 means that ours is better. Runs that rows come from:\n\n")
-        f.writelines(l for l in runs if l.split()[2].rstrip(":") in used)
-        f.write("\n" + HEAD)
-        f.writelines(rows.values())
+class Saver:
+    """Puts measured rows into a file's table; rows of other runs and the prose before it stay."""
+
+    def __init__(self, path, limits, args):
+        with open(path) as f:
+            _, _, old = f.read().partition(MARK)
+        runs = [l for l in old.splitlines(True) if l.startswith("- run ")]
+        self.path, self.number = path, 1 + max([int(l.split()[2].rstrip(":")) for l in runs], default=0)
+        self.line = (f"- run {self.number}: {datetime.datetime.now():%Y-%m-%d %H:%M}, {machine()}; {limits}; scratch files on "
+                     f"{args.fs}{'; quick' if args.quick else ''}\n")
+
+    def save(self, bench):
+        with open(self.path) as f:
+            prose, _, old = f.read().partition(MARK)
+        old = old.splitlines(True)
+        runs = [l for l in old if l.startswith("- run ") and l != self.line] + [self.line]
+        rows = {l.split("|")[1].strip(): l for l in old if l.startswith("| ") and not l.startswith(("| ---", "| work"))}
+        rows.update(table_rows(bench, str(self.number)))
+        used = {l.split("|")[8].strip() for l in rows.values()}
+        with open(self.path + ".new", "w") as f:
+            f.write(prose + MARK + "\nMedians; a ratio above 1 means that ours is better; \"> \": stock was stopped after that "
+                    "time. Runs that rows come from:\n\n")
+            f.writelines(l for l in runs if l.split()[2].rstrip(":") in used)
+            f.write("\n" + HEAD)
+            f.writelines(rows.values())
+        os.replace(self.path + ".new", self.path)
+
+
+def run_sections(bench, families, saver):
+    """Number of sections that did not end."""
+    failed = 0
+    for name, fn in families.items():
+        start = time.monotonic()
+        try:
+            fn(bench)
+        except (RuntimeError, subprocess.CalledProcessError, OSError) as e:
+            failed += 1
+            print(f"{name}: {e}", file=sys.stderr)
+        for f in os.listdir(bench.dir):
+            os.unlink(bench.path(f))
+        print(f"-- {name}: {time.monotonic() - start:.0f} s", flush=True)
+        if saver:
+            saver.save(bench)
+    return failed
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--build", default="build")
     p.add_argument("--dir", help="scratch folder (default: a fresh one in /var/tmp)")
-    p.add_argument("--rounds", type=int, help="default 5, quick 2")
-    p.add_argument("--quick", action="store_true", help="small sizes, few rounds: minutes instead of hours")
+    p.add_argument("--rounds", type=int, help="so many for each row (default: as time allows)")
+    p.add_argument("--quick", action="store_true", help="small sizes, little time")
     p.add_argument("--save", help="keep the rows in this file's table")
     p.add_argument("--list", action="store_true")
     p.add_argument("sections", nargs="*", metavar="SECTION")
     args = p.parse_args()
-    args.rounds = args.rounds or (2 if args.quick else 5)
     families = {n[5:]: f for n, f in vars(workloads).items() if n.startswith("work_")}
     if args.list:
         for n, f in families.items():
@@ -195,24 +252,17 @@ def main():
     b = os.path.abspath(args.build)
     bench = Bench(args, Side("ours", f"{b}/qemu-img", f"{b}/qemu-io"),
                   Side("stock", shutil.which("qemu-img"), shutil.which("qemu-io")))
+    failed = 0
     try:
-        bench.speed, limits = machine_limits(base)
+        bench.speed, limits = machine_limits(base, f"{b}/tests/bench/limits")
         print(limits)
-        for name, fn in families.items():
-            if not args.sections or name in args.sections:
-                try:
-                    fn(bench)
-                except RuntimeError as e:
-                    print(f"{name}: {e}", file=sys.stderr)
-                for f in os.listdir(base):
-                    os.unlink(os.path.join(base, f))
-        if args.save:
-            save(bench, limits, args.save)
-        else:
+        chosen = {n: f for n, f in families.items() if not args.sections or n in args.sections}
+        failed = run_sections(bench, chosen, Saver(args.save, limits, args) if args.save else None)
+        if not args.save:
             report(bench, limits, sys.stdout)
     finally:
         shutil.rmtree(base)
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
