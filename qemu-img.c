@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include "img/commands.h"
+#include "img/interrupt.h"
 #include "util/aio.h"
 #include "util/trace.h"
 
@@ -125,7 +126,9 @@ int main(int argc, char **argv)
     if (!command) {
         img_usage_error("Command not found: %s", argv[first]);
     }
+    interrupt_init();
     ret = command->run(argc - first, argv + first);
     bdrv_close_all();
+    interrupt_finish();
     return ret;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "img/common.h"
+#include "img/interrupt.h"
 #include "iocmd/iocmd.h"
 #include "iocmd/prompt.h"
 #include "util/aio.h"
@@ -423,6 +424,7 @@ int main(int argc, char **argv)
     aio_init_main();
     aio_set_batch(true);
     bdrv_init();
+    interrupt_init();
     iocmd_register(program_commands);
     parse_args(&a, argc, argv);
     if (optind < argc && open_operand(&a, argv[optind]) < 0) {
@@ -434,5 +436,6 @@ int main(int argc, char **argv)
         blk_unref(blk);
     }
     g_ptr_array_free(a.commands, TRUE);
+    interrupt_finish();
     return status;
 }

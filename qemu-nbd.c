@@ -16,6 +16,7 @@
 #include "io/socket.h"
 #include "nbd/client.h"
 #include "util/aio.h"
+#include "util/pidfile.h"
 #include "util/trace.h"
 
 #define DEFAULT_PORT "10809"
@@ -443,15 +444,6 @@ static void tell_ready(int fd)
     close(null);
 }
 
-static void write_pid_file(const char *path)
-{
-    FILE *f = fopen(path, "we");
-
-    if (!f || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f)) {
-        die("Failed to store PID %ld in %s: %s", (long)getpid(), path, strerror(errno));
-    }
-}
-
 static int serve(const NbdOptions *o)
 {
     g_autoptr(IOAddress) addr = listen_address(o);
@@ -480,7 +472,7 @@ static int serve(const NbdOptions *o)
     nbd_server_hold(false);
     bdrv_unref(bs);
     if (o->pid_file) {
-        write_pid_file(o->pid_file);
+        pidfile_write(o->pid_file, "");
     }
     if (!o->persistent) {
         nbd_server_set_gone_hook(client_gone);
@@ -491,9 +483,7 @@ static int serve(const NbdOptions *o)
     }
     nbd_server_stop();
     bdrv_close_all();
-    if (o->pid_file) {
-        unlink(o->pid_file);
-    }
+    pidfile_remove();
     return EXIT_SUCCESS;
 }
 

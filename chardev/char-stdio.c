@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "char-int.h"
+#include "util/daemon.h"
 
 static struct {
     bool in_use, signals, have_tty;
@@ -71,6 +72,10 @@ static bool stdio_open(Chardev *chr, const QDict *data, bool *be_opened, Error *
     static bool at_exit;
     struct sigaction act = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
 
+    if (daemon_started()) {
+        error_setg(errp, "cannot use stdio with -daemonize");
+        return false;
+    }
     if (term.in_use) {
         error_setg(errp, "cannot use stdio by multiple character devices");
         return false;

@@ -37,6 +37,8 @@ void img_progress_init(bool enabled)
     progress.shown = -STEP_PERCENT;
     sigemptyset(&sa.sa_mask);
     sigaction(SIGUSR1, &sa, NULL);
+    sigaddset(&sa.sa_mask, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &sa.sa_mask, NULL);       /* the event loop has no use for it */
 #if defined(SIGINFO) && SIGINFO != SIGPWR
     sigaction(SIGINFO, &sa, NULL);
 #endif

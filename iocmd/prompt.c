@@ -14,6 +14,7 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include "img/interrupt.h"
 #include "iocmd/prompt.h"
 #include "monitor/readline.h"
 #include "util/aio.h"
@@ -28,7 +29,7 @@ static void restore_terminal(void)
     tcsetattr(STDIN_FILENO, TCSANOW, &saved_mode);
 }
 
-static void on_deadly_signal(int sig)
+static void on_quit(int sig)
 {
     restore_terminal();
     signal(sig, SIG_DFL);
@@ -82,7 +83,6 @@ static void read_keys(void *opaque)
 bool iocmd_prompt_init(void)
 {
     static const ReadlineOps ops = { put_text, flush_text, complete_command };
-    static const int deadly[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
     struct termios mode;
 
     if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved_mode) < 0) {
@@ -93,9 +93,8 @@ bool iocmd_prompt_init(void)
     mode.c_cc[VMIN] = 1;
     mode.c_cc[VTIME] = 0;
     atexit(restore_terminal);
-    for (size_t i = 0; i < G_N_ELEMENTS(deadly); i++) {
-        signal(deadly[i], on_deadly_signal);
-    }
+    interrupt_set_hook(restore_terminal);
+    signal(SIGQUIT, on_quit);
     tcsetattr(STDIN_FILENO, TCSANOW, &mode);
     editor = readline_new(&ops, NULL);
     return true;

@@ -300,10 +300,11 @@ static Step coroutine_fn next_option(NbdNegotiation *n, Error **errp)
     uint8_t header[NBD_OPT_HEADER_BYTES];
     g_autofree uint8_t *data = NULL;
     NbdOptionRequest o;
-    int ret = io_channel_read_all_eof(c, header, sizeof(header), errp);
+    int ret = io_channel_read_all(c, header, sizeof(header), errp);
 
-    if (ret <= 0) {
-        return ret < 0 ? STEP_ERROR : STEP_LEFT;
+    if (ret < 0) {
+        error_prepend(errp, "Failed to read opts magic: ");
+        return STEP_ERROR;
     }
     o.option = nbd_get32(header + 8);
     o.len = nbd_get32(header + 12);
@@ -342,6 +343,7 @@ static int coroutine_fn greet(NbdNegotiation *n, Error **errp)
     }
     ret = io_channel_read_all(n->session->channel, flags, sizeof(flags), errp);
     if (ret < 0) {
+        error_prepend(errp, "Failed to read flags: ");
         return ret;
     }
     client = nbd_get32(flags);

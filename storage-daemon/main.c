@@ -18,6 +18,7 @@
 #include "qom/object.h"
 #include "util/aio.h"
 #include "util/daemon.h"
+#include "util/pidfile.h"
 
 static bool exiting;
 static int signal_fd;
@@ -74,7 +75,7 @@ int main(int argc, char **argv)
     block_serve_objects();
     pidfile = options_process(argc, argv);
     if (pidfile) {
-        pidfile_write(pidfile);
+        pidfile_write(pidfile, "cannot create PID file: ");
         atexit(pidfile_remove);
     }
     daemon_ready(false);

@@ -12,6 +12,7 @@
 #include "objects/for-exports.h"
 #include "system/system.h"
 #include "util/aio.h"
+#include "util/pidfile.h"
 
 /* Everything that lives for the length of the program, in the order in which the parts name each other. */
 static void build(void)
@@ -57,7 +58,7 @@ static void finish(void)
     setup_close_exports();
     setup_close_block();
     chr_cleanup();
-    process_cleanup();
+    pidfile_remove();
 }
 
 int main(int argc, char **argv)
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
     sandbox_check();
     process_daemonize();
     process_write_pidfile(emu.pidfile);
-    atexit(process_cleanup);
+    atexit(pidfile_remove);
     events_init();
     build();
     start();

@@ -14,6 +14,7 @@
 #include "system/system.h"
 #include "util/cutils.h"
 #include "util/daemon.h"
+#include "util/pidfile.h"
 
 void process_daemonize(void)
 {
@@ -25,12 +26,11 @@ void process_daemonize(void)
 void process_write_pidfile(const char *path)
 {
     if (path) {
-        pidfile_write(path);
+        pidfile_write(path, "cannot create PID file: ");
     }
 }
 
 void process_ready(void) { daemon_ready(emu.log_file != NULL); }
-void process_cleanup(void) { pidfile_remove(); }
 
 /* --- signals ---------------------------------------------------------------------------------- */
 

@@ -16,7 +16,6 @@ void process_take_signals(void);
 void process_drop_rights(void);
 /* All is set up: the parent of a daemon may report success. */
 void process_ready(void);
-void process_cleanup(void);
 
 /* accel.c: which of the accelerators drives the board; none: exits */
 void accel_choose(void);

@@ -1,5 +1,5 @@
 /*
- * A process as a daemon, and its pidfile.
+ * A process as a daemon.
  *
  * A daemon's first parent waits for one byte: 0 once everything listens and the pidfile is written; if
  * the pipe closes instead, starting failed and the text was on stderr.
@@ -18,7 +18,7 @@
 #include "util/error.h"
 
 static int ready_pipe = -1;
-static char *pidfile;
+static bool started;
 
 static void wait_for_child(int fd)
 {
@@ -36,6 +36,7 @@ void daemon_start(void)
     int fds[2];
     pid_t pid;
 
+    started = true;
     if (pipe(fds) < 0) {
         exit(1);
     }
@@ -87,44 +88,7 @@ void daemon_ready(bool keep_stderr)
     ready_pipe = -1;
 }
 
-/* --- pidfile --------------------------------------------------------------------------------- */
-
-static bool write_pid(int fd)
+bool daemon_started(void)
 {
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%d\n", getpid());
-
-    return ftruncate(fd, 0) == 0 && write(fd, text, len) == len;
-}
-
-void pidfile_write(const char *path)
-{
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    char *real;
-    int fd;
-
-    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        error_report("cannot create PID file: Could not create '%s': %s", path, strerror(errno));
-        exit(1);
-    }
-    if (fcntl(fd, F_SETLK, &lock) < 0) {
-        error_report("cannot create PID file: Cannot lock pid file: %s", strerror(errno));
-        exit(1);
-    }
-    if (!write_pid(fd)) {
-        error_report("cannot create PID file: Failed to write pid file: %s", strerror(errno));
-        exit(1);
-    }
-    real = realpath(path, NULL);        /* a daemon changes its folder; the descriptor holds the lock */
-    pidfile = g_strdup(real ? real : path);
-    free(real);
-}
-
-void pidfile_remove(void)
-{
-    if (pidfile) {
-        unlink(pidfile);
-        g_clear_pointer(&pidfile, g_free);
-    }
+    return started;
 }

@@ -30,7 +30,8 @@ struct NbdConn {
     unsigned in_flight;
     uint64_t buffered;
     bool failed;                              /* nothing can be sent any more */
-    void (*gone)(void *opaque);
+    bool cut;                                 /* ended by us */
+    void (*gone)(void *opaque, bool served);
     void *opaque;
     NbdConn *next;                            /* main thread */
 };
@@ -206,8 +207,16 @@ static Running *coroutine_fn next_request(NbdConn *conn)
     int ret;
 
     r->work = (NbdWork){ .conn = conn, .exp = conn->exp, .structured = conn->session.structured };
-    if (io_channel_read_all_eof(conn->session.channel, header, sizeof(header), NULL) <= 0 ||
-        !nbd_request_parse(header, &r->work.req) || r->work.req.type == NBD_CMD_DISC) {
+    if (io_channel_read_all_eof(conn->session.channel, header, sizeof(header), NULL) <= 0) {
+        running_free(r);
+        return NULL;
+    }
+    if (!nbd_request_parse(header, &r->work.req)) {
+        error_report("Disconnect client, due to: Request handling failed in intermediate state");
+        running_free(r);
+        return NULL;
+    }
+    if (r->work.req.type == NBD_CMD_DISC) {
         running_free(r);
         return NULL;
     }
@@ -250,7 +259,8 @@ static void handshake_late(void *opaque)
 
 static void conn_free(NbdConn *conn)
 {
-    void (*gone)(void *) = conn->gone;
+    void (*gone)(void *, bool) = conn->gone;
+    bool served = conn->exp;
     void *opaque = conn->opaque;
 
     for (NbdConn **link = &conns; *link; link = &(*link)->next) {
@@ -263,7 +273,7 @@ static void conn_free(NbdConn *conn)
     io_channel_unref(conn->socket);
     g_free(conn);
     if (gone) {
-        gone(opaque);
+        gone(opaque, served);
     }
     aio_wait_kick();
 }
@@ -276,7 +286,11 @@ static void coroutine_fn conn_entry(void *opaque)
 
     aio_timer_free(conn->handshake);
     conn->handshake = NULL;
-    error_free(err);                          /* a client's mistake is told to the client */
+    if (err && !conn->cut) {
+        error_reportf_err(err, "option negotiation failed: ");
+    } else {
+        error_free(err);
+    }
     if (how == NBD_TRANSMISSION) {
         conn->exp = conn->session.export;
         if (!conn->exp->common.shutting_down) {
@@ -288,7 +302,7 @@ static void coroutine_fn conn_entry(void *opaque)
     conn_free(conn);
 }
 
-void nbd_conn_start(IOChannel *c, const NbdServerHost *host, void (*gone)(void *opaque), void *opaque)
+void nbd_conn_start(IOChannel *c, const NbdServerHost *host, void (*gone)(void *opaque, bool served), void *opaque)
 {
     NbdConn *conn = g_new0(NbdConn, 1);
 
@@ -320,6 +334,7 @@ static bool conns_left(void *opaque) { return conns; }
 void nbd_conn_close_all(void)
 {
     for (NbdConn *conn = conns; conn; conn = conn->next) {
+        conn->cut = true;
         io_channel_shutdown(conn->socket, true, true);
     }
     aio_wait_while(conns_left, NULL);

@@ -35,9 +35,12 @@ NbdExport *nbd_export_by_name(const char *name);
 NbdExport *nbd_export_next(NbdExport *e);             /* NULL starts; newest first */
 void nbd_export_facts(NbdExport *e, bool multi_conn, NbdExportFacts *facts);
 
-/* nbd-conn.c: serve one client until it leaves; takes c.  `gone` is called once, in the main thread. */
+/*
+ * nbd-conn.c: serve one client until it leaves; takes c.  `gone` is called once, in the main thread; served: the
+ * client had chosen an export.
+ */
 typedef struct NbdConn NbdConn;
-void nbd_conn_start(IOChannel *c, const NbdServerHost *host, void (*gone)(void *opaque), void *opaque);
+void nbd_conn_start(IOChannel *c, const NbdServerHost *host, void (*gone)(void *opaque, bool served), void *opaque);
 void nbd_conn_close_export(NbdExport *e);             /* all that use it */
 void nbd_conn_close_all(void);
 

@@ -84,11 +84,11 @@ static void listen_while_room(void)
     }
 }
 
-static void client_gone(void *opaque)
+static void client_gone(void *opaque, bool served)
 {
     server.connections--;
     listen_while_room();
-    if (server.gone_hook) {
+    if (server.gone_hook && served) {
         server.gone_hook(server.connections);
     }
 }

@@ -66,7 +66,7 @@ void nbd_server_start(const struct IOAddress *addr, const char *tls_creds, const
 bool nbd_server_is_running(void);
 /* Let clients wait in the backlog (true) until all is ready (false). */
 void nbd_server_hold(bool on);
-/* Called after a client left, with how many there are still (a program that ends with its last client). */
+/* Called after a client that had been served left, with how many there are still (a program that ends with its last one). */
 void nbd_server_set_gone_hook(void (*fn)(uint32_t connections));
 void nbd_server_stop(void);
 

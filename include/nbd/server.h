@@ -3,7 +3,7 @@
  * through NbdServerHost.
  *
  *   GREETING -> OPTIONS -> TRANSMISSION       client chose an export (EXPORT_NAME, GO)
- *                       -> LEFT               client aborted or hung up between options
+ *                       -> LEFT               client aborted
  *                       -> error              the client broke the protocol
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -20,7 +20,7 @@
 AioContext *aio_context_new(Error **errp);
 AioContext *aio_context_ref(AioContext *ctx);
 void aio_context_unref(AioContext *ctx);
-/* The main loop's context; made by aio_init_main() which every program calls first. */
+/* The main loop's context; made by aio_init_main() which every program calls first (it also blocks SIGUSR1 and SIGIO). */
 AioContext *aio_main_context(void);
 void aio_init_main(void);
 /* The context of this thread: what it runs, or the main context in the main thread; NULL in plain threads. */

@@ -1,5 +1,5 @@
 /*
- * A process as a daemon, and its pidfile.  Failures are reported and end the program.
+ * A process as a daemon.  Failures are reported and end the program.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,9 +12,7 @@
 void daemon_start(void);
 /* All is set up: the waiting parent reports success; standard descriptors lead to nothing. Without daemon_start: nothing. */
 void daemon_ready(bool keep_stderr);
-
-/* Locked for as long as this process lives. */
-void pidfile_write(const char *path);
-void pidfile_remove(void);         /* if there is one */
+/* Was daemon_start called?  Then there is no standard input and output to use. */
+bool daemon_started(void);
 
 #endif

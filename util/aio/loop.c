@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -106,9 +107,21 @@ void aio_context_unref(AioContext *ctx)
     g_free(ctx);
 }
 
+/* Signals that mean nothing to a program unless it says so; by themselves they would end it. */
+static void block_stray_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGIO);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void aio_init_main(void)
 {
     if (!main_context) {
+        block_stray_signals();
         main_context = aio_context_new(&error_fatal);
         main_thread = pthread_self();
         aio_context_bind_thread(main_context);

@@ -1,0 +1,13 @@
+/*
+ * The file that tells a program's process id: one per program, locked while it lives.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef UTIL_PIDFILE_H
+#define UTIL_PIDFILE_H
+
+/* After the last fork (the lock belongs to the process).  A failure is reported behind prefix and ends the program. */
+void pidfile_write(const char *path, const char *prefix);
+void pidfile_remove(void);         /* if there is one */
+
+#endif
