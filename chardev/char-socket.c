@@ -68,7 +68,7 @@ static void listen_again(SocketChardev *s)
     }
 }
 
-static void tls_done(SocketChardev *s, IOChannel *c, Error *err)
+static void handshake_done(SocketChardev *s, IOChannel *c, Error *err)
 {
     if (c) {
         connected(s, c);
@@ -79,16 +79,16 @@ static void tls_done(SocketChardev *s, IOChannel *c, Error *err)
     schedule_retry(s);
 }
 
-/* A peer is there; it counts once TLS, if asked for, has begun.  Takes c. */
+/* A peer is there; it counts once TLS and the websocket, if asked for, have begun.  Takes c. */
 static void arrived(SocketChardev *s, IOChannel *c)
 {
     if (s->c || s->handshake) {
         io_channel_unref(c);
-    } else if (s->tls_creds) {
+    } else if (socket_chr_has_handshake(s)) {
         if (s->listener) {
             io_listener_set_handler(s->listener, chr_context(&s->chr), NULL, NULL);
         }
-        socket_chr_begin_tls(s, c, tls_done);
+        socket_chr_begin_handshake(s, c, handshake_done);
     } else {
         connected(s, c);
     }
@@ -333,8 +333,8 @@ static bool open_server(SocketChardev *s, bool wait, Error **errp)
 
         info_report("QEMU waiting for connection on: %s", s->chr.filename);
         c = io_listener_accept_blocking(s->listener);
-        if (c && s->tls_creds) {
-            c = socket_chr_start_tls(s, c, errp);
+        if (c && socket_chr_has_handshake(s)) {
+            c = socket_chr_handshake(s, c, errp);
             if (!c) {
                 return false;
             }
@@ -360,8 +360,8 @@ static bool open_client(SocketChardev *s, Error **errp)
         return true;
     }
     c = io_socket_connect(s->addr, errp);
-    if (c && s->tls_creds) {
-        c = socket_chr_start_tls(s, c, errp);
+    if (c && socket_chr_has_handshake(s)) {
+        c = socket_chr_handshake(s, c, errp);
     }
     if (c) {
         connected(s, c);
@@ -420,7 +420,7 @@ static void socket_close(Chardev *chr)
     if (s->connecting) {
         io_connect_cancel(s->connecting);
     }
-    socket_chr_forget_tls(s);
+    socket_chr_forget_handshake(s);
     if (s->retry) {
         aio_timer_free(s->retry);
         aio_bh_delete(s->retry_bh);

@@ -1,7 +1,7 @@
 /*
  * The socket device: its state, shared by connecting, telnet and option checks.
  *
- *   LISTENING/IDLE -> CONNECTING (client) -> HANDSHAKE (TLS) -> CONNECTED -> back
+ *   LISTENING/IDLE -> CONNECTING (client) -> HANDSHAKE (TLS, websocket) -> CONNECTED -> back
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -46,12 +46,13 @@ bool socket_chr_configure(SocketChardev *s, const QDict *data, bool *wait, Error
 void socket_chr_name_disconnected(SocketChardev *s);
 void socket_chr_name_connected(SocketChardev *s);
 
-/* char-socket-tls.c */
-/* The session over c, which is taken; blocks outside coroutines.  NULL + errp. */
-IOChannel *socket_chr_start_tls(SocketChardev *s, IOChannel *c, Error **errp);
+/* char-socket-handshake.c: TLS, websocket */
+bool socket_chr_has_handshake(const SocketChardev *s);
+/* The channel over c, which is taken; blocks outside coroutines.  NULL + errp. */
+IOChannel *socket_chr_handshake(SocketChardev *s, IOChannel *c, Error **errp);
 /* The same in the background; done gets the result, or an error that it owns. */
-void socket_chr_begin_tls(SocketChardev *s, IOChannel *c, void (*done)(SocketChardev *s, IOChannel *c, Error *err));
-void socket_chr_forget_tls(SocketChardev *s);
+void socket_chr_begin_handshake(SocketChardev *s, IOChannel *c, void (*done)(SocketChardev *s, IOChannel *c, Error *err));
+void socket_chr_forget_handshake(SocketChardev *s);
 
 /* char-telnet.c */
 void telnet_greet(SocketChardev *s);
