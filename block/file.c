@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include "block/pr-manager.h"
 #include "drivers.h"
 #include "file.h"
 #include "util/cutils.h"
@@ -93,6 +94,19 @@ static bool take_locking(FileState *s, QDict *options, Error **errp)
         s->use_lock = false;
     }
     return true;
+}
+
+bool (*bdrv_check_pr_manager)(const char *id, Error **errp);
+
+static bool check_pr_manager(QDict *options, Error **errp)
+{
+    const char *id = opt_get_str(options, "pr-manager");
+
+    if (id && !bdrv_check_pr_manager) {
+        error_setg(errp, "No persistent reservation manager with id '%s'", id);
+        return false;
+    }
+    return !id || bdrv_check_pr_manager(id, errp);
 }
 
 static int unix_flags(int flags, bool read_only)
@@ -202,7 +216,7 @@ static int open_common(BlockDriverState *bs, QDict *options, int flags, bool wan
         error_setg(errp, "The '%s' block driver requires a file name", bs->drv->name);
         return -EINVAL;
     }
-    if (!take_engine(s, options, flags, errp) || !take_locking(s, options, errp)) {
+    if (!take_engine(s, options, flags, errp) || !take_locking(s, options, errp) || !check_pr_manager(options, errp)) {
         return -EINVAL;
     }
     ret = open_fd(bs, filename, flags, errp);

@@ -32,6 +32,7 @@ typedef struct ChardevClass {
     bool (*add_client)(Chardev *chr, int fd);
     void (*disconnect)(Chardev *chr);
     int (*ioctl)(Chardev *chr, int cmd, void *arg);
+    QDict *(*address)(const Chardev *chr);
     void (*close)(Chardev *chr);
 } ChardevClass;
 

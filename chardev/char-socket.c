@@ -413,6 +413,14 @@ static bool socket_add_client(Chardev *chr, int fd)
     return c != NULL;
 }
 
+static QDict *socket_address(const Chardev *chr)
+{
+    const SocketChardev *s = (const SocketChardev *)chr;
+    g_autoptr(IOAddress) local = s->listener ? io_listener_address(s->listener, NULL) : NULL;
+
+    return io_address_to_qdict(local ? local : s->addr);
+}
+
 static void socket_close(Chardev *chr)
 {
     SocketChardev *s = (SocketChardev *)chr;
@@ -444,5 +452,5 @@ const ChardevClass chr_class_socket = {
     .close = socket_close, .write = socket_write, .update_read = socket_update_read,
     .accept_input = socket_accept_input, .watch_writable = socket_watch_writable,
     .wait_writable = socket_wait_writable, .get_msgfds = socket_get_msgfds, .set_msgfds = socket_set_msgfds,
-    .add_client = socket_add_client, .disconnect = socket_disconnect,
+    .add_client = socket_add_client, .address = socket_address, .disconnect = socket_disconnect,
 };

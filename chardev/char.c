@@ -148,7 +148,23 @@ Chardev *chr_create(const ChardevClass *cls, const char *label, const QDict *dat
     return chr;
 }
 
-static void adopt(Chardev *chr) { g_hash_table_insert(table(), chr->label, chr); }
+static void (*on_added)(Chardev *chr), (*on_removed)(Chardev *chr);
+
+void chr_set_listener(void (*added)(Chardev *chr), void (*removed)(Chardev *chr))
+{
+    on_added = added;
+    on_removed = removed;
+}
+
+QDict *chr_address(const Chardev *chr) { return chr->cls->address ? chr->cls->address(chr) : NULL; }
+
+static void adopt(Chardev *chr)
+{
+    g_hash_table_insert(table(), chr->label, chr);
+    if (on_added) {
+        on_added(chr);
+    }
+}
 
 Chardev *chr_new(const char *label, const QDict *backend, Error **errp)
 {
@@ -179,6 +195,9 @@ Chardev *chr_new(const char *label, const QDict *backend, Error **errp)
 void chr_delete(Chardev *chr)
 {
     if (chr_find(chr->label) == chr) {
+        if (on_removed) {
+            on_removed(chr);
+        }
         g_hash_table_remove(table(), chr->label);
     }
     chr_destroy(chr);

@@ -1,12 +1,11 @@
 /*
- * Handing a connection to one of the program's services, and what there is none of.
+ * Handing a connection to one of the program's services.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 #include <unistd.h>
 #include "monitor-int.h"
-#include "qapi/commands-block.h"
 #include "qapi/commands-misc.h"
 
 /* True when fd was taken over. */
@@ -40,10 +39,4 @@ void qmp_add_client(const AddClientArgs *arg, Error **errp)
     if (fd >= 0 && !add_client(arg->protocol, fd, errp)) {
         close(fd);
     }
-}
-
-/* Helpers for persistent reservations are not offered as objects. */
-PRManagerInfoList *qmp_query_pr_managers(Error **errp)
-{
-    return PRManagerInfoList_new();
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+#include "chardev/char.h"
 #include "qom/object.h"
 
 typedef struct RngObject {
@@ -55,3 +56,44 @@ static const TypeInfo rng_random_type = {
     .complete = rng_random_complete, .user_creatable = true,
 };
 QOM_TYPE(rng_random_type)
+
+/* --- a daemon behind a character device ------------------------------------------------------------ */
+
+typedef struct RngEgd {
+    RngObject base;
+    char *chardev;
+    CharBackend be;
+} RngEgd;
+
+static bool rng_egd_complete(Object *o, Error **errp)
+{
+    RngEgd *r = (RngEgd *)o;
+    Chardev *chr = chr_find(r->chardev);
+
+    if (!chr) {
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "Device '%s' not found", r->chardev);
+        return false;
+    }
+    if (!chr_fe_init(&r->be, chr, errp)) {
+        return false;
+    }
+    r->base.opened = true;
+    return true;
+}
+
+static void rng_egd_finalize(Object *o)
+{
+    if (((RngEgd *)o)->be.chr) {
+        chr_fe_deinit(&((RngEgd *)o)->be, false);
+    }
+}
+
+static const Property rng_egd_props[] = {
+    { .name = "chardev", .type = "string", .kind = PROP_STRING, .offset = offsetof(RngEgd, chardev) }, { NULL }
+};
+static const char *const rng_egd_required[] = { "chardev", NULL };
+static const TypeInfo rng_egd_type = {
+    .name = "rng-egd", .parent = "rng-backend", .size = sizeof(RngEgd), .props = rng_egd_props, .required = rng_egd_required,
+    .complete = rng_egd_complete, .finalize = rng_egd_finalize, .user_creatable = true,
+};
+QOM_TYPE(rng_egd_type)

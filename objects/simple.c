@@ -6,68 +6,102 @@
 #include <string.h>
 #include "block/throttle.h"
 #include "crypto/secret.h"
-#include "qom/object.h"
+#include "secret.h"
 
 /* --- secret ------------------------------------------------------------------------------------- */
 
 typedef struct SecretObject {
-    Object obj;
-    char *data, *file, *keyid, *iv;
-    int format;
-    bool added;
+    SecretCommon common;
+    char *data, *file;
 } SecretObject;
 
 static const char *const secret_formats[] = { "raw", "base64", NULL };
 
 static QObject *get_true(Object *o, const Property *p, Error **errp) { return qbool_new(true); }
 
-static const Property secret_props[] = {
-    { .name = "data", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, data) },
-    { .name = "file", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, file) },
-    { .name = "format", .type = "QCryptoSecretFormat", .kind = PROP_ENUM, .names = secret_formats,
-      .offset = offsetof(SecretObject, format), .has_default = true },
-    { .name = "iv", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, iv) },
-    { .name = "keyid", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, keyid) },
+static const Property common_props[] = {
+    { .name = "iv", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretCommon, iv) },
+    { .name = "keyid", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretCommon, keyid) },
     { .name = "loaded", .type = "bool", .kind = PROP_CUSTOM, .get = get_true, .read_only = true },
+    { .name = "format", .type = "QCryptoSecretFormat", .kind = PROP_ENUM, .names = secret_formats,
+      .offset = offsetof(SecretCommon, format), .has_default = true },
     { NULL }
+};
+
+static QDict *common_values(const SecretCommon *s)
+{
+    QDict *props = qdict_new();
+
+    if (s->keyid) {
+        qdict_put_str(props, "keyid", s->keyid);
+    }
+    if (s->iv) {
+        qdict_put_str(props, "iv", s->iv);
+    }
+    return props;
+}
+
+/* Bytes go as base64: they may be no text. */
+bool secret_common_add(SecretCommon *s, const uint8_t *data, size_t len, Error **errp)
+{
+    g_autoptr(QObject) props = common_values(s);
+    char *text = s->format ? g_strndup((const char *)data, len) : g_base64_encode(data, len);
+
+    qdict_put_str(props, "data", text);
+    qdict_put_str(props, "format", "base64");
+    secret_wipe(text, strlen(text));
+    s->added = secret_add(s->obj.name, props, errp);
+    return s->added;
+}
+
+static void common_finalize(Object *o)
+{
+    if (((SecretCommon *)o)->added) {
+        secret_remove(o->name);
+    }
+}
+
+static const TypeInfo secret_common_type = {
+    .name = "secret_common", .abstract = true, .size = sizeof(SecretCommon), .props = common_props, .finalize = common_finalize,
+};
+QOM_TYPE(secret_common_type)
+
+static const Property secret_props[] = {
+    { .name = "file", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, file) },
+    { .name = "data", .type = "string", .kind = PROP_STRING, .offset = offsetof(SecretObject, data) }, { NULL }
 };
 
 static bool secret_complete(Object *o, Error **errp)
 {
     SecretObject *s = (SecretObject *)o;
-    g_autoptr(QObject) props = qdict_new();
-    const struct { const char *name, *value; } table[] = {
-        { "data", s->data }, { "file", s->file }, { "keyid", s->keyid }, { "iv", s->iv },
-        { "format", secret_formats[s->format] },
-    };
+    g_autoptr(QObject) props = common_values(&s->common);
 
     if (s->data && s->file) {
         error_setg(errp, "'file' and 'data' are mutually exclusive");
         return false;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
-        if (table[i].value) {
-            qdict_put_str(props, table[i].name, table[i].value);
-        }
+    if (s->data) {
+        qdict_put_str(props, "data", s->data);
     }
-    s->added = secret_add(o->name, props, errp);
-    return s->added;
+    if (s->file) {
+        qdict_put_str(props, "file", s->file);
+    }
+    qdict_put_str(props, "format", secret_formats[s->common.format]);
+    s->common.added = secret_add(o->name, props, errp);
+    return s->common.added;
 }
 
 static void secret_finalize(Object *o)
 {
     SecretObject *s = (SecretObject *)o;
 
-    if (s->added) {
-        secret_remove(o->name);
-    }
     if (s->data) {
-        memset(s->data, 0, strlen(s->data));
+        explicit_bzero(s->data, strlen(s->data));
     }
 }
 
 static const TypeInfo secret_type = {
-    .name = "secret", .size = sizeof(SecretObject), .props = secret_props, .complete = secret_complete,
+    .name = "secret", .parent = "secret_common", .size = sizeof(SecretObject), .props = secret_props, .complete = secret_complete,
     .finalize = secret_finalize, .user_creatable = true,
 };
 QOM_TYPE(secret_type)

@@ -1,5 +1,5 @@
 /*
- * tls-creds-anon, tls-creds-psk, tls-creds-x509; and who is let in (authz-simple).
+ * tls-creds-anon, tls-creds-psk, tls-creds-x509, tls-cipher-suites.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,14 +19,19 @@ static const char *const endpoints[] = { "client", "server", NULL };
 #define STR(n, f) { .name = n, .type = "string", .kind = PROP_STRING, .offset = offsetof(TlsObject, f) }
 #define FLAG(n, f) { .name = n, .type = "bool", .kind = PROP_BOOL, .offset = offsetof(TlsObject, f) }
 
+static QObject *get_loaded(Object *o, const Property *p, Error **errp) { return qbool_new(((TlsObject *)o)->added); }
+
+#define LOADED { .name = "loaded", .type = "bool", .kind = PROP_CUSTOM, .get = get_loaded, .read_only = true }
+
 static const Property creds_props[] = {
     STR("dir", dir),
     { .name = "endpoint", .type = "QCryptoTLSCredsEndpoint", .kind = PROP_ENUM, .names = endpoints,
       .offset = offsetof(TlsObject, endpoint), .has_default = true },
     STR("priority", priority), FLAG("verify-peer", verify_peer), { NULL }
 };
-static const Property psk_props[] = { STR("username", username), { NULL } };
-static const Property x509_props[] = { STR("passwordid", passwordid), FLAG("sanity-check", sanity_check), { NULL } };
+static const Property anon_props[] = { LOADED, { NULL } };
+static const Property psk_props[] = { STR("username", username), LOADED, { NULL } };
+static const Property x509_props[] = { FLAG("sanity-check", sanity_check), STR("passwordid", passwordid), LOADED, { NULL } };
 
 static void creds_init(Object *o)
 {
@@ -68,7 +73,7 @@ static const TypeInfo creds_type = {
 };
 QOM_TYPE(creds_type)
 static const TypeInfo anon_type = {
-    .name = "tls-creds-anon", .parent = "tls-creds", .size = sizeof(TlsObject), .complete = creds_complete,
+    .name = "tls-creds-anon", .parent = "tls-creds", .size = sizeof(TlsObject), .props = anon_props, .complete = creds_complete,
     .user_creatable = true,
 };
 QOM_TYPE(anon_type)
@@ -83,44 +88,19 @@ static const TypeInfo x509_type = {
 };
 QOM_TYPE(x509_type)
 
-/* --- authz ------------------------------------------------------------------------------------------ */
+/* --- a list of ciphers, for firmware that asks -------------------------------------------------- */
 
-typedef struct AuthzSimple { Object obj; char *identity; } AuthzSimple;
-
-static const Property simple_props[] = {
-    { .name = "identity", .type = "string", .kind = PROP_STRING, .offset = offsetof(AuthzSimple, identity) }, { NULL }
-};
-static const char *const simple_required[] = { "identity", NULL };
-static const TypeInfo authz_type = { .name = "authz", .abstract = true, .size = sizeof(Object) };
-QOM_TYPE(authz_type)
-static const TypeInfo simple_type = {
-    .name = "authz-simple", .parent = "authz", .size = sizeof(AuthzSimple), .props = simple_props,
-    .required = simple_required, .user_creatable = true,
-};
-QOM_TYPE(simple_type)
-
-static Object *find_object(const char *id) { return object_child(object_container("/objects"), id); }
-
-static bool other_object(const char *id) { return find_object(id) != NULL; }
-
-static bool authorize(const char *authz_id, const char *name, Error **errp)
+static bool suites_complete(Object *o, Error **errp)
 {
-    Object *o = find_object(authz_id);
-
-    if (!o) {
-        error_setg(errp, "Cannot find QAuthZ object ID %s", authz_id);
-    } else if (!object_is_a(o, "authz-simple")) {
-        error_setg(errp, "Object '%s' is not a QAuthZ subclass", authz_id);
-    } else if (strcmp(((AuthzSimple *)o)->identity, name)) {
-        error_setg(errp, "TLS x509 authz check for %s is denied", name);
-    } else {
-        return true;
+    if (!((TlsObject *)o)->priority) {
+        error_setg(errp, "'priority' property is not set");
+        return false;
     }
-    return false;
+    return true;
 }
 
-__attribute__((constructor)) static void set_hooks(void)
-{
-    tls_other_object_exists = other_object;
-    tls_authorize = authorize;
-}
+static const TypeInfo suites_type = {
+    .name = "tls-cipher-suites", .parent = "tls-creds", .size = sizeof(TlsObject), .complete = suites_complete,
+    .user_creatable = true,
+};
+QOM_TYPE(suites_type)

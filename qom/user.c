@@ -100,6 +100,10 @@ Object *user_object_add(const char *type_name, const char *id, const QDict *prop
 {
     const TypeInfo *type;
 
+    /* The schema's name for it; the peer knows the object by the other one only, and so cannot make it over QMP. */
+    if (!g_strcmp0(type_name, "authz-listfile")) {
+        type_name = "authz-list-file";
+    }
     /* Values with types come through the schema, which knows more names than this program has types. */
     if (!text && type_name && !type_find(type_name)) {
         error_setg(errp, "invalid object type: %s", type_name);

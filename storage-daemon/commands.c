@@ -13,6 +13,7 @@ void commands_init(void)
         /* media and limits of devices */
         "block-latency-histogram-set", "block_set_io_throttle", "blockdev-change-medium", "blockdev-close-tray",
         "blockdev-insert-medium", "blockdev-open-tray", "blockdev-remove-medium", "eject", "DEVICE_TRAY_MOVED",
+        "PR_MANAGER_STATUS_CHANGED",
         /* descriptors by name, other clients */
         "add-fd", "add_client", "closefd", "getfd", "query-fdsets", "remove-fd",
         /* the emulator's */

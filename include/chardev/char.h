@@ -60,6 +60,10 @@ const char *chr_kind(const Chardev *chr);          /* "socket", "mux", ... */
 bool chr_is_busy(const Chardev *chr);
 bool chr_has_open_frontend(const Chardev *chr);    /* query-chardev's frontend-open */
 bool chr_is_connected(const Chardev *chr);
+/* Where it listens or is to connect, as QMP's SocketAddress; NULL: it is no socket. */
+QDict *chr_address(const Chardev *chr);
+/* Called when a device joins the registry and before it leaves it. */
+void chr_set_listener(void (*added)(Chardev *chr), void (*removed)(Chardev *chr));
 /* Names of kinds, in the order of `-chardev help`; NULL ends. */
 const char *const *chr_kinds(void);
 

@@ -3,7 +3,9 @@
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import json
 import os
+import pathlib
 import shutil
 import socket
 import ssl
@@ -108,13 +110,26 @@ def test_server():
 
 
 def test_authorisation():
-    for identity, wanted in (("CN=friend", True), ("CN=foe", False)):
+    rule = {"match": "CN=f*", "policy": "allow", "format": "glob"}
+    pathlib.Path("rules").write_text(json.dumps({"policy": "allow", "rules": [{"match": "CN=friend", "policy": "deny"}]}))
+    for name, authz, wanted in (
+            ("simple", "authz-simple,id=a,identity=CN=friend", True), ("simple foe", "authz-simple,id=a,identity=CN=foe", False),
+            ("list", {"qom-type": "authz-list", "id": "a", "rules": [rule]}, True),
+            ("list first", {"qom-type": "authz-list", "id": "a", "rules": [{"match": "CN=friend", "policy": "deny"}, rule]}, False),
+            ("list default", {"qom-type": "authz-list", "id": "a"}, False),
+            ("list policy", {"qom-type": "authz-list", "id": "a", "policy": "allow"}, True),
+            ("file", "authz-list-file,id=a,filename=rules", False)):
         port = free_port()
         emulator = start("-object", "tls-creds-x509,id=t,dir=pki,endpoint=server", "-object",
-                         f"authz-simple,id=a,identity={identity}", "-chardev",
+                         authz if isinstance(authz, str) else json.dumps(authz), "-chardev",
                          f"socket,id=c,host=127.0.0.1,port={port},server=on,wait=off,tls-creds=t,tls-authz=a",
                          "-mon", "c")
-        check(f"authz-simple {identity}", (b"monitor" in try_client(port, "pki")) == wanted)
+        check(f"authz {name}", (b"monitor" in try_client(port, "pki")) == wanted)
+        if name == "file":                 # it is read again when it has changed
+            pathlib.Path("rules").write_text(json.dumps({"rules": [rule]}))
+            check("authz file, changed", b"monitor" in try_client(port, "pki"))
+            pathlib.Path("rules").write_text("{")
+            check("authz file, broken", b"monitor" not in try_client(port, "pki"))
         emulator.kill()
         emulator.wait()
 

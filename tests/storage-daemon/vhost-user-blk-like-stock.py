@@ -114,9 +114,9 @@ def look(kind, extra):
             fe.start()
             seen.append(vm.cmd("query-block-exports"))
             seen.append(vm.ask("block-export-del", {"id": "e"}))
-            seen.append(vm.ask("block-export-del", {"id": "e", "mode": "hard"}))
             seen.append(fe.ended())
             seen.append(vm.wait_event("BLOCK_EXPORT_DELETED")["data"])
+            seen.append(vm.ask("block-export-del", {"id": "e", "mode": "hard"}))
         seen.append(os.path.exists(f"{folder}/vu"))
     seen.append(path.read_bytes())
     return seen
