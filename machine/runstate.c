@@ -459,6 +459,14 @@ static bool take_requests(void)
     return false;
 }
 
+bool vm_should_end(int *status)
+{
+    bool end = take_requests();
+
+    *status = requests.exit_code;
+    return end;
+}
+
 int vm_main_loop(void)
 {
     while (!take_requests()) {

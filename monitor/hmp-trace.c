@@ -1,45 +1,21 @@
 /*
  * HMP: trace events and the log.
  *
- * The log's items are those of a processor emulator; we know their names (scripts set them), and what
- * stands behind "trace:" switches trace events.
+ * The log's items: util/log.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 #include "hmp-int.h"
+#include "util/log.h"
 #include "util/trace.h"
-
-static const struct { const char *name, *help; } log_items[] = {
-    { "out_asm", "show generated host assembly code for each compiled TB" },
-    { "in_asm", "show target assembly code for each compiled TB" },
-    { "op", "show micro ops for each compiled TB" },
-    { "op_opt", "show micro ops after optimization" },
-    { "op_ind", "show micro ops before indirect lowering" },
-    { "int", "show interrupts/exceptions in short format" },
-    { "exec", "show trace before each executed TB (lots of logs)" },
-    { "cpu", "show CPU registers before entering a TB (lots of logs)" },
-    { "fpu", "include FPU registers in the 'cpu' logging" },
-    { "mmu", "log MMU-related activities" },
-    { "pcall", "x86 only: show protected mode far calls/returns/exceptions" },
-    { "cpu_reset", "show CPU state before CPU resets" },
-    { "unimp", "log unimplemented functionality" },
-    { "guest_errors", "log when the guest OS does something invalid (eg accessing a\nnon-existent register)" },
-    { "page", "dump pages at beginning of user mode emulation" },
-    { "nochain", "do not chain compiled TBs so that \"exec\" and \"cpu\" show\ncomplete traces" },
-    { "plugin", "output from TCG plugins\n" },
-    { "strace", "log every user-mode syscall, its input, and its result" },
-    { "tid", "open a separate log file per thread; filename must contain '%d'" },
-};
 
 void hmp_print_log_items(Monitor *mon)
 {
-    monitor_printf(mon, "Log items (comma separated):\n%-15s %s\n", "none", "remove all logs");
-    for (size_t i = 0; i < G_N_ELEMENTS(log_items); i++) {
-        monitor_printf(mon, "%-15s %s\n", log_items[i].name, log_items[i].help);
-    }
-    monitor_printf(mon, "trace:PATTERN   enable trace events\n\n"
-                   "Use \"log trace:help\" to get a list of trace events.\n\n");
+    g_autofree char *text = log_items_text();
+
+    monitor_printf(mon, "Log items (comma separated):\n%-15s %s\n%s\nUse \"log trace:help\" to get a list of trace events.\n\n",
+                   "none", "remove all logs", text);
 }
 
 static bool match_events(const char *pattern, bool on)
@@ -55,31 +31,12 @@ static bool match_events(const char *pattern, bool on)
     return found;
 }
 
-static bool known_item(const char *name)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(log_items); i++) {
-        if (!strcmp(log_items[i].name, name)) {
-            return true;
-        }
-    }
-    return !strcmp(name, "all") || !*name;
-}
-
 void hmp_log(Monitor *mon, const QDict *args)
 {
     const char *text = qdict_get_str(args, "items");
-    g_auto(GStrv) items = g_strsplit(text, ",", -1);
 
-    if (!strcmp(text, "none")) {
-        return;
-    }
-    for (char **item = items; *item; item++) {
-        if (g_str_has_prefix(*item, "trace:")) {
-            match_events(*item + strlen("trace:"), true);
-        } else if (!known_item(*item)) {
-            hmp_print_log_items(mon);
-            return;
-        }
+    if (strcmp(text, "none") && !log_set_items(text)) {
+        hmp_print_log_items(mon);
     }
 }
 

@@ -11,6 +11,7 @@
 pthread_mutex_t monitors_lock = PTHREAD_MUTEX_INITIALIZER;
 GList *monitors;
 char *(*monitor_cpu_path)(int64_t index);
+bool monitor_hmp_preconfig;
 
 static __thread Monitor *current;
 static bool command_runs;               /* main thread */

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "qapi/compat.h"
 #include "qapi/dispatch.h"
 
 static bool (*guard)(const QmpCommand *cmd, Error **errp);
@@ -78,7 +79,9 @@ QObject *qapi_result(const QapiType *type, void *value, Error *err, Error **errp
     if (type->kind == QAPI_STR) {
         return qstring_new_take(value ? value : g_strdup(""));
     }
+    compat_monitor(true);
     o = qapi_slot_to_qobject(type, &value);
+    compat_monitor(false);
     qapi_free(type, value);
     return o;
 }
@@ -160,6 +163,9 @@ static const QmpCommand *choose_command(const Request *r, QmpPhase phase, Error 
         error_setg(errp, "The command %s does not support OOB", r->name);
         return NULL;
     }
+    if (!compat_accepts(cmd->features, "command", cmd->name, ERROR_CLASS_COMMAND_NOT_FOUND, errp)) {
+        return NULL;
+    }
     return guard && !guard(cmd, errp) ? NULL : cmd;
 }
 
@@ -171,9 +177,16 @@ static QObject *run_command(const QmpCommand *cmd, const QDict *arguments, Error
     void *value;
 
     if (cmd->raw) {
-        return cmd->unchecked || qapi_check(type, arguments, errp) ? cmd->call(arguments, errp) : NULL;
+        bool ok;
+
+        compat_monitor(true);
+        ok = cmd->unchecked || qapi_check(type, arguments, errp);
+        compat_monitor(false);
+        return ok ? cmd->call(arguments, errp) : NULL;
     }
+    compat_monitor(true);
     value = qapi_from_qobject(type, arguments, errp);
+    compat_monitor(false);
     if (!value) {
         return NULL;
     }

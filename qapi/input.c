@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "qapi/compat.h"
 #include "qapi/type.h"
 
 /* A step of the path to the value at hand; lives on the stack of who visits the container. */
@@ -158,7 +159,7 @@ static bool input_members(const QapiType *type, const QDict *dict, char *base, c
             error_setg(errp, "Parameter '%s' is missing", path);
             return false;
         }
-        if (!input_slot(m->type, o, base + m->offset, &here, errp)) {
+        if (!compat_accepts_member(m->features, m->name, errp) || !input_slot(m->type, o, base + m->offset, &here, errp)) {
             return false;
         }
         if (m->has) {

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "qapi/compat.h"
 #include "qapi/type.h"
 
 static QObject *output_integer(const QapiType *type, const void *slot)
@@ -40,7 +41,7 @@ static void output_members(const QapiType *type, const char *base, QDict *dict)
     for (size_t i = 0; i < type->n_members; i++) {
         const QapiMember *m = &type->members[i];
 
-        if (is_present(m, base)) {
+        if (is_present(m, base) && !compat_hides_member(m->features)) {
             qdict_put(dict, m->name, qapi_slot_to_qobject(m->type, base + m->offset));
         }
     }

@@ -24,12 +24,19 @@ static void build(void)
     block_serve_objects();
     setup_block();
     accel_choose();
-    machine_init_memory(machine_current(), &error_fatal);
+    if (!emu.preconfig) {
+        machine_init_memory(machine_current(), &error_fatal);
+    }
     setup_qtest();
     setup_objects(false);
     setup_monitors();
     setup_serials();
+    if (emu.preconfig) {
+        setup_preconfig();
+        machine_init_memory(machine_current(), &error_fatal);
+    }
     machine_init_board(machine_current(), &error_fatal);
+    setup_fw_cfg();
     setup_devices();
     setup_check_drives();
     device_check_globals();
@@ -74,6 +81,10 @@ int main(int argc, char **argv)
     bdrv_init();
     setup_early_options();
     sandbox_check();
+    if (emu.preconfig && emu.daemonize) {
+        error_report("'preconfig' and 'daemonize' options are mutually exclusive");
+        return 1;
+    }
     process_daemonize();
     process_write_pidfile(emu.pidfile);
     atexit(pidfile_remove);

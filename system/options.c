@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "qapi/compat.h"
 #include "qom/object.h"
 #include "system/options-int.h"
 #include "machine/runstate.h"
@@ -70,6 +71,8 @@ static const OptDesc addfd_desc[] = { { "fd", OPT_NUMBER }, { "set", OPT_NUMBER 
 static const OptDesc action_desc[] = { { "reboot", OPT_STRING }, { "shutdown", OPT_STRING }, { "panic", OPT_STRING },
                                        { "watchdog", OPT_STRING }, { NULL } };
 static const OptDesc global_desc[] = { { "driver", OPT_STRING }, { "property", OPT_STRING }, { "value", OPT_STRING }, { NULL } };
+static const OptDesc fw_cfg_desc[] = { { "name", OPT_STRING }, { "file", OPT_STRING }, { "string", OPT_STRING },
+                                       { "gen_id", OPT_STRING }, { NULL } };
 static const OptDesc icount_desc[] = { { "shift", OPT_STRING }, { "align", OPT_BOOL }, { "sleep", OPT_BOOL }, { "rr", OPT_STRING },
                                        { "rrfile", OPT_STRING }, { "rrsnapshot", OPT_STRING }, { NULL } };
 
@@ -90,14 +93,14 @@ const GroupDesc option_groups[] = {
     { "object", &emu.objects, "qom-type", NULL, NULL }, { "global", &emu.globals, NULL, global_desc, NULL },
     { "accel", &emu.accels, "accel", NULL, NULL }, { "add-fd", &emu.addfds, NULL, addfd_desc, NULL },
     { "action", &emu.actions, NULL, action_desc, NULL }, { "trace", &emu.traces, "enable", NULL, NULL },
-    { "smbios", &emu.smbios, NULL, NULL, NULL }, { "fw_cfg", &emu.fwcfgs, "name", NULL, NULL },
+    { "smbios", &emu.smbios, NULL, NULL, NULL }, { "fw_cfg", &emu.fwcfgs, "name", fw_cfg_desc, NULL },
     { "machine", NULL, "type", NULL, &emu.machine }, { "smp-opts", NULL, "cpus", NULL, &emu.smp },
     { "memory", NULL, "size", memory_desc, &emu.memory }, { "boot-opts", NULL, "order", NULL, &emu.boot },
     { "name", NULL, "guest", name_desc, &emu.name }, { "rtc", NULL, NULL, rtc_desc, &emu.rtc },
     { "msg", NULL, NULL, msg_desc, &emu.msg }, { "overcommit", NULL, NULL, overcommit_desc, &emu.overcommit },
     { "sandbox", NULL, "enable", sandbox_desc, &emu.sandbox }, { "numa", NULL, "type", NULL, &emu.numa },
     { "icount", NULL, "shift", icount_desc, &emu.icount },
-    { NULL, NULL, NULL, NULL, NULL },
+    { "compat", NULL, NULL, NULL, &emu.compat }, { NULL, NULL, NULL, NULL, NULL },
 };
 
 const GroupDesc *option_group(const char *name)
@@ -337,12 +340,12 @@ static bool take_text(OptId id, const char *arg)
     const char **slot = id == O_pidfile ? &emu.pidfile : id == O_kernel ? &emu.kernel : id == O_initrd ? &emu.initrd
         : id == O_append ? &emu.append : id == O_dtb ? &emu.dtb : id == O_bios ? &emu.bios
         : id == O_chroot ? &emu.chroot_dir : id == O_runas ? &emu.runas : id == O_mempath ? &emu.mem_path
-        : id == O_vga ? &emu.vga : id == O_D ? &emu.log_file : id == O_qtestlog ? &emu.qtest_log : NULL;
+        : id == O_vga ? &emu.vga : id == O_D ? &emu.log_file : id == O_d ? &emu.log_items : id == O_qtestlog ? &emu.qtest_log : NULL;
 
     if (slot) {
         *slot = arg;
     }
-    return slot || id == O_k || id == O_audiodev || id == O_d || id == O_seed || id == O_L || id == O_compat;
+    return slot || id == O_k || id == O_L;
 }
 
 static void check_display(const char *arg)
@@ -362,6 +365,16 @@ static void check_display(const char *arg)
     }
     error_report("Parameter 'type' does not accept value '%s'", type);
     exit(1);
+}
+
+static void check_seed(const char *arg)
+{
+    uint64_t n;
+
+    if (parse_u64(arg, 0, &n) < 0) {
+        error_report("Invalid seed number: %s", arg);
+        exit(1);
+    }
 }
 
 static void check_uuid(const char *arg)
@@ -430,7 +443,7 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_loadvm: emu.loadvm = option_entry_new(loc, arg, NULL); break;
     case O_incoming: emu.incoming = option_entry_new(loc, arg, NULL); break;
     case O_rtc: emu.rtc_entry = option_entry_new(loc, arg, NULL); add_keyval("rtc", loc, arg, false); break;
-    case O_icount: add_keyval("icount", loc, arg, true); break;
+    case O_icount: emu.icount_loc = loc; add_keyval("icount", loc, arg, true); break;
     case O_echr: do_echr(arg); break;
     case O_sandbox: add_keyval("sandbox", loc, arg, true); emu.sandbox_text = arg; break;
     case O_readconfig: option_read_config(arg, &error_fatal); break;
@@ -441,6 +454,9 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
         user_object_check_arg(arg, object_ids, &error_fatal);
         push(&emu.objects, option_entry_new(loc, arg, NULL)); break;
     case O_qtest: emu.qtest = option_entry_new(loc, arg, NULL); break;
+    case O_audiodev: push(&emu.audiodevs, option_entry_new(loc, arg, NULL)); break;
+    case O_compat: add_strict("compat", loc, arg); compat_set(emu.compat, &error_fatal); break;
+    case O_seed: check_seed(arg); break;
     case O_smbios: add_keyval("smbios", loc, arg, false); break;
     case O_fwcfg: add_keyval("fw_cfg", loc, arg, true); break;
     case O_netdev: case O_nic: case O_net: check_only_none(o, arg); break;

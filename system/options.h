@@ -19,11 +19,11 @@ typedef struct OptEntry {
 /* What main() wants to know; lists hold OptEntry * in the order of the command line. */
 typedef struct EmuOptions {
     GPtrArray *accels, *addfds, *blockdevs, *chardevs, *devices, *drives, *globals, *mons, *objects, *serials, *parallels,
-        *traces, *debugcons, *netdevs, *nets, *smbios, *actions, *fwcfgs;
+        *traces, *debugcons, *audiodevs, *netdevs, *nets, *smbios, *actions, *fwcfgs;
     QDict *machine, *smp, *memory, *boot, *name, *rtc, *msg, *overcommit, *sandbox, *numa, *icount, *compat;   /* merged; NULL: not given */
     const char *sandbox_text;      /* as given, for messages */
     OptEntry *incoming, *loadvm, *cpu, *qtest, *smp_entry, *memory_entry, *rtc_entry;
-    const char *qtest_log, *pidfile, *kernel, *initrd, *append, *dtb, *bios, *uuid, *chroot_dir, *runas, *mem_path, *vga, *log_file;
+    const char *qtest_log, *pidfile, *kernel, *initrd, *append, *dtb, *bios, *uuid, *chroot_dir, *runas, *mem_path, *vga, *log_file, *log_items, *icount_loc;
     bool freeze, daemonize, nographic, nodefaults, no_user_config, snapshot, no_acpi, no_hpet, no_fd_bootchk, mem_prealloc,
         preconfig, display_given, enable_kvm, only_migratable, usb, serial_given, parallel_given, monitor_given, net_given;
 } EmuOptions;

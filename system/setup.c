@@ -19,6 +19,7 @@
 #include "machine/runstate.h"
 #include "system/system.h"
 #include "util/cutils.h"
+#include "util/log.h"
 #include "util/options.h"
 
 const char *guest_name(void) { return emu.name ? qdict_get_str(emu.name, "guest") : NULL; }
@@ -95,12 +96,17 @@ static bool something_goes_to_stdio(void)
     return !emu.nodefaults && (!emu.monitor_given || (has_ports && (!emu.serial_given || !emu.parallel_given)));
 }
 
+static bool machine_is_none(void)
+{
+    return emu.machine && !g_strcmp0(qdict_get_str(emu.machine, "type"), "none");
+}
+
 /* What needs a processor or the machine's saved state: refused where going on would not be what was asked for, else told. */
 static void check_without_effect(void)
 {
     const struct { const char *option; bool given; } told[] = {
-        { "-kernel", emu.kernel }, { "-initrd", emu.initrd }, { "-append", emu.append }, { "-dtb", emu.dtb }, { "-bios", emu.bios },
-        { "-numa", emu.numa }, { "-icount", emu.icount },
+        { "-kernel", emu.kernel }, { "-bios", emu.bios }, { "-icount", emu.icount && !machine_is_none() },
+        { "-smbios", emu.smbios && !machine_is_none() }, { "-numa", emu.numa },
     };
 
     if (emu.loadvm || emu.incoming) {
@@ -114,9 +120,101 @@ static void check_without_effect(void)
     }
 }
 
+static void setup_log(void)
+{
+    if (emu.log_items && !log_set_items(emu.log_items)) {
+        g_autofree char *text = log_items_text();
+
+        printf("Log items (comma separated):\n%s\nUse \"-d trace:help\" to get a list of trace events.\n\n", text);
+        exit(1);
+    }
+    if (emu.log_file) {
+        log_set_file(emu.log_file, &error_fatal);
+    }
+}
+
+/* Of the drivers for sound only those that make none are there: nothing here plays. */
+static void check_audiodevs(void)
+{
+    static const char *const drivers[] = { "none", "alsa", "dbus", "jack", "oss", "pa", "sdl", "spice", "wav", "pipewire", NULL };
+
+    for (guint i = 0; emu.audiodevs && i < emu.audiodevs->len; i++) {
+        OptEntry *e = g_ptr_array_index(emu.audiodevs, i);
+        g_autoptr(QObject) opts = NULL;
+        const char *driver;
+
+        error_set_location(e->loc);
+        opts = *e->text == '{' ? json_parse(e->text, &error_fatal) : opts_parse_keyval(e->text, "driver", NULL, &error_fatal);
+        driver = qdict_get_str(opts, "driver");
+        if (!qdict_get_str(opts, "id")) {
+            fail("Parameter 'id' is missing");
+        }
+        if (!driver || !g_strv_contains(drivers, driver)) {
+            error_report(driver ? "Parameter 'driver' does not accept value '%s'" : "Parameter 'driver' is missing", driver);
+            exit(1);
+        }
+        if (strcmp(driver, "none") && strcmp(driver, "wav")) {
+            warn_report("audio driver '%s' has no effect: there are no sound devices", driver);
+        }
+        error_set_location(NULL);
+    }
+}
+
+/* How a deterministic processor counts; checked, as the counting itself waits for the processor. */
+static void check_icount(void)
+{
+    const char *shift = qdict_get_str(emu.icount, "shift"), *rr = qdict_get_str(emu.icount, "rr");
+    bool align = get_flag(emu.icount, "align"), sleep = !qdict_has(emu.icount, "sleep") || get_flag(emu.icount, "sleep");
+    uint64_t n;
+
+    if (rr && strcmp(rr, "record") && strcmp(rr, "replay")) {
+        error_report("Invalid icount rr option: %s", rr);
+        exit(1);
+    }
+    if (rr && !qdict_get_str(emu.icount, "rrfile")) {
+        fail("File name not specified for replay");
+    }
+    if (!shift) {
+        if (align) {
+            fail("Please specify shift option when using align");
+        }
+        return;
+    }
+    if (align && !sleep) {
+        fail("align=on and sleep=off are incompatible");
+    }
+    if (strcmp(shift, "auto")) {
+        if (parse_u64(shift, 0, &n) < 0 || n > 10) {
+            fail("icount: Invalid shift value");
+        }
+    } else if (align || !sleep) {
+        fail(align ? "shift=auto and align=on are incompatible" : "shift=auto and sleep=off are incompatible");
+    }
+}
+
+static void check_kernel_options(void)
+{
+    if (emu.kernel) {
+        return;
+    }
+    if (emu.initrd) {
+        fail("-initrd only allowed with -kernel option");
+    }
+    if (emu.append) {
+        fail("-append only allowed with -kernel option");
+    }
+}
+
 void setup_early_options(void)
 {
     check_without_effect();
+    setup_log();
+    check_audiodevs();
+    if (emu.icount) {
+        error_set_location(emu.icount_loc);
+        check_icount();
+        error_set_location(NULL);
+    }
     if (emu.msg) {
         error_set_prefix(get_flag(emu.msg, "timestamp"), get_flag(emu.msg, "guest-name") ? guest_name() : NULL);
     }
@@ -169,6 +267,13 @@ void setup_machine(void)
     }
     machine_create(type, emu.machine, &error_fatal);
     m = machine_current();
+    check_kernel_options();
+    if (emu.no_acpi) {
+        object_set_str(&m->obj, "acpi", "off", &error_fatal);
+    }
+    if (emu.no_hpet) {
+        object_set_str(&m->obj, "hpet", "off", &error_fatal);
+    }
     const struct { const char *name, *value; } strings[] = {
         { "kernel", emu.kernel }, { "initrd", emu.initrd }, { "append", emu.append }, { "dtb", emu.dtb },
         { "firmware", emu.bios },
@@ -186,6 +291,11 @@ void setup_machine(void)
         error_set_location(NULL);
         machine_set_memory(m, emu.memory, &error_fatal);
     }
+    if (emu.mem_path && m->memdev) {
+        fail("'-mem-path' can't be used together with'-machine memory-backend'");
+    }
+    m->mem_path = emu.mem_path;
+    m->mem_prealloc = emu.mem_prealloc;
     machine_set_boot(m, emu.boot, true, &error_fatal);
     cpu = emu.cpu ? cpu_type_from_option(emu.cpu->text, &error_fatal) : g_strdup(machine_class(m)->default_cpu_type);
     m->cpu_type = g_steal_pointer(&cpu);

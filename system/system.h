@@ -35,8 +35,12 @@ void setup_close_exports(void);
 void setup_check_drives(void);
 void setup_qtest(void);
 void setup_monitors(void);
+/* -preconfig: let managers talk before there is a board, until x-exit-preconfig (preconfig.c); quit exits. */
+void setup_preconfig(void);
 void setup_serials(void);
 void setup_devices(void);
+/* -fw_cfg (setup-fwcfg.c) */
+void setup_fw_cfg(void);
 /* -device help; true when there was something to print. */
 bool setup_device_help(void);
 void setup_globals(void);

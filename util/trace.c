@@ -56,7 +56,7 @@ bool trace_set_output(const char *filename, Error **errp)
 }
 
 /* "name", "pat*", or either behind '-' to switch off. */
-static void apply_pattern(const char *pattern)
+void trace_enable(const char *pattern)
 {
     bool on = *pattern != '-', found = false;
 
@@ -90,7 +90,7 @@ static bool apply_file(const char *filename)
         error_set_location(line_place);
         g_strchomp(line);
         if (*line && *line != '#') {
-            apply_pattern(line);
+            trace_enable(line);
         }
         error_set_location(NULL);
     }
@@ -125,7 +125,7 @@ bool trace_configure(const char *text, Error **errp)
     }
     name = opt_get_str(opts, "enable");
     if (name) {
-        apply_pattern(name);
+        trace_enable(name);
     }
     name = opt_get_str(opts, "events");
     if (name && !apply_file(name)) {

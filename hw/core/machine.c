@@ -244,7 +244,13 @@ bool machine_init_memory(Machine *m, Error **errp)
         g_autoptr(QObject) props = qdict_new();
 
         qdict_put_int(props, "size", m->ram_size);
-        m->ram = user_object_add("memory-backend-ram", id, props, false, errp);
+        if (m->mem_path) {
+            qdict_put_str(props, "mem-path", m->mem_path);
+        }
+        if (m->mem_prealloc) {
+            qdict_put_bool(props, "prealloc", true);
+        }
+        m->ram = user_object_add(m->mem_path ? "memory-backend-file" : "memory-backend-ram", id, props, false, errp);
         if (!m->ram) {
             return false;
         }

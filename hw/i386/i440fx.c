@@ -75,6 +75,7 @@ static bool pc_init(Machine *m, Error **errp)
     gsi_init(ioapic, device_create_on_board("isa-i8259", NULL, NULL));
     pc_init_isa(m, isa, true);
     piix_create_functions(pci, m);
+    pc_init_fw_cfg(m, low_memory(m), 0x81, 0x82);
     pc_init_drives(m);
     return true;
 }

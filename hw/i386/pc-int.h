@@ -17,6 +17,8 @@ void pc_init_system(Machine *m);
 bool pc_map_ram(Machine *m, uint64_t low, Error **errp);
 /* ISA devices of every PC, in the peer's order; floppy controllers and serial ports as asked for. */
 void pc_init_isa(Machine *m, Bus *isa, bool floppy);
+/* fw_cfg with what follows from the machine; s3, s4: how it can sleep; low: where RAM below 4 GiB ends. */
+void pc_init_fw_cfg(Machine *m, uint64_t low, uint8_t s3, uint8_t s4);
 /* Drives of an interface to devices on the board's controllers. */
 void pc_init_drives(Machine *m);
 /* Machine properties shown once the board is there. */

@@ -266,6 +266,7 @@ static bool q35_init(Machine *m, Error **errp)
     if (m->smbus) {
         add_function("ICH9-SMB", pci, 31, 3);
     }
+    pc_init_fw_cfg(m, low, 0x81, 0x82);
     pc_init_drives(m);
     return true;
 }

@@ -35,6 +35,8 @@ struct Machine {
     SmpConfig smp;
     uint64_t ram_size, max_ram_size, ram_slots;
     char *memdev;                          /* id of the memory backend, until resolved */
+    const char *mem_path;                  /* -mem-path: RAM is a file there */
+    bool mem_prealloc;
     Object *ram;                           /* the backend; NULL: no memory */
     QDict *boot;                           /* BootConfiguration */
     char *cpu_type;                        /* "qemu64-x86_64-cpu" */

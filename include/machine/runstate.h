@@ -104,6 +104,8 @@ extern bool vm_single_step;
 extern bool vm_autostart;
 /* The main loop: returns the exit status when the machine is to end. */
 int vm_main_loop(void);
+/* One turn of it without waiting: requests are carried out.  True: the program is to end with *status. */
+bool vm_should_end(int *status);
 
 /* How events are sent; set by the monitor side so that this room does not know QAPI types. */
 typedef struct VmEvents {

@@ -53,5 +53,7 @@ int monitor_fd_param(Monitor *mon, const char *text, Error **errp);
 
 /* The QOM path of a processor, NULL if there is none of this number: set by programs that have some. */
 extern char *(*monitor_cpu_path)(int64_t index);
+/* There is no board yet: HMP runs only what needs none. */
+extern bool monitor_hmp_preconfig;
 
 #endif

@@ -38,6 +38,8 @@ void trace_emit(const TraceEvent *ev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 /* All events by name; NULL starts and ends. */
 TraceEvent *trace_next(TraceEvent *ev);
+/* By name or pattern, behind '-' to switch off; an unknown name is warned about. */
+void trace_enable(const char *pattern);
 /* Where the lines go; NULL: stderr. */
 bool trace_set_output(const char *filename, Error **errp);
 
