@@ -12,7 +12,7 @@
 #include "qcow2-shadow.h"
 #include "qcow2-vector.h"
 
-#define BATCH_BYTES (512 * KiB)
+#define BATCH_BYTES (256 * KiB)
 #define READ_BYTES (1 * MiB)
 #define SLOTS 4
 
@@ -236,13 +236,24 @@ static int coroutine_fn walk_batch(Walk *w, Slot *slot, Qcow2WalkItem *items, ui
     return ret == 0 ? move_tables(w, slot, nb_moved) : ret;
 }
 
-/* All batches; each slot is used again when its write is done. */
+/* The next buffer: one that nothing is being written from, else the one that was used longest ago. */
+static Slot *next_slot(Walk *w, Slot *slot)
+{
+    Slot *end = w->slots + SLOTS, *oldest = slot + 1 < end ? slot + 1 : w->slots;
+    for (Slot *s = w->slots; s < end; s++) {
+        if (s != slot && !s->write.running) {
+            return s;
+        }
+    }
+    return oldest;
+}
+
 static int coroutine_fn walk_batches(Walk *w, Qcow2WalkItem *items, uint64_t n, uint64_t batch)
 {
-    unsigned at = 0;
-    start_reading(w->q, items, MIN(batch, n), w->slots[0].buf, &w->slots[0].read);
+    Slot *slot = w->slots;
+    start_reading(w->q, items, MIN(batch, n), slot->buf, &slot->read);
     for (uint64_t i = 0; i < n; i += batch) {
-        Slot *slot = &w->slots[at], *next = &w->slots[at = (at + 1) % SLOTS];
+        Slot *next = next_slot(w, slot);
         int ret = qcow2_tasks_finish(&next->write);
         if (ret == 0 && i + batch < n) {
             start_reading(w->q, items + i + batch, MIN(batch, n - i - batch), next->buf, &next->read);
@@ -251,6 +262,7 @@ static int coroutine_fn walk_batches(Walk *w, Qcow2WalkItem *items, uint64_t n, 
         if (ret < 0) {
             return ret;
         }
+        slot = next;
     }
     return 0;
 }
