@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <gnutls/x509.h>
 #include "crypto/secret.h"
 #include "crypto/tls.h"
+#include "crypto/tls-lib.h"
 
 static GHashTable *table;          /* id -> TlsCreds */
 bool (*tls_other_object_exists)(const char *id);
@@ -60,10 +60,10 @@ static bool read_dh(const TlsCreds *c, gnutls_dh_params_t *params, bool *found, 
         return false;
     }
     data = (gnutls_datum_t){ (unsigned char *)text, len };
-    ret = gnutls_dh_params_init(params);
-    ret = ret < 0 ? ret : gnutls_dh_params_import_pkcs3(*params, &data, GNUTLS_X509_FMT_PEM);
+    ret = tls_lib.dh_params_init(params);
+    ret = ret < 0 ? ret : tls_lib.dh_params_import_pkcs3(*params, &data, GNUTLS_X509_FMT_PEM);
     if (ret < 0) {
-        error_setg(errp, "Unable to load DH parameters from %s: %s", path, gnutls_strerror(ret));
+        error_setg(errp, "Unable to load DH parameters from %s: %s", path, tls_lib.strerror(ret));
         return false;
     }
     *found = true;
@@ -79,20 +79,20 @@ static bool load_anon(TlsCreds *c, Error **errp)
     int ret;
 
     if (!c->server) {
-        ret = gnutls_anon_allocate_client_credentials(&c->u.anon_client);
+        ret = tls_lib.anon_allocate_client_credentials(&c->u.anon_client);
     } else {
         if (!read_dh(c, &dh, &own_dh, errp)) {
             return false;
         }
-        ret = gnutls_anon_allocate_server_credentials(&c->u.anon_server);
+        ret = tls_lib.anon_allocate_server_credentials(&c->u.anon_server);
         if (ret >= 0 && own_dh) {
-            gnutls_anon_set_server_dh_params(c->u.anon_server, dh);
+            tls_lib.anon_set_server_dh_params(c->u.anon_server, dh);
         } else if (ret >= 0) {
-            gnutls_anon_set_server_known_dh_params(c->u.anon_server, GNUTLS_SEC_PARAM_MEDIUM);
+            tls_lib.anon_set_server_known_dh_params(c->u.anon_server, GNUTLS_SEC_PARAM_MEDIUM);
         }
     }
     if (ret < 0) {
-        error_setg(errp, "Cannot allocate credentials: %s", gnutls_strerror(ret));
+        error_setg(errp, "Cannot allocate credentials: %s", tls_lib.strerror(ret));
     }
     return ret >= 0;
 }
@@ -134,10 +134,10 @@ static bool load_psk(TlsCreds *c, Error **errp)
         return false;
     }
     if (c->server) {
-        ret = gnutls_psk_allocate_server_credentials(&c->u.psk_server);
-        ret = ret < 0 ? ret : gnutls_psk_set_server_credentials_file(c->u.psk_server, path);
+        ret = tls_lib.psk_allocate_server_credentials(&c->u.psk_server);
+        ret = ret < 0 ? ret : tls_lib.psk_set_server_credentials_file(c->u.psk_server, path);
         if (ret >= 0) {
-            gnutls_psk_set_server_known_dh_params(c->u.psk_server, GNUTLS_SEC_PARAM_MEDIUM);
+            tls_lib.psk_set_server_known_dh_params(c->u.psk_server, GNUTLS_SEC_PARAM_MEDIUM);
         }
     } else {
         key = find_psk(path, username, errp);
@@ -145,11 +145,11 @@ static bool load_psk(TlsCreds *c, Error **errp)
             return false;
         }
         datum = (gnutls_datum_t){ (unsigned char *)key, strlen(key) };
-        ret = gnutls_psk_allocate_client_credentials(&c->u.psk_client);
-        ret = ret < 0 ? ret : gnutls_psk_set_client_credentials(c->u.psk_client, username, &datum, GNUTLS_PSK_KEY_HEX);
+        ret = tls_lib.psk_allocate_client_credentials(&c->u.psk_client);
+        ret = ret < 0 ? ret : tls_lib.psk_set_client_credentials(c->u.psk_client, username, &datum, GNUTLS_PSK_KEY_HEX);
     }
     if (ret < 0) {
-        error_setg(errp, "Cannot set PSK credentials: %s", gnutls_strerror(ret));
+        error_setg(errp, "Cannot set PSK credentials: %s", tls_lib.strerror(ret));
     }
     return ret >= 0;
 }
@@ -170,18 +170,18 @@ static bool check_dates(const char *path, const char *what, Error **errp)
         return false;
     }
     data = (gnutls_datum_t){ (unsigned char *)text, len };
-    gnutls_x509_crt_init(&crt);
-    ret = gnutls_x509_crt_import(crt, &data, GNUTLS_X509_FMT_PEM);
+    tls_lib.x509_crt_init(&crt);
+    ret = tls_lib.x509_crt_import(crt, &data, GNUTLS_X509_FMT_PEM);
     if (ret < 0) {
-        error_setg(errp, "Unable to import %s certificate %s: %s", what, path, gnutls_strerror(ret));
-    } else if (gnutls_x509_crt_get_expiration_time(crt) < now) {
+        error_setg(errp, "Unable to import %s certificate %s: %s", what, path, tls_lib.strerror(ret));
+    } else if (tls_lib.x509_crt_get_expiration_time(crt) < now) {
         error_setg(errp, "The %s certificate %s has expired", what, path);
-    } else if (gnutls_x509_crt_get_activation_time(crt) > now) {
+    } else if (tls_lib.x509_crt_get_activation_time(crt) > now) {
         error_setg(errp, "The %s certificate %s is not yet active", what, path);
     } else {
         ok = true;
     }
-    gnutls_x509_crt_deinit(crt);
+    tls_lib.x509_crt_deinit(crt);
     return ok;
 }
 
@@ -193,9 +193,9 @@ static bool load_pair(TlsCreds *c, const char *cert, const char *key, const char
     if (password_id && !password) {
         return false;
     }
-    ret = gnutls_certificate_set_x509_key_file2(c->u.x509, cert, key, GNUTLS_X509_FMT_PEM, password, 0);
+    ret = tls_lib.certificate_set_x509_key_file2(c->u.x509, cert, key, GNUTLS_X509_FMT_PEM, password, 0);
     if (ret < 0) {
-        error_setg(errp, "Cannot load certificate '%s' & key '%s': %s", cert, key, gnutls_strerror(ret));
+        error_setg(errp, "Cannot load certificate '%s' & key '%s': %s", cert, key, tls_lib.strerror(ret));
     }
     return ret >= 0;
 }
@@ -218,22 +218,22 @@ static bool load_x509(TlsCreds *c, const char *password_id, bool sanity_check, E
         (sanity_check && cert && !check_dates(cert, who, errp))) {
         return false;
     }
-    gnutls_certificate_allocate_credentials(&c->u.x509);
-    ret = gnutls_certificate_set_x509_trust_file(c->u.x509, ca, GNUTLS_X509_FMT_PEM);
+    tls_lib.certificate_allocate_credentials(&c->u.x509);
+    ret = tls_lib.certificate_set_x509_trust_file(c->u.x509, ca, GNUTLS_X509_FMT_PEM);
     if (ret < 0) {
-        error_setg(errp, "Cannot load CA certificate '%s': %s", ca, gnutls_strerror(ret));
+        error_setg(errp, "Cannot load CA certificate '%s': %s", ca, tls_lib.strerror(ret));
         return false;
     }
     if (cert && key && !load_pair(c, cert, key, password_id, errp)) {
         return false;
     }
-    ret = crl ? gnutls_certificate_set_x509_crl_file(c->u.x509, crl, GNUTLS_X509_FMT_PEM) : 0;
+    ret = crl ? tls_lib.certificate_set_x509_crl_file(c->u.x509, crl, GNUTLS_X509_FMT_PEM) : 0;
     if (ret < 0) {
-        error_setg(errp, "Cannot load CRL '%s': %s", crl, gnutls_strerror(ret));
+        error_setg(errp, "Cannot load CRL '%s': %s", crl, tls_lib.strerror(ret));
         return false;
     }
     if (c->server) {
-        gnutls_certificate_set_known_dh_params(c->u.x509, GNUTLS_SEC_PARAM_MEDIUM);
+        tls_lib.certificate_set_known_dh_params(c->u.x509, GNUTLS_SEC_PARAM_MEDIUM);
     }
     return true;
 }
@@ -246,13 +246,13 @@ void tls_creds_unref(TlsCreds *c)
         return;
     }
     if (c->kind == TLS_X509 && c->u.x509) {
-        gnutls_certificate_free_credentials(c->u.x509);
+        tls_lib.certificate_free_credentials(c->u.x509);
     } else if (c->kind == TLS_PSK && c->u.psk_server) {
-        c->server ? gnutls_psk_free_server_credentials(c->u.psk_server)
-                  : gnutls_psk_free_client_credentials(c->u.psk_client);
+        c->server ? tls_lib.psk_free_server_credentials(c->u.psk_server)
+                  : tls_lib.psk_free_client_credentials(c->u.psk_client);
     } else if (c->kind == TLS_ANON && c->u.anon_server) {
-        c->server ? gnutls_anon_free_server_credentials(c->u.anon_server)
-                  : gnutls_anon_free_client_credentials(c->u.anon_client);
+        c->server ? tls_lib.anon_free_server_credentials(c->u.anon_server)
+                  : tls_lib.anon_free_client_credentials(c->u.anon_client);
     }
     g_free(c->id);
     g_free(c->dir);
@@ -273,9 +273,13 @@ static bool flag(const QDict *props, const char *name, bool def)
 bool tls_creds_add(const char *type, const char *id, const QDict *props, Error **errp)
 {
     const char *endpoint = qdict_get_str(props, "endpoint");
-    TlsCreds *c = g_new0(TlsCreds, 1);
+    TlsCreds *c;
     bool ok;
 
+    if (!tls_lib_load(errp)) {
+        return false;
+    }
+    c = g_new0(TlsCreds, 1);
     c->refs = 1;
     c->id = g_strdup(id);
     c->kind = !strcmp(type, "tls-creds-x509") ? TLS_X509 : !strcmp(type, "tls-creds-psk") ? TLS_PSK : TLS_ANON;

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <gnutls/x509.h>
+#include "crypto/tls-lib.h"
 #include "io/tls.h"
 
 typedef struct TlsChannel {
@@ -28,7 +28,7 @@ static ssize_t push(gnutls_transport_ptr_t opaque, const void *buf, size_t len)
     ssize_t n = io_channel_write(t->base, buf, len, NULL);
 
     if (n < 0) {
-        gnutls_transport_set_errno(t->session, n == -EAGAIN ? EAGAIN : -n);
+        tls_lib.transport_set_errno(t->session, n == -EAGAIN ? EAGAIN : -n);
     }
     return n < 0 ? -1 : n;
 }
@@ -39,7 +39,7 @@ static ssize_t pull(gnutls_transport_ptr_t opaque, void *buf, size_t len)
     ssize_t n = io_channel_read(t->base, buf, len, NULL);
 
     if (n < 0) {
-        gnutls_transport_set_errno(t->session, n == -EAGAIN ? EAGAIN : -n);
+        tls_lib.transport_set_errno(t->session, n == -EAGAIN ? EAGAIN : -n);
     }
     return n < 0 ? -1 : n;
 }
@@ -57,7 +57,7 @@ static ssize_t tls_readv(IOChannel *c, const struct iovec *iov, int niov, IOFds 
         if (!iov[i].iov_len) {
             continue;
         }
-        n = gnutls_record_recv(t->session, iov[i].iov_base, iov[i].iov_len);
+        n = tls_lib.record_recv(t->session, iov[i].iov_base, iov[i].iov_len);
         if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
             return done ? done : -EAGAIN;
         }
@@ -68,7 +68,7 @@ static ssize_t tls_readv(IOChannel *c, const struct iovec *iov, int niov, IOFds 
             if (done) {
                 return done;
             }
-            error_setg(errp, "Cannot read from TLS channel: %s", gnutls_strerror(n));
+            error_setg(errp, "Cannot read from TLS channel: %s", tls_lib.strerror(n));
             return n == GNUTLS_E_PREMATURE_TERMINATION ? -ECONNABORTED : -EIO;
         }
         done += n;
@@ -90,7 +90,7 @@ static ssize_t tls_writev(IOChannel *c, const struct iovec *iov, int niov, const
         if (!iov[i].iov_len) {
             continue;
         }
-        n = gnutls_record_send(t->session, iov[i].iov_base, iov[i].iov_len);
+        n = tls_lib.record_send(t->session, iov[i].iov_base, iov[i].iov_len);
         if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
             return done ? done : -EAGAIN;
         }
@@ -98,7 +98,7 @@ static ssize_t tls_writev(IOChannel *c, const struct iovec *iov, int niov, const
             if (done) {
                 return done;
             }
-            error_setg(errp, "Cannot write to TLS channel: %s", gnutls_strerror(n));
+            error_setg(errp, "Cannot write to TLS channel: %s", tls_lib.strerror(n));
             return -EIO;
         }
         done += n;
@@ -113,7 +113,7 @@ static int tls_fd(const IOChannel *c, IODirection dir) { return io_channel_fd(((
 
 static bool tls_pending(const IOChannel *c)
 {
-    return gnutls_record_check_pending(((const TlsChannel *)c)->session) > 0;
+    return tls_lib.record_check_pending(((const TlsChannel *)c)->session) > 0;
 }
 
 static int tls_shutdown(IOChannel *c, bool read, bool write)
@@ -129,10 +129,10 @@ static void tls_close(IOChannel *c)
     TlsChannel *t = (TlsChannel *)c;
 
     if (t->established && !t->shut) {
-        gnutls_bye(t->session, GNUTLS_SHUT_WR);
+        tls_lib.bye(t->session, GNUTLS_SHUT_WR);
     }
     if (t->session) {
-        gnutls_deinit(t->session);
+        tls_lib.deinit(t->session);
     }
     io_channel_unref(t->base);
     tls_creds_unref(t->creds);
@@ -152,16 +152,16 @@ static int set_credentials(TlsChannel *t)
 
     switch (c->kind) {
     case TLS_ANON:
-        return gnutls_credentials_set(t->session, GNUTLS_CRD_ANON, c->server ? (void *)c->u.anon_server :
+        return tls_lib.credentials_set(t->session, GNUTLS_CRD_ANON, c->server ? (void *)c->u.anon_server :
                                       (void *)c->u.anon_client);
     case TLS_PSK:
-        return gnutls_credentials_set(t->session, GNUTLS_CRD_PSK, c->server ? (void *)c->u.psk_server :
+        return tls_lib.credentials_set(t->session, GNUTLS_CRD_PSK, c->server ? (void *)c->u.psk_server :
                                       (void *)c->u.psk_client);
     default:
         if (c->server && c->verify_peer) {
-            gnutls_certificate_server_set_request(t->session, GNUTLS_CERT_REQUEST);
+            tls_lib.certificate_server_set_request(t->session, GNUTLS_CERT_REQUEST);
         }
-        return gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, c->u.x509);
+        return tls_lib.credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, c->u.x509);
     }
 }
 
@@ -171,25 +171,25 @@ static int set_up(TlsChannel *t, Error **errp)
     const TlsCreds *c = t->creds;
     g_autofree char *priority = g_strdup_printf("%s%s", c->priority ? c->priority : "NORMAL", more[c->kind]);
     unsigned flags = (c->server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
-    int ret = gnutls_init(&t->session, flags);
+    int ret = tls_lib.init(&t->session, flags);
 
     if (ret < 0) {
-        error_setg(errp, "Cannot initialize TLS session: %s", gnutls_strerror(ret));
+        error_setg(errp, "Cannot initialize TLS session: %s", tls_lib.strerror(ret));
         return ret;
     }
-    ret = gnutls_priority_set_direct(t->session, priority, NULL);
+    ret = tls_lib.priority_set_direct(t->session, priority, NULL);
     if (ret < 0) {
-        error_setg(errp, "Unable to set TLS session priority %s: %s", priority, gnutls_strerror(ret));
+        error_setg(errp, "Unable to set TLS session priority %s: %s", priority, tls_lib.strerror(ret));
         return ret;
     }
     ret = set_credentials(t);
     if (ret < 0) {
-        error_setg(errp, "Cannot set session credentials: %s", gnutls_strerror(ret));
+        error_setg(errp, "Cannot set session credentials: %s", tls_lib.strerror(ret));
         return ret;
     }
-    gnutls_transport_set_ptr(t->session, t);
-    gnutls_transport_set_push_function(t->session, push);
-    gnutls_transport_set_pull_function(t->session, pull);
+    tls_lib.transport_set_ptr(t->session, t);
+    tls_lib.transport_set_push_function(t->session, push);
+    tls_lib.transport_set_pull_function(t->session, pull);
     return 0;
 }
 
@@ -228,14 +228,14 @@ static bool check_name(TlsChannel *t, gnutls_x509_crt_t crt, Error **errp)
     char name[1024];
     size_t len = sizeof(name);
 
-    if (t->hostname && !gnutls_x509_crt_check_hostname(crt, t->hostname)) {
+    if (t->hostname && !tls_lib.x509_crt_check_hostname(crt, t->hostname)) {
         error_setg(errp, "Certificate does not match the hostname %s", t->hostname);
         return false;
     }
     if (!t->allowed) {
         return true;
     }
-    if (gnutls_x509_crt_get_dn(crt, name, &len) < 0) {
+    if (tls_lib.x509_crt_get_dn(crt, name, &len) < 0) {
         error_setg(errp, "Cannot get client distinguished name");
         return false;
     }
@@ -253,28 +253,28 @@ static bool check_peer(TlsChannel *t, Error **errp)
     if (t->creds->kind != TLS_X509 || !t->creds->verify_peer) {
         return true;
     }
-    ret = gnutls_certificate_verify_peers2(t->session, &status);
+    ret = tls_lib.certificate_verify_peers2(t->session, &status);
     if (ret < 0) {
-        error_setg(errp, "Verify failed: %s", gnutls_strerror(ret));
+        error_setg(errp, "Verify failed: %s", tls_lib.strerror(ret));
         return false;
     }
     if (status) {
         error_setg(errp, "%s", status_text(status));
         return false;
     }
-    certs = gnutls_certificate_get_peers(t->session, &n);
+    certs = tls_lib.certificate_get_peers(t->session, &n);
     if (!certs || !n) {
         error_setg(errp, "No certificate peers");
         return false;
     }
-    gnutls_x509_crt_init(&crt);
-    ok = gnutls_x509_crt_import(crt, &certs[0], GNUTLS_X509_FMT_DER) >= 0;
+    tls_lib.x509_crt_init(&crt);
+    ok = tls_lib.x509_crt_import(crt, &certs[0], GNUTLS_X509_FMT_DER) >= 0;
     if (!ok) {
         error_setg(errp, "Cannot import certificate");
     } else {
         ok = check_name(t, crt, errp);
     }
-    gnutls_x509_crt_deinit(crt);
+    tls_lib.x509_crt_deinit(crt);
     return ok;
 }
 
@@ -283,11 +283,11 @@ int io_channel_tls_handshake(IOChannel *c, Error **errp)
     TlsChannel *t = (TlsChannel *)c;
     int ret;
 
-    while ((ret = gnutls_handshake(t->session)) < 0) {
+    while ((ret = tls_lib.handshake(t->session)) < 0) {
         if (ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED) {
-            io_channel_wait(t->base, gnutls_record_get_direction(t->session) ? IO_WRITE : IO_READ);
-        } else if (gnutls_error_is_fatal(ret)) {
-            error_setg(errp, "TLS handshake failed: %s", gnutls_strerror(ret));
+            io_channel_wait(t->base, tls_lib.record_get_direction(t->session) ? IO_WRITE : IO_READ);
+        } else if (tls_lib.error_is_fatal(ret)) {
+            error_setg(errp, "TLS handshake failed: %s", tls_lib.strerror(ret));
             return -EPROTO;
         }
     }

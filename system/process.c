@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "crypto/tls-lib.h"
 #include "machine/runstate.h"
 #include "system/system.h"
 #include "util/cutils.h"
@@ -87,6 +88,9 @@ static void change_user(const char *name)
 
 void process_drop_rights(void)
 {
+    if (emu.chroot_dir) {
+        tls_lib_load(NULL);              /* not to be found from inside; credentials may come later */
+    }
     if (emu.chroot_dir && (chroot(emu.chroot_dir) < 0 || chdir("/") < 0)) {
         error_report("chroot failed");
         exit(1);
