@@ -18,6 +18,7 @@ void bdrv_init(void)
     bdrv_raw_register();
     bdrv_null_register();
     bdrv_luks_register();
+    bdrv_nbd_register();
     bdrv_qcow2_register();
     bdrv_blkdebug_register();
     bdrv_blklogwrites_register();

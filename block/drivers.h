@@ -11,6 +11,7 @@ void bdrv_raw_register(void);
 void bdrv_null_register(void);         /* null-co, null-aio */
 void bdrv_blkdebug_register(void);
 void bdrv_luks_register(void);
+void bdrv_nbd_register(void);
 void bdrv_qcow2_register(void);
 void bdrv_blklogwrites_register(void);
 void bdrv_blkverify_register(void);

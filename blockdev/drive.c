@@ -174,7 +174,9 @@ static void print_formats(void)
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
     for (int i = 0; bdrv_driver_at(i); i++) {
-        g_ptr_array_add(names, (gpointer)bdrv_driver_at(i)->name);
+        if (bdrv_find_format(bdrv_driver_at(i)->name) == bdrv_driver_at(i)) {   /* one line for several protocols */
+            g_ptr_array_add(names, (gpointer)bdrv_driver_at(i)->name);
+        }
     }
     g_ptr_array_sort(names, compare_names);
     printf("Supported formats:");

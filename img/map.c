@@ -36,6 +36,9 @@ static int query_entry(BlockDriverState *bs, int64_t offset, int64_t bytes, MapE
     if (ret < 0) {
         return ret;
     }
+    if (!(ret & (BDRV_BLOCK_DATA | BDRV_BLOCK_ZERO))) {
+        ret &= BDRV_BLOCK_ALLOCATED;      /* whose content nobody knows has no place either */
+    }
     *e = (MapEntry){
         .start = offset, .length = pnum, .depth = MAX(depth - 1, 0),
         .present = ret & BDRV_BLOCK_ALLOCATED, .zero = ret & BDRV_BLOCK_ZERO, .data = ret & BDRV_BLOCK_DATA,

@@ -161,7 +161,7 @@ static int connect_unix(const IOAddress *a, Error **errp)
     socklen_t len;
     int fd = -1, ret;
 
-    if (!*a->path) {
+    if (!a->path) {
         error_setg(errp, "unix connect: no path specified");
         return -1;
     }

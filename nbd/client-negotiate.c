@@ -115,7 +115,6 @@ int nbd_client_greet(NbdClient *n, IOChannel *c, bool structured, Error **errp)
 {
     uint8_t hello[18], flags[4];
     uint16_t server;
-    OptReply r;
     int ret = io_channel_read_all(c, hello, sizeof(hello), errp);
 
     *n = (NbdClient){ .channel = c };
@@ -132,17 +131,57 @@ int nbd_client_greet(NbdClient *n, IOChannel *c, bool structured, Error **errp)
     n->no_zeroes = server & NBD_FLAG_NO_ZEROES;
     nbd_put32(flags, server & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
     ret = io_channel_write_all(c, flags, sizeof(flags), errp);
-    if (ret < 0 || !structured || !n->fixed) {
-        return ret;
+    return ret < 0 || !structured ? ret : nbd_client_structured(n, errp);
+}
+
+int nbd_client_structured(NbdClient *n, Error **errp)
+{
+    OptReply r;
+    int ret;
+
+    if (!n->fixed) {
+        return 0;
     }
     ret = send_option(n, NBD_OPT_STRUCTURED_REPLY, NULL, 0, errp);
     if (ret == 0) {
         ret = read_reply(n, NBD_OPT_STRUCTURED_REPLY, &r, errp);
     }
-    if (ret == 0) {
+    if (ret == 0 && r.type == (uint32_t)NBD_REP_ERR_TLS_REQD) {
+        ret = refusal(&r, NBD_OPT_STRUCTURED_REPLY, errp);
+        reply_clear(&r);
+    } else if (ret == 0) {
         n->structured = r.type == NBD_REP_ACK;
         reply_clear(&r);
     }
+    return ret;
+}
+
+int nbd_client_starttls(NbdClient *n, Error **errp)
+{
+    OptReply r;
+    int ret;
+
+    if (!n->fixed) {
+        error_setg(errp, "Server does not support STARTTLS");
+        return -EINVAL;
+    }
+    ret = send_option(n, NBD_OPT_STARTTLS, NULL, 0, errp);
+    if (ret == 0) {
+        ret = read_reply(n, NBD_OPT_STARTTLS, &r, errp);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (r.type != NBD_REP_ACK) {
+        ret = is_error(&r) ? refusal(&r, NBD_OPT_STARTTLS, errp) : -EINVAL;
+        if (!is_error(&r)) {
+            error_setg(errp, "Unexpected reply type %u (%s)", r.type, nbd_option_reply_name(r.type));
+        }
+    } else if (r.len) {
+        error_setg(errp, "Start TLS response was not zero");
+        ret = -EINVAL;
+    }
+    reply_clear(&r);
     return ret;
 }
 

@@ -51,6 +51,8 @@ static OptDesc *merged_table(const BlockDriver *drv, const BlockDriver *proto)
     return (OptDesc *)g_array_free(all, false);
 }
 
+static int create_by_truncation(const char *filename, const BlockDriver *proto, const QDict *opts, Error **errp);
+
 int bdrv_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp)
 {
     ERRP_GUARD();
@@ -58,14 +60,16 @@ int bdrv_create(const BlockDriver *drv, const char *filename, QDict *opts, Error
     const BlockDriver *proto = bdrv_find_protocol(filename, true, NULL);
     g_autofree OptDesc *table = merged_table(drv, proto);
 
-    if (!drv->co_create) {
+    if (!drv->co_create && drv->protocol && drv->create_options) {
+        call.ret = create_by_truncation(filename, drv, opts, errp);
+    } else if (!drv->co_create) {
         error_setg(errp, "Driver '%s' does not support image creation", drv->name);
         call.ret = -ENOTSUP;
     } else {
         call.opts = opts_check_all(opts, table, errp);
         call.ret = call.opts ? 0 : -EINVAL;
     }
-    if (call.ret == 0) {
+    if (call.ret == 0 && call.opts) {
         co_run_sync(create_entry, &call);
     }
     if (call.ret < 0 && !*errp) {
@@ -77,7 +81,7 @@ int bdrv_create(const BlockDriver *drv, const char *filename, QDict *opts, Error
 }
 
 /* A protocol that cannot create: what is there already is emptied and given its size by a truncation. */
-static int create_by_truncation(const char *filename, const BlockDriver *proto, int64_t size, Error **errp)
+static int empty_and_resize(const char *filename, const BlockDriver *proto, int64_t size, Error **errp)
 {
     ERRP_GUARD();
     static const BdrvChildOps ops = { 0 };
@@ -111,6 +115,20 @@ static int create_by_truncation(const char *filename, const BlockDriver *proto, 
     return ret;
 }
 
+static int create_by_truncation(const char *filename, const BlockDriver *proto, const QDict *opts, Error **errp)
+{
+    g_autoptr(QObject) o = qobject_clone(opts);
+    g_autoptr(QObject) typed = opts_absorb(o, (const OptDesc[]) { { "size", OPT_SIZE }, { "preallocation", OPT_STRING }, { NULL } },
+                                           errp);
+    const char *mode = typed ? opt_get_str(typed, "preallocation") : NULL;
+
+    if (mode && strcmp(mode, "off")) {
+        error_setg(errp, "Unsupported preallocation mode '%s'", mode);
+        return -ENOTSUP;
+    }
+    return typed ? empty_and_resize(filename, proto, opt_get_size(typed, "size", 0), errp) : -EINVAL;
+}
+
 int bdrv_create_file(const char *filename, const QDict *opts, Error **errp)
 {
     const BlockDriver *proto = bdrv_find_protocol(filename, true, errp);
@@ -120,16 +138,7 @@ int bdrv_create_file(const char *filename, const QDict *opts, Error **errp)
         return -EINVAL;
     }
     if (!proto->co_create) {
-        g_autoptr(QObject) o = qobject_clone(opts);
-        g_autoptr(QObject) typed = opts_absorb(o, (const OptDesc[]) { { "size", OPT_SIZE }, { "preallocation", OPT_STRING }, { NULL } },
-                                               errp);
-        const char *mode = typed ? opt_get_str(typed, "preallocation") : NULL;
-
-        if (mode && strcmp(mode, "off")) {
-            error_setg(errp, "Unsupported preallocation mode '%s'", mode);
-            return -ENOTSUP;
-        }
-        return typed ? create_by_truncation(filename, proto, opt_get_size(typed, "size", 0), errp) : -EINVAL;
+        return create_by_truncation(filename, proto, opts, errp);
     }
     known = qdict_new();
     for (size_t i = 0; i < qdict_size(opts); i++) {
@@ -172,6 +181,10 @@ static int find_drivers(ImgCreate *ic, Error **errp)
     }
     if (!ic->drv->create_options) {
         error_setg(errp, "Format driver '%s' does not support image creation", ic->drv->name);
+        return -EINVAL;
+    }
+    if (!ic->proto->create_options) {
+        error_setg(errp, "Protocol driver '%s' does not support image creation", ic->proto->name);
         return -EINVAL;
     }
     return 0;

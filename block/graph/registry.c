@@ -14,7 +14,9 @@ static BdrvDeviceLookup *device_lookup;
 
 void bdrv_register(const BlockDriver *drv)
 {
-    g_assert(n_drivers < MAX_DRIVERS && !bdrv_find_format(drv->name));
+    const BlockDriver *other = bdrv_find_format(drv->name);
+
+    g_assert(n_drivers < MAX_DRIVERS && (!other || g_strcmp0(other->protocol, drv->protocol)));
     drivers[n_drivers++] = drv;
 }
 

@@ -250,7 +250,10 @@ struct BdrvReopenState {
     void *opaque;                     /* driver's prepared state */
 };
 
-/* Registry: each driver file calls this from its register function, listed in block/drivers.c. */
+/*
+ * Registry: each driver file calls this from its register function, listed in block/drivers.c.  One name may come
+ * several times with other protocols; by its name the first one is found.
+ */
 void bdrv_register(const BlockDriver *drv);
 const BlockDriver *bdrv_find_format(const char *name);
 /* Iterate over all registered drivers, in registration order; i from 0, NULL ends. */

@@ -39,6 +39,10 @@ void nbd_client_export_free(NbdClientExport *e);
 
 /* Greeting, and structured replies when wanted and known.  0 or -errno. */
 int nbd_client_greet(NbdClient *n, IOChannel *c, bool structured, Error **errp);
+/* Ask for structured replies (n->structured says whether they come). */
+int nbd_client_structured(NbdClient *n, Error **errp);
+/* Ask to go on in TLS, straight after the greeting; the caller then puts it on the channel and sets n->channel. */
+int nbd_client_starttls(NbdClient *n, Error **errp);
 /* Names and descriptions of what the server shows; appends NbdClientExport * to list. */
 int nbd_client_list_exports(NbdClient *n, GPtrArray *list, Error **errp);
 /* The facts of e->name; stays in negotiation. */
