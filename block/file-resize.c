@@ -260,12 +260,8 @@ int coroutine_fn file_co_create(const BlockDriver *drv, const char *filename, QD
         error_setg(errp, "invalid parameter value: %s", mode);
         return -EINVAL;
     }
-    /* Files are made of whole sectors. */
+    /* Files are made of whole sectors; what that makes too large is refused where the file gets its size. */
     j.size = ALIGN_UP(opt_get_size(opts, "size", 0), BDRV_SECTOR_SIZE);
-    if (j.size < 0) {
-        error_setg(errp, "Image size is too large");
-        return -EFBIG;
-    }
     if (j.extent_hint > UINT32_MAX) {
         error_setg(errp, "Extent size hint is too large");
         return -EINVAL;

@@ -31,7 +31,12 @@ static void file_parse_filename(const char *filename, QDict *options, Error **er
 {
     const char *rest = filename;
 
-    str_has_prefix(filename, "file:", &rest);
+    if (str_has_prefix(filename, "file:", &rest) && path_has_protocol(rest)) {
+        g_autofree char *plain = g_strconcat("./", rest, NULL);   /* what follows is no protocol either */
+
+        qdict_put_str(options, "filename", plain);
+        return;
+    }
     qdict_put_str(options, "filename", rest);
 }
 

@@ -250,6 +250,15 @@ static int coroutine_fn change_refcount_width(AmendPlan *p)
     return ret;
 }
 
+/* Counts that lag behind go to the disk before the dirty bit does. */
+static int coroutine_fn settle_and_mark_clean(Qcow2 *q)
+{
+    co_mutex_lock(&q->lock);
+    int ret = qcow2_commit(q, true);
+    co_mutex_unlock(&q->lock);
+    return ret < 0 ? ret : qcow2_mark_clean(q);
+}
+
 static int coroutine_fn change_lazy(AmendPlan *p)
 {
     Qcow2 *q = p->q;
@@ -259,7 +268,7 @@ static int coroutine_fn change_lazy(AmendPlan *p)
         return 0;
     }
     if (!p->lazy) {
-        ret = qcow2_mark_clean(q);
+        ret = settle_and_mark_clean(q);
         if (ret < 0) {
             error_setg_errno(p->errp, -ret, "Failed to make the image clean");
             return ret;
@@ -438,7 +447,7 @@ static int coroutine_fn run_steps(AmendPlan *p)
     }
     if (ret == 0 && p->version < old_version) {
         q->lazy_refcounts = false;     /* version 2 has no dirty bit */
-        ret = qcow2_mark_clean(q);
+        ret = settle_and_mark_clean(q);
         ret = ret < 0 ? ret : downgrade(p);
     }
     return ret;

@@ -40,6 +40,7 @@ struct Qcow2Commit {
     CoMutex cycle;
     uint64_t started;                /* cycles begun; q->lock for this and below */
     uint64_t done, done_durable;     /* the youngest cycle that ended well */
+    uint64_t done_lazy;              /* the same, cycles without counts included */
     bool running;
     GArray *late;                    /* FreeRange: freed since the last take() */
     GArray *written;                 /* references are gone from the disk, but maybe not durably */
@@ -278,11 +279,13 @@ static int take_rt(Qcow2 *q, Batch *b)
     return ret;
 }
 
-static int take(Qcow2 *q, Batch *b)
+static int take(Qcow2 *q, Batch *b, bool lazy)
 {
     Qcow2Commit *c = q->commit;
-    int ret = take_cache(q, q->rb_cache, &b->rb);
-    if (ret == 0) {
+    /* Counts alone may lag behind (dirty bit); a new block is named by the table only when it is written. */
+    bool without = lazy && !c->rt.any && !c->move_offset;
+    int ret = without ? 0 : take_cache(q, q->rb_cache, &b->rb);
+    if (ret == 0 && !without) {
         ret = take_rt(q, b);
     }
     if (ret == 0) {
@@ -454,14 +457,14 @@ static int coroutine_fn release(Qcow2 *q, GArray *ranges)
 /* --- the cycle ----------------------------------------------------------------------------- */
 
 /* `cycle` and q->lock held. */
-static int coroutine_fn run_cycle(Qcow2 *q, bool durable)
+static int coroutine_fn run_cycle(Qcow2 *q, bool durable, bool lazy)
 {
     Qcow2Commit *c = q->commit;
     Batch b = { 0 };
     uint64_t number = ++c->started;
     c->running = true;
     c->moved = false;
-    int ret = take(q, &b);
+    int ret = take(q, &b, lazy);
     if (ret == 0) {
         co_mutex_unlock(&q->lock);
         ret = stages(q, &b, durable);
@@ -484,7 +487,8 @@ static int coroutine_fn run_cycle(Qcow2 *q, bool durable)
         } else {
             g_array_append_vals(c->written, b.late->data, b.late->len);
         }
-        c->done = number;
+        c->done = lazy ? c->done : number;
+        c->done_lazy = number;
     }
     batch_clear(&b);
     return ret;
@@ -523,13 +527,33 @@ int coroutine_fn qcow2_commit(Qcow2 *q, bool durable)
     } else if (q->broken) {
         ret = -EIO;
     } else if ((durable ? c->done_durable : c->done) < wanted) {
-        ret = run_cycle(q, durable);
+        ret = run_cycle(q, durable, false);
         if (ret == 0 && durable && c->moved) {
-            ret = run_cycle(q, true);
+            ret = run_cycle(q, true, false);
         }
         if (ret == 0 && durable) {
             ret = write_lowered(q);
         }
+    }
+    co_mutex_unlock(&c->cycle);
+    return ret;
+}
+
+int coroutine_fn qcow2_commit_for_flush(Qcow2 *q)
+{
+    Qcow2Commit *c = q->commit;
+    uint64_t wanted = c->started + 1;
+    int ret = 0;
+    if (!qcow2_counts_may_lag(q)) {
+        return qcow2_commit(q, false);
+    }
+    co_mutex_unlock(&q->lock);
+    co_mutex_lock(&c->cycle);
+    co_mutex_lock(&q->lock);
+    if (q->broken) {
+        ret = -EIO;
+    } else if (c->done_lazy < wanted) {
+        ret = run_cycle(q, false, qcow2_counts_may_lag(q));
     }
     co_mutex_unlock(&c->cycle);
     return ret;

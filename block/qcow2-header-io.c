@@ -147,6 +147,11 @@ int coroutine_fn qcow2_mark_dirty(Qcow2 *q)
     return write_incompatible(q, q->incompatible | QCOW2_INCOMPAT_DIRTY);
 }
 
+bool qcow2_counts_may_lag(const Qcow2 *q)
+{
+    return q->lazy_refcounts && (q->incompatible & QCOW2_INCOMPAT_DIRTY);
+}
+
 int coroutine_fn qcow2_mark_clean(Qcow2 *q)
 {
     int ret;

@@ -229,7 +229,11 @@ static int coroutine_fn l2_replace(Qcow2 *q, uint64_t i, void **table)
     if (ret < 0) {
         return ret;
     }
-    ret = qcow2_cache_get_new(q->l2_cache, fresh, table);
+    /* Counts of tables do not lag: a lost table is more than a repair can guess. */
+    ret = qcow2_counts_may_lag(q) ? qcow2_commit(q, false) : 0;
+    if (ret == 0) {
+        ret = qcow2_cache_get_new(q->l2_cache, fresh, table);
+    }
     if (ret == 0) {
         ret = old ? l2_copy(q, *table, old) : 0;
         if (ret == 0 && q->l1[i] != was) {

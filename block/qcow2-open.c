@@ -169,8 +169,15 @@ static void adopt_header(BlockDriverState *bs, HeaderImage *hi)
     if (hi->ext.stale_bitmaps) {
         Error *warning = NULL;
 
-        error_setg(&warning, "a program lacking bitmap support modified this file, so all bitmaps are now considered inconsistent");
-        error_append_hint(&warning, "Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.\n");
+        if (h->version < 3) {
+            error_setg(&warning, "This qcow2 v2 image contains bitmaps, but they may have been modified by a program "
+                       "without persistent bitmap support; so now they must all be considered inconsistent");
+        } else {
+            error_setg(&warning, "a program lacking bitmap support modified this file, so all bitmaps are now considered "
+                       "inconsistent");
+        }
+        /* The peer ends no line here either. */
+        error_append_hint(&warning, "Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.");
         warn_report_err(warning);
     }
 }
@@ -249,7 +256,14 @@ static int read_l1(Qcow2 *q, Error **errp)
 }
 
 /* One call into a coroutine from the main thread. */
-typedef struct TablesJob { Qcow2 *q; const Qcow2Header *h; int flags; Error **errp; int ret; } TablesJob;
+typedef struct TablesJob {
+    Qcow2 *q;
+    const Qcow2Header *h;
+    int flags;
+    bool stale_bitmaps;
+    Error **errp;
+    int ret;
+} TablesJob;
 
 static void coroutine_fn load_tables(void *opaque)
 {
@@ -272,12 +286,12 @@ static int make_caches(Qcow2 *q, Error **errp)
     return 0;
 }
 
-/* Autoclear bits that we do not know are void once we may write. */
-static int coroutine_fn clear_unknown_autoclear(Qcow2 *q, Error **errp)
+/* Autoclear bits that we do not know are void once we may write; so is a directory of stale bitmaps. */
+static int coroutine_fn clear_unknown_autoclear(Qcow2 *q, bool stale_bitmaps, Error **errp)
 {
     int ret;
 
-    if (!(q->autoclear & ~QCOW2_AUTOCLEAR_KNOWN)) {
+    if (!(q->autoclear & ~QCOW2_AUTOCLEAR_KNOWN) && !stale_bitmaps) {
         return 0;
     }
     q->autoclear &= QCOW2_AUTOCLEAR_KNOWN;
@@ -294,7 +308,7 @@ static void coroutine_fn repair_dirty(void *opaque)
     Qcow2 *q = j->q;
     BdrvCheckResult res = { 0 };
 
-    j->ret = clear_unknown_autoclear(q, j->errp);
+    j->ret = clear_unknown_autoclear(q, j->stale_bitmaps, j->errp);
     if (j->ret < 0 || !(q->incompatible & QCOW2_INCOMPAT_DIRTY) || (j->flags & BDRV_O_CHECK)) {
         return;
     }
@@ -352,6 +366,7 @@ static int open_image(BlockDriverState *bs, const QDict *options, int flags, Hea
         return ret;
     }
     adopt_header(bs, hi);
+    job.stale_bitmaps = hi->ext.stale_bitmaps;
     ret = qcow2_options_parse(q, hi->h.size, flags, options, &runtime, errp);
     if (ret == 0) {
         qcow2_options_apply(q, &runtime);

@@ -405,5 +405,5 @@ int coroutine_fn qcow2_co_flush_to_os(BlockDriverState *bs)
     }
     qcow2_defer_flushed(q);
     int ret = qcow2_defer_settle_all(q);
-    return ret < 0 ? ret : qcow2_commit(q, false);
+    return ret < 0 ? ret : qcow2_commit_for_flush(q);
 }

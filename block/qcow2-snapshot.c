@@ -654,35 +654,46 @@ static int coroutine_fn take_over(Qcow2Shadow *s, Qcow2 *q, const Qcow2WalkItem 
     return 0;
 }
 
-static int coroutine_fn delete_tables(Qcow2Shadow *s, Qcow2 *q, const L1Copy *c, uint64_t *l1)
+/* -errno says that `what` failed, unless that is known already. */
+static int fail_step(int ret, const char *what, Error **errp)
 {
+    if (ret < 0 && !*errp) {
+        error_setg_errno(errp, -ret, "%s", what);
+    }
+    return ret;
+}
+
+static int coroutine_fn delete_tables(Qcow2Shadow *s, Qcow2 *q, const L1Copy *c, uint64_t *l1, Error **errp)
+{
+    static const char freeing[] = "Failed to free the cluster and L1 table";
+    static const char updating[] = "Failed to update snapshot status in disk";
     g_autofree Qcow2WalkItem *items = g_try_new(Qcow2WalkItem, MAX(c->size, 1));
     if (!items) {
         return -ENOMEM;
     }
     uint64_t n = pick(q, c, false, items);
-    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER);
+    int ret = fail_step(qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER), freeing, errp);
     if (ret == 0) {
         n = pick_active(q, c, items);
-        ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_SET);
+        ret = fail_step(qcow2_walk_tables(s, q, items, n, QCOW2_WALK_SET), updating, errp);
     }
     if (ret == 0) {
-        ret = take_over(s, q, items, n, l1);
+        ret = fail_step(take_over(s, q, items, n, l1), updating, errp);
     }
     if (ret == 0) {
         n = pick(q, c, true, items);
-        ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER | QCOW2_WALK_SET);
+        ret = fail_step(qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER | QCOW2_WALK_SET), freeing, errp);
     }
-    return ret == 0 ? take_over(s, q, items, n, l1) : ret;
+    return ret == 0 ? fail_step(take_over(s, q, items, n, l1), updating, errp) : ret;
 }
 
 static int coroutine_fn delete_in_shadow(Qcow2Shadow *s, Qcow2 *q, unsigned index, const L1Copy *c, L1Copy *active,
-                                         bool *changed, NewTable *table)
+                                         bool *changed, NewTable *table, Error **errp)
 {
     unsigned left = q->nb_snapshots - 1;
     *active = (L1Copy){ .size = q->l1_size, .offset = q->l1_offset };
     active->l1 = g_memdup2(q->l1, q->l1_size * sizeof(uint64_t));
-    int ret = delete_tables(s, q, c, active->l1);
+    int ret = delete_tables(s, q, c, active->l1, errp);
     if (ret == 0) {
         *changed = q->l1_size && memcmp(active->l1, q->l1, q->l1_size * sizeof(uint64_t));
         ret = *changed ? replace_active(s, q, active) : 0;
@@ -732,7 +743,7 @@ static int coroutine_fn delete_locked(Qcow2 *q, const char *id, const char *name
     if (ret == 0) {
         Qcow2Roots roots = present_roots(q);
         qcow2_shadow_note_freed(s, QCOW2_DISCARD_SNAPSHOT);
-        ret = delete_in_shadow(s, q, index, &c, &active, &changed, &table);
+        ret = delete_in_shadow(s, q, index, &c, &active, &changed, &table, errp);
         roots.l1_offset = active.offset;
         roots.nb_snapshots--;
         roots.snapshots_offset = table.offset;

@@ -237,6 +237,10 @@ void qcow2_cache_clean(Qcow2Cache *c);
  * Call with q->lock held; it is held again on return.
  */
 int coroutine_fn qcow2_commit(Qcow2 *q, bool durable);
+/* As qcow2_commit(q, false), for a guest's flush: counts stay in memory where they may lag behind. */
+int coroutine_fn qcow2_commit_for_flush(Qcow2 *q);
+/* Lazy refcounts, and the dirty bit on disk says so: a repair would find the counts again. */
+bool qcow2_counts_may_lag(const Qcow2 *q);
 /* L1 entry index was changed in q->l1. */
 void qcow2_l1_mark_dirty(Qcow2 *q, uint32_t index);
 /*

@@ -235,7 +235,7 @@ int img_print_create_options(const char *filename, const char *fmt)
     }
     text = opts_format_help(tables, title);
     fputs(text, stdout);
-    if (!protocol && !drv->protocol) {
+    if (!protocol) {
         printf("\nThe protocol level may support further options.\n"
                "Specify the target filename to include those options.\n");
     }
