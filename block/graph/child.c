@@ -63,6 +63,14 @@ void bdrv_edge_unlink(BdrvChild *c)
     bdrv_unref(bs);
 }
 
+void bdrv_edge_move(BdrvChild *c, BlockDriverState *to)
+{
+    bdrv_io_edge_hold(c);
+    bdrv_edge_unlink(c);
+    bdrv_edge_link(c, to);
+    bdrv_io_edge_release(c);
+}
+
 void bdrv_edge_free(BdrvChild *c)
 {
     BlockDriverState *parent = c->parent;

@@ -41,6 +41,9 @@ void bdrv_io_close(BlockDriverState *bs);
  */
 void bdrv_io_edge_attached(BdrvChild *c);
 void bdrv_io_edge_detaching(BdrvChild *c);
+/* While c goes from one drained node to another, its parent stays quiet although c is on neither for a moment. */
+void bdrv_io_edge_hold(BdrvChild *c);
+void bdrv_io_edge_release(BdrvChild *c);
 
 /*
  * Implemented by block/graph.  May a guest write these bytes at offset 0 of a probed raw

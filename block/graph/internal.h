@@ -27,6 +27,7 @@ bool bdrv_reaches(BlockDriverState *from, const BlockDriverState *to);
 BdrvChild *bdrv_edge_new(BlockDriverState *parent, const char *name, BdrvChildRole role);
 void bdrv_edge_link(BdrvChild *c, BlockDriverState *bs);      /* takes a reference to bs */
 void bdrv_edge_unlink(BdrvChild *c);                          /* drops it */
+void bdrv_edge_move(BdrvChild *c, BlockDriverState *to);      /* both nodes drained: no request starts in between */
 void bdrv_edge_free(BdrvChild *c);                            /* unlinked already */
 char *bdrv_edge_parent_desc(BdrvChild *c);
 

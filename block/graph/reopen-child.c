@@ -117,10 +117,10 @@ static void point_edge(ChildSwitch *cs, BlockDriverState *to)
         return;
     }
     if (cs->edge) {
-        bdrv_edge_unlink(cs->edge);
-    } else {
-        cs->edge = bdrv_edge_new(cs->parent, cs->key, BDRV_CHILD_COW);
+        bdrv_edge_move(cs->edge, to);
+        return;
     }
+    cs->edge = bdrv_edge_new(cs->parent, cs->key, BDRV_CHILD_COW);
     bdrv_edge_link(cs->edge, to);
 }
 

@@ -9,16 +9,10 @@
 #include <errno.h>
 #include "internal.h"
 
-static void move_edge(BdrvChild *c, BlockDriverState *to)
-{
-    bdrv_edge_unlink(c);
-    bdrv_edge_link(c, to);
-}
-
 static void move_edges(GPtrArray *edges, BlockDriverState *to)
 {
     for (guint i = 0; i < edges->len; i++) {
-        move_edge(g_ptr_array_index(edges, i), to);
+        bdrv_edge_move(g_ptr_array_index(edges, i), to);
     }
 }
 
@@ -106,10 +100,10 @@ int bdrv_replace_child_bs(BdrvChild *c, BlockDriverState *new_bs, Error **errp)
     bdrv_ref(old);
     bdrv_drained_begin(old);
     bdrv_drained_begin(new_bs);
-    move_edge(c, new_bs);
+    bdrv_edge_move(c, new_bs);
     ret = refresh_two(c->parent ? c->parent : new_bs, old, errp);
     if (ret < 0) {
-        move_edge(c, old);
+        bdrv_edge_move(c, old);
         refresh_two(c->parent ? c->parent : old, new_bs, NULL);
     }
     bdrv_drained_end(new_bs);

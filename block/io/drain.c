@@ -105,6 +105,16 @@ void bdrv_io_edge_detaching(BdrvChild *c)
     }
 }
 
+void bdrv_io_edge_hold(BdrvChild *c)
+{
+    edge_quiesce(c);
+}
+
+void bdrv_io_edge_release(BdrvChild *c)
+{
+    edge_unquiesce(c);
+}
+
 static bool edge_busy(BdrvChild *c)
 {
     return !c->parent && c->ops && c->ops->drained_poll && c->ops->drained_poll(c);
