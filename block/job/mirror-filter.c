@@ -78,6 +78,20 @@ static void coroutine_fn sync_target(MirrorJob *s, const Write *w)
     report_target_error(s, -ret);
 }
 
+/*
+ * What the guest wrote while it does not go to the target too is copied (again) by the job.  The job is looked up after the write: it
+ * may have come while the write was under way, and read the source before it.
+ */
+static void note_write(BlockDriverState *bs, const Write *w)
+{
+    MirrorJob *s = ((MirrorFilter *)bs->opaque)->job;
+
+    if (s && s->dirty) {
+        __atomic_store_n(&s->actively_synced, false, __ATOMIC_SEQ_CST);
+        bdrv_set_dirty_bitmap(s->dirty, w->offset, w->bytes);
+    }
+}
+
 static int coroutine_fn do_write(BlockDriverState *bs, Write w)
 {
     MirrorJob *s = ((MirrorFilter *)bs->opaque)->job;
@@ -97,9 +111,8 @@ static int coroutine_fn do_write(BlockDriverState *bs, Write w)
             bdrv_set_dirty_bitmap(s->dirty, w.offset, w.bytes);
         }
         mirror_op_end(s, &op);
-    } else if (s && s->dirty) {
-        __atomic_store_n(&s->actively_synced, false, __ATOMIC_SEQ_CST);
-        bdrv_set_dirty_bitmap(s->dirty, w.offset, w.bytes);
+    } else {
+        note_write(bs, &w);
     }
     return ret;
 }
