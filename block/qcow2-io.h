@@ -64,7 +64,8 @@ uint64_t qcow2_compressed_entry(const Qcow2 *q, uint64_t offset, uint64_t bytes)
 
 /*
  * Unmap whole clusters (q->lock held).  full: they become unallocated and show the backing
- * image; otherwise they read as zeroes where the version can say so.
+ * image; otherwise they read as zeroes where the version can say so.  In a data file what is unmapped is discarded
+ * (QCOW2_DISCARD_REQUEST), zeroed (_ALWAYS) or left to the caller (_SNAPSHOT).
  */
 int coroutine_fn qcow2_discard_clusters(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType type, bool full);
 /* Whole subclusters [offset, + bytes) (end rounded up) read as zeroes from now on; version 3, q->lock held. */

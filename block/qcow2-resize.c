@@ -387,6 +387,10 @@ static void coroutine_fn make_empty_entry(void *opaque)
     if (m->ret == 0) {
         m->ret = qcow2_commit(q, true);
     }
+    /* A data file keeps what it has until nothing on disk names it. */
+    if (m->ret == 0 && qcow2_has_data_file(q) && q->discard_pass[QCOW2_DISCARD_SNAPSHOT]) {
+        bdrv_discard(q->data_file, 0, q->bs->total_bytes);
+    }
 }
 
 int qcow2_make_empty(BlockDriverState *bs)

@@ -16,17 +16,33 @@
 /* What to do with one cluster's entry: the new one goes to entry and bitmap; true when it differs. */
 typedef bool EntryFn(Qcow2 *q, uint64_t guest, uint64_t *entry, uint64_t *bitmap, bool *drop, unsigned flags);
 
+/*
+ * What happens to the data in an external data file, where nothing can be freed late: a guest offset has one place for good.  The
+ * change of the entry is not on disk yet, so a cut shows the old entry with what is there by then.
+ */
+typedef enum InDataFile {
+    DATA_DISCARD,                    /* the guest gave it up: anything */
+    DATA_ZERO,                       /* zeroes, which is what the new entry says */
+    DATA_KEEP,                       /* the caller drops it when the change is durable */
+} InDataFile;
+
 typedef struct Change {
     EntryFn *fn;
     unsigned flags;
     Qcow2DiscardType type;
+    InDataFile data;
 } Change;
 
-static void free_old(Qcow2 *q, uint64_t entry, uint64_t bitmap, Qcow2DiscardType type)
+static void coroutine_fn free_old(Qcow2 *q, uint64_t entry, uint64_t bitmap, const Change *ch)
 {
     Qcow2ClusterType t = qcow2_entry_type(q, entry);
-    if (t != QCOW2_UNALLOCATED && t != QCOW2_ZERO_PLAIN) {
-        qcow2_free_l2_entry_clusters(q, entry, bitmap, type);
+    if (t == QCOW2_UNALLOCATED || t == QCOW2_ZERO_PLAIN) {
+        return;
+    }
+    if (!qcow2_has_data_file(q) || ch->data == DATA_DISCARD) {
+        qcow2_free_l2_entry_clusters(q, entry, bitmap, ch->type);
+    } else if (ch->data == DATA_ZERO && q->discard_pass[ch->type]) {
+        bdrv_zero(q->data_file, entry & QCOW2_L2_OFFSET_MASK, q->cluster_size, BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK);
     }
 }
 
@@ -58,7 +74,7 @@ static int coroutine_fn change_table(Qcow2 *q, uint64_t offset, uint64_t *bytes,
         first = MIN(first, idx + i);
         last = idx + i;
         if (drop) {
-            free_old(q, old, old_bitmap, ch->type);
+            free_old(q, old, old_bitmap, ch);
         }
     }
     if (first != UINT32_MAX) {
@@ -156,7 +172,7 @@ int coroutine_fn qcow2_zeroize(Qcow2 *q, uint64_t offset, uint64_t bytes, BdrvRe
         ret = zero_subclusters(q, offset, (first - offset) >> q->subcluster_bits);
     }
     if (ret == 0 && first < last) {
-        Change ch = { .fn = zero_entry, .flags = flags, .type = QCOW2_DISCARD_REQUEST };
+        Change ch = { .fn = zero_entry, .flags = flags, .type = QCOW2_DISCARD_REQUEST, .data = DATA_ZERO };
         ret = change_range(q, first, last - first, &ch, false);
     }
     if (ret == 0 && last < end) {
@@ -278,7 +294,8 @@ static bool discard_entry(Qcow2 *q, uint64_t guest, uint64_t *entry, uint64_t *b
 
 int coroutine_fn qcow2_discard_clusters(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType type, bool full)
 {
-    Change ch = { .fn = discard_entry, .flags = full ? DISCARD_FULL : 0, .type = type };
+    Change ch = { .fn = discard_entry, .flags = full ? DISCARD_FULL : 0, .type = type,
+                  .data = type == QCOW2_DISCARD_REQUEST ? DATA_DISCARD : type == QCOW2_DISCARD_ALWAYS ? DATA_ZERO : DATA_KEEP };
     return change_range(q, offset, ALIGN_UP(bytes, q->cluster_size), &ch, full || !q->bs->backing);
 }
 

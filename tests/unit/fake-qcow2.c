@@ -107,6 +107,11 @@ int bdrv_write_buf(BdrvChild *c, int64_t offset, int64_t bytes, const void *buf,
     return bdrv_write(c, offset, bytes, &v, 0, flags);
 }
 
+int bdrv_discard(BdrvChild *c, int64_t offset, int64_t bytes)
+{
+    return 0;
+}
+
 int bdrv_zero(BdrvChild *c, int64_t offset, int64_t bytes, BdrvRequestFlags flags)
 {
     MemFile *m = mem_of(c);
