@@ -421,6 +421,9 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
     c.file_len = len;
     ret = run_passes(&c);
     check_say_now();
+    if (ret == 0 && fix) {
+        ret = bdrv_flush(bs->file->bs);          /* flags and snapshot table, before the image is said to be good */
+    }
     check_forget_blocks(&c);
     g_clear_pointer(&c.refs, refmap_free);
     g_clear_pointer(&c.l2_visits, g_hash_table_destroy);
