@@ -11,7 +11,8 @@
 CutImage cut_disks[CUT_DISKS];
 GArray *cut_log;
 int64_t cut_fail_at, cut_requests, cut_trips;
-bool cut_fail_lasting;
+bool cut_fail_lasting, cut_delay_lasting;
+int64_t cut_delay_at;
 int cut_fail_errno = EIO;
 
 typedef struct CutState { int disk; } CutState;
@@ -133,6 +134,7 @@ static int trip(void)
     return -cut_fail_errno;
 }
 
+#define LONG_DELAY 60                          /* rounds of the loop: all that is in flight beside it ends first */
 #define DISK_MAX (int64_t)(64 * MiB)            /* as a file system that is full */
 
 static int do_entry(BlockDriverState *bs, CutEntry e)
@@ -157,11 +159,23 @@ static int do_entry(BlockDriverState *bs, CutEntry e)
     return 0;
 }
 
+/* Rounds of the loop that this request takes. */
+static unsigned rounds(void)
+{
+    if (!cut_delay_at || (cut_delay_at > 1 && --cut_delay_at)) {
+        return 1;
+    }
+    cut_delay_at = cut_delay_lasting ? 2 : 0;
+    return LONG_DELAY;
+}
+
 /* Let others run in between, as on a disk that takes time. */
 static void coroutine_fn pause_here(void)
 {
-    aio_co_schedule(aio_current_context(), coroutine_self());
-    coroutine_yield();
+    for (unsigned n = rounds(); n > 0; n--) {
+        aio_co_schedule(aio_current_context(), coroutine_self());
+        coroutine_yield();
+    }
 }
 
 static int coroutine_fn do_later(BlockDriverState *bs, CutEntry e)
@@ -184,10 +198,15 @@ static int cut_driver_open(BlockDriverState *bs, QDict *options, int flags, Erro
 static int coroutine_fn cut_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f)
 {
     const CutImage *image = &cut_disks[disk_of(bs)];
-    int64_t inside = offset < image->len ? MIN(bytes, image->len - offset) : 0;
-    int ret = trip();
+    int64_t inside;
+    int ret;
 
+    if (cut_delay_at) {
+        pause_here();
+    }
+    ret = trip();
     if (ret == 0) {
+        inside = offset < image->len ? MIN(bytes, image->len - offset) : 0;
         iov_from_buf(qiov, qo, image->data + offset, inside);
         iov_fill(qiov, qo + inside, 0, bytes - inside);
     }
@@ -230,6 +249,8 @@ static int coroutine_fn cut_co_truncate(BlockDriverState *bs, int64_t offset, bo
 
 static int64_t cut_getlength(BlockDriverState *bs) { return cut_disks[disk_of(bs)].len; }
 
+static int cut_reopen(BdrvReopenState *rs, Error **errp) { return 0; }
+
 static const BlockDriver cut_driver = {
     .name = "cutdisk",
     .protocol = "cutdisk",
@@ -238,6 +259,7 @@ static const BlockDriver cut_driver = {
     .bounds_are_soft = true,
     .open_options = cut_options,
     .open = cut_driver_open,
+    .reopen_prepare = cut_reopen,
     .co_read = cut_co_read,
     .co_write = cut_co_write,
     .co_zero = cut_co_zero,
@@ -253,12 +275,10 @@ void cut_register(void)
     bdrv_register(&cut_driver);
 }
 
-BlockDriverState *cut_open(int disk, const char *node_name, bool writable)
+void cut_put_options(QDict *options, const char *prefix, int disk)
 {
-    QDict *options = qdict_new();
+    g_autofree char *driver = g_strdup_printf("%sdriver", prefix), *number = g_strdup_printf("%sdisk", prefix);
 
-    qdict_put_str(options, "driver", "cutdisk");
-    qdict_put_int(options, "disk", disk);
-    qdict_put_str(options, "node-name", node_name);
-    return bdrv_open(NULL, NULL, options, (writable ? BDRV_O_RDWR | BDRV_O_RESIZE : 0) | BDRV_O_UNMAP | BDRV_O_PROTOCOL, &error_abort);
+    qdict_put_str(options, driver, "cutdisk");
+    qdict_put_int(options, number, disk);
 }

@@ -10,7 +10,10 @@
 #include <glib.h>
 #include "block/graph.h"
 
-#define CUT_DISKS 3
+#define CUT_DISKS 6
+#define CUT_DISK_DATA 1                     /* the data file of disk 0 */
+#define CUT_DISK_BELOW 2                    /* and 3: what disk 0 may be based on */
+#define CUT_DISK_GROUP 4                    /* and 5: disks beside disk 0 */
 
 typedef enum CutKind { CUT_WRITE, CUT_ZERO, CUT_DISCARD, CUT_TRUNCATE, CUT_FLUSH } CutKind;
 
@@ -32,10 +35,13 @@ extern int64_t cut_fail_at;
 extern bool cut_fail_lasting;
 extern int cut_fail_errno;
 extern int64_t cut_requests, cut_trips;   /* seen, and made to fail, since they were set to 0 */
+/* The n-th request from now on takes so long that others overtake it (0: none); `lasting`: each second one after it.  Counts down. */
+extern int64_t cut_delay_at;
+extern bool cut_delay_lasting;
 
 void cut_register(void);
-/* A node of driver "cutdisk" on disk i, named; referenced. */
-BlockDriverState *cut_open(int disk, const char *node_name, bool writable);
+/* Options of a node on disk i, under prefix "file." or another. */
+void cut_put_options(QDict *options, const char *prefix, int disk);
 /* Make the image len bytes long; new ones are zero. */
 void cut_image_resize(CutImage *image, int64_t len);
 void cut_image_copy(CutImage *to, const CutImage *from);

@@ -6,11 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 #include "block/snapshot.h"
+#include "cutbitmaps.h"
 #include "cutjudge.h"
 
-static char *judge_content(const CutRun *r, guint at, BlockBackend *blk)
+static char *judge_content(const CutModel *m, guint at, BlockBackend *blk, uint32_t **out, unsigned *size)
 {
-    const CutModel *m = r->model;
     int64_t len = blk_getlength(blk);
     unsigned n = len / BDRV_SECTOR_SIZE, bad;
     g_autofree uint32_t *stamps = g_new0(uint32_t, MAX(n, 1u));
@@ -26,13 +26,21 @@ static char *judge_content(const CutRun *r, guint at, BlockBackend *blk)
             return g_strdup_printf("sector %u holds %u, now %u", s, stamps[s], m->now[s]);
         }
     }
+    *out = g_steal_pointer(&stamps);
+    *size = n;
     return NULL;
 }
 
-static char *judge_snapshot(const CutRun *r, const CutSnapshot *s)
+/* The run's own image, or (disk >= 0) one below it. */
+static BlockBackend *open_for(const CutRun *r, int disk, bool writable, Error **errp)
+{
+    return disk < 0 ? cut_open_image(r, writable, NULL, errp) : cut_open_qcow2(disk, writable, errp);
+}
+
+static char *judge_snapshot(const CutRun *r, int disk, const CutSnapshot *s)
 {
     Error *err = NULL;
-    BlockBackend *blk = cut_open_image(r->geometry, false, &err);
+    BlockBackend *blk = open_for(r, disk, false, &err);
     unsigned n = s->n, bad;
     g_autofree uint32_t *stamps = g_new0(uint32_t, MAX(n, 1u));
     char *why = NULL;
@@ -68,9 +76,9 @@ static bool listed(const QEMUSnapshotInfo *list, int n, const char *name)
     return false;
 }
 
-static char *judge_snapshots(const CutRun *r, guint at, const QEMUSnapshotInfo *list, int n)
+static char *judge_snapshots(const CutRun *r, int disk, const CutModel *m, guint at, const QEMUSnapshotInfo *list, int n)
 {
-    const GArray *all = r->model->snapshots;
+    const GArray *all = m->snapshots;
     char *why = NULL;
     int expected = 0;
 
@@ -86,7 +94,7 @@ static char *judge_snapshots(const CutRun *r, guint at, const QEMUSnapshotInfo *
         } else if (!there && s->end <= at && s->gone_begin >= at) {
             why = g_strdup_printf("snapshot %s is lost", s->name);
         } else if (there) {
-            why = judge_snapshot(r, s);
+            why = judge_snapshot(r, disk, s);
         }
     }
     return why ? why : n != expected ? g_strdup_printf("%d snapshots, %d known", n, expected) : NULL;
@@ -119,25 +127,43 @@ static char *judge_repair(BlockBackend *blk, int64_t leaks, CutVerdict *v)
     return why;
 }
 
-char *cut_judge(const CutRun *r, guint at, bool repair, CutVerdict *v)
+/* Before the repair of a damaged image was through: a new one has to mend it. */
+static char *judge_damaged(const CutRun *r, BlockBackend *blk, CutVerdict *v)
+{
+    BdrvCheckResult res = { 0 };
+    int64_t leaks;
+    int ret = bdrv_check(blk_bs(blk), &res, BDRV_FIX_LEAKS | BDRV_FIX_ERRORS);
+    char *why = ret < 0 ? g_strdup_printf("repair: %d", ret) : judge_check(blk, 0, &leaks);
+
+    v->repaired = true;
+    return !why && leaks ? g_strdup_printf("%" PRId64 " leaks are left after the repair", leaks) : why;
+}
+
+/* One image: opened, checked, read, its bitmaps and snapshots looked at. */
+static char *judge_image(const CutRun *r, int disk, const CutModel *m, guint at, bool repair, CutVerdict *v)
 {
     QEMUSnapshotInfo *list = NULL;
+    g_autofree uint32_t *stamps = NULL;
     Error *err = NULL;
-    BlockBackend *blk = cut_open_image(r->geometry, true, &err);
+    BlockBackend *blk = open_for(r, disk, true, &err);
+    bool damaged = disk < 0 && at < r->mended && !r->only_leaks;
     int64_t leaks = 0;
+    unsigned size = 0;
     char *why;
     int n;
 
-    *v = (CutVerdict){ false };
     if (!blk) {
         why = g_strdup_printf("cannot be opened: %s", error_get_pretty(err));
         error_free(err);
         return why;
     }
-    why = judge_check(blk, 0, &leaks);
-    v->leaks = leaks > 0;
+    why = damaged ? judge_damaged(r, blk, v) : judge_check(blk, 0, &leaks);
+    v->leaks |= leaks > 0;
     if (!why) {
-        why = judge_content(r, at, blk);
+        why = judge_content(m, at, blk, &stamps, &size);
+    }
+    if (!why && disk < 0) {
+        why = cut_bitmaps_judge(r, at, blk, stamps, size);
     }
     n = MAX(bdrv_snapshot_list(blk_bs(blk), &list), 0);     /* none with a data file */
     if (!why && repair) {
@@ -145,8 +171,67 @@ char *cut_judge(const CutRun *r, guint at, bool repair, CutVerdict *v)
     }
     blk_unref(blk);
     if (!why) {
-        why = judge_snapshots(r, at, list, n);
+        why = judge_snapshots(r, disk, m, at, list, n);
     }
     g_free(list);
+    return why;
+}
+
+/* Secrets open the image that are in, and no others. */
+static bool key_may_be(const GArray *changes, bool active, guint at)
+{
+    guint base = 0;
+
+    for (guint i = 0; i < changes->len; i++) {
+        base = g_array_index(changes, CutKeyChange, i).end <= at ? i : base;
+    }
+    for (guint i = base; i < changes->len; i++) {
+        const CutKeyChange *c = &g_array_index(changes, CutKeyChange, i);
+
+        if (c->begin <= at && c->active == active) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static char *judge_keys(const CutRun *r, guint at)
+{
+    for (int i = 0; i < CUT_KEYS; i++) {
+        BlockBackend *blk = cut_open_with_key(r, false, NULL, i, NULL);
+        bool opens = blk != NULL;
+
+        if (blk) {
+            blk_unref(blk);
+        }
+        if (!key_may_be(r->keys[i], opens, at)) {
+            return g_strdup_printf("secret %d %s", i, opens ? "opens and was taken out" : "does not open");
+        }
+    }
+    return NULL;
+}
+
+char *cut_judge(const CutRun *r, guint at, bool repair, CutVerdict *v)
+{
+    char *why = NULL;
+
+    *v = (CutVerdict){ false };
+    for (const CutRun *m = r; m && !why; m = m->next) {
+        why = judge_image(m, -1, m->model, at, repair, v);
+        if (!why && m->geometry->luks) {
+            why = judge_keys(m, at);
+        }
+        if (why && r->next) {
+            char *text = g_strdup_printf("disk %d: %s", m->disk, why);
+
+            g_free(why);
+            why = text;
+        }
+    }
+    for (int i = 0; i < 2 && r->below[i] && !why; i++) {
+        g_autofree char *found = judge_image(r, CUT_DISK_BELOW + i, r->below[i], at, repair, v);
+
+        why = found ? g_strdup_printf("image below, disk %d: %s", CUT_DISK_BELOW + i, found) : NULL;
+    }
     return why;
 }

@@ -12,6 +12,7 @@ static void clear_snapshot(void *p)
 
     g_free(s->name);
     g_free(s->stamps);
+    g_free(s->since);
 }
 
 CutModel *cut_model_new(unsigned sectors, unsigned size)
@@ -56,20 +57,25 @@ uint32_t cut_model_stamp(CutModel *m)
     return stamp;
 }
 
+void cut_model_put(CutModel *m, unsigned s, uint32_t stamp, bool soft, guint begin)
+{
+    CutChange c = { begin, G_MAXUINT, stamp, soft };
+
+    if (!m->changes[s]) {
+        CutChange old = { 0, 0, m->now[s], false };
+
+        m->changes[s] = g_array_new(false, false, sizeof(CutChange));
+        g_array_append_val(m->changes[s], old);
+    }
+    g_array_append_val(m->changes[s], c);
+    m->now[s] = stamp;
+    m->unsure[s] = soft;
+}
+
 void cut_model_write(CutModel *m, unsigned first, unsigned n, uint32_t stamp, bool zero, bool soft, guint begin)
 {
     for (unsigned i = 0; i < n; i++) {
-        CutChange c = { begin, G_MAXUINT, zero ? 0 : stamp + i, soft };
-
-        if (!m->changes[first + i]) {
-            CutChange old = { 0, 0, m->now[first + i], false };
-
-            m->changes[first + i] = g_array_new(false, false, sizeof(CutChange));
-            g_array_append_val(m->changes[first + i], old);
-        }
-        g_array_append_val(m->changes[first + i], c);
-        m->now[first + i] = c.stamp;
-        m->unsure[first + i] = soft;
+        cut_model_put(m, first + i, zero ? 0 : stamp + i, soft, begin);
     }
 }
 
@@ -105,15 +111,57 @@ CutSnapshot *cut_model_find(CutModel *m, const char *name)
     return NULL;
 }
 
-void cut_model_snapshot(CutModel *m, const char *name, guint begin, guint end)
+/* The first change that a snapshot may show which is taken from now on. */
+static guint first_shown(const GArray *changes)
 {
-    CutSnapshot s = { g_strdup(name), NULL, cut_model_size(m), begin, end, G_MAXUINT, G_MAXUINT };
+    guint n = changes ? changes->len : 0;
+
+    return n < 2 ? 0 : g_array_index(changes, CutChange, n - 1).done == G_MAXUINT ? n - 2 : n - 1;
+}
+
+void cut_model_snapshot(CutModel *m, const char *name, bool live, guint begin)
+{
+    CutSnapshot s = { g_strdup(name), NULL, cut_model_size(m), begin, G_MAXUINT, G_MAXUINT, G_MAXUINT, NULL };
 
     s.stamps = g_memdup2(m->now, s.n * sizeof(uint32_t));
+    s.since = live ? g_new0(guint, s.n) : NULL;
     for (unsigned i = 0; i < s.n; i++) {
-        s.stamps[i] = m->unsure[i] ? CUT_ANY : s.stamps[i];
+        s.stamps[i] = live || m->unsure[i] ? CUT_ANY : s.stamps[i];
+        if (live) {
+            s.since[i] = first_shown(m->changes[i]);
+        }
     }
     g_array_append_val(m->snapshots, s);
+}
+
+static bool may_show(const CutModel *m, unsigned s, guint since, uint32_t stamp)
+{
+    const GArray *all = m->changes[s];
+
+    if (!all) {
+        return m->now[s] == stamp || m->now[s] == CUT_ANY;
+    }
+    for (guint i = since; i < all->len; i++) {
+        const CutChange *c = &g_array_index(all, CutChange, i);
+
+        /* A discard may keep the value before it. */
+        if (c->stamp == stamp || c->stamp == CUT_ANY || c->soft) {
+            return true;
+        }
+    }
+    return m->unsure[s];
+}
+
+int cut_model_pin(CutModel *m, CutSnapshot *s, const uint32_t *stamps)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        if (!may_show(m, i, s->since[i], stamps[i])) {
+            return i;
+        }
+        s->stamps[i] = stamps[i];
+    }
+    g_clear_pointer(&s->since, g_free);
+    return -1;
 }
 
 unsigned cut_model_size(const CutModel *m)
@@ -128,10 +176,8 @@ void cut_model_resize(CutModel *m, unsigned size, unsigned cluster, guint begin)
 
     /* Above the size all is zeroes when it comes back, but for the rest of the cluster that the end was in. */
     for (unsigned s = MIN(old, size); s < MAX(old, size); s++) {
-        cut_model_write(m, s, 1, s < cluster_end ? CUT_ANY : 0, false, false, begin);
+        cut_model_put(m, s, s < cluster_end ? CUT_ANY : 0, false, begin);
         cut_model_done(m, s, 1);
-        m->now[s] = s < cluster_end ? CUT_ANY : 0;
-        g_array_index(m->changes[s], CutChange, m->changes[s]->len - 1).stamp = m->now[s];
     }
     g_array_append_val(m->sizes, c);
 }
@@ -159,7 +205,7 @@ void cut_model_doubt(CutModel *m, guint t)
         const CutChange *last = m->changes[s] ? &g_array_index(m->changes[s], CutChange, m->changes[s]->len - 1) : NULL;
 
         if (last && last->done > stable) {
-            cut_model_write(m, s, 1, CUT_ANY, false, true, t);
+            cut_model_put(m, s, CUT_ANY, true, t);
         }
     }
 }

@@ -31,6 +31,7 @@ typedef struct CutSnapshot {
     unsigned n;
     guint begin, end;                  /* of the creation; failed ones are removed */
     guint gone_begin, gone_end;        /* of the deletion; G_MAXUINT: none */
+    guint *since;                      /* taken while writes were under way: the first change of each sector that it may show */
 } CutSnapshot;
 
 typedef struct CutModel {
@@ -51,11 +52,16 @@ uint32_t cut_model_stamp(CutModel *m);
 /* A write of stamps stamp, stamp + 1, ... (or zeroes) to n sectors is begun; its end is set later by cut_model_done. */
 void cut_model_write(CutModel *m, unsigned first, unsigned n, uint32_t stamp, bool zero, bool soft, guint begin);
 void cut_model_done(CutModel *m, unsigned first, unsigned n);
+/* One sector gets a value that is not a new one; its end is set later. */
+void cut_model_put(CutModel *m, unsigned s, uint32_t stamp, bool soft, guint begin);
 /* The tick at which something is asked for. */
 guint cut_model_tick(CutModel *m);
 void cut_model_flush(CutModel *m, guint begin_tick, guint end);
 CutSnapshot *cut_model_find(CutModel *m, const char *name);
-void cut_model_snapshot(CutModel *m, const char *name, guint begin, guint end);
+/* live: writes are under way, and what it shows of them is found out by cut_model_pin. */
+void cut_model_snapshot(CutModel *m, const char *name, bool live, guint begin);
+/* A live snapshot shows these stamps: from now on it has to.  The first sector where that cannot be, or -1. */
+int cut_model_pin(CutModel *m, CutSnapshot *s, const uint32_t *stamps);
 /* What is not stable may be lost for good (the image was closed while its disk failed). */
 void cut_model_doubt(CutModel *m, guint t);
 /* Size in sectors from now on; cluster: sectors of one. */

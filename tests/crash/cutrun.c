@@ -1,103 +1,262 @@
 /*
- * Opening, closing and looking at the image of a run.
+ * Making, opening, closing and looking at the images of a run.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include "block/snapshot.h"
+#include "crypto/secret.h"
+#include "cutbitmaps.h"
 #include "cutrun.h"
 #include "util/cutils.h"
 
-guint cut_now(void) { return cut_log ? cut_log->len : 0; }
+const CutGeometry cut_geometries[] = {
+    { "v3", "cluster_size=4k", .snapshots = true },
+    { "v2", "compat=0.10,cluster_size=4k", .snapshots = true, .v2 = true },
+    { "512", "cluster_size=512", .snapshots = true },
+    { "64k", "cluster_size=64k", .snapshots = true },
+    { "subclusters", "cluster_size=16k,extended_l2=on", .snapshots = true, .subclusters = true },
+    { "refcount1", "cluster_size=4k,refcount_bits=1" },
+    { "refcount64", "cluster_size=4k,refcount_bits=64", .snapshots = true },
+    { "lazy", "cluster_size=4k,lazy_refcounts=on", .snapshots = true, .lazy = true },
+    { "data-file", "cluster_size=4k", .data_file = true },
+    { "backing", "cluster_size=4k", .backing = true, .snapshots = true },
+    { "zstd", "cluster_size=4k,compression_type=zstd", .snapshots = true },
+    { "luks", "cluster_size=4k,encrypt.format=luks,encrypt.key-secret=cut0,encrypt.iter-time=1,encrypt.cipher-alg=aes-128",
+      .snapshots = true, .luks = true },
+    { NULL }
+};
 
-static int create_image(CutRun *r)
+void cut_init(const char *program)
 {
-    g_autofree char *path = g_strdup_printf("%s/image", r->folder), *data = g_strdup_printf("%s/data", r->folder);
-    g_autofree char *options = g_strdup_printf("%s%s%s", r->geometry->options, r->geometry->data_file ? ",data_file=" : "",
-                                               r->geometry->data_file ? data : "");
-    QDict *opts = opts_parse_list(options, NULL, NULL, &error_abort);
-    Error *err = NULL;
-    int ret;
+    error_init(program);
+    aio_init_main();
+    bdrv_init();
+    cut_register();
+    for (int i = 0; i < CUT_KEYS; i++) {
+        QDict *props = qdict_new();
 
-    qdict_put_int(opts, "size", (int64_t)cut_model_size(r->model) * BDRV_SECTOR_SIZE);
-    ret = bdrv_create(bdrv_find_format("qcow2"), path, opts, &err);
-    if (ret < 0) {
-        error_report_err(err);
+        qdict_put_str(props, "data", i ? "second secret" : "first secret");
+        secret_add(cut_secret(i), props, &error_abort);
+        qobject_unref(props);
     }
-    return ret < 0 || !cut_image_load(&cut_disks[0], path) || (r->geometry->data_file && !cut_image_load(&cut_disks[1], data)) ? -1 : 0;
 }
 
-/* The backing image: raw, sector s holds stamp s + 1. */
+guint cut_now(void) { return cut_log ? cut_log->len : 0; }
+
+unsigned cut_pick(CutRun *r, unsigned from, unsigned to)
+{
+    return from + g_rand_int_range(r->rand, 0, to - from + 1);
+}
+
+const char *cut_secret(int key) { return key ? "cut1" : "cut0"; }
+
+char *cut_image_name(int disk)
+{
+    return g_strdup_printf("json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"cutdisk\",\"disk\":%d}}", disk);
+}
+
+void cut_run_failed(CutRun *r, int ret)
+{
+    r->failures++;
+    if (!r->error) {
+        r->error = ret;
+    }
+}
+
+void cut_run_wrong(CutRun *r, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (!r->wrong) {
+        r->wrong = g_strdup_vprintf(fmt, ap);
+    }
+    va_end(ap);
+}
+
+/* --- making images ---------------------------------------------------------------------- */
+
+/* An image file of qcow2, taken over to a disk (and its data file to CUT_DISK_DATA). */
+static bool create_on(const CutRun *r, int disk, const char *options, unsigned sectors, const char *below)
+{
+    g_autofree char *path = g_strdup_printf("%s/image%d", r->folder, disk), *data = NULL;
+    bool data_file = r->geometry->data_file && disk == r->disk;
+    QDict *opts = opts_parse_list(options, NULL, NULL, &error_abort);
+    Error *err = NULL;
+
+    if (data_file) {
+        data = g_strdup_printf("%s/data%d", r->folder, disk);
+        qdict_put_str(opts, "data_file", data);
+    }
+    if (below) {
+        qdict_put_str(opts, "backing_file", below);
+        qdict_put_str(opts, "backing_fmt", "qcow2");
+    }
+    qdict_put_int(opts, "size", (int64_t)sectors * BDRV_SECTOR_SIZE);
+    if (bdrv_create(bdrv_find_format("qcow2"), path, opts, &err) < 0) {
+        error_report_err(err);
+        return false;
+    }
+    return cut_image_load(&cut_disks[disk], path) && (!data_file || cut_image_load(&cut_disks[CUT_DISK_DATA], data));
+}
+
+/* The raw image below: sector s holds a stamp of its own. */
 static void make_backing(CutRun *r)
 {
-    cut_disks[2].len = 0;
-    cut_image_resize(&cut_disks[2], (int64_t)CUT_SECTORS * BDRV_SECTOR_SIZE);
+    cut_disks[CUT_DISK_BELOW].len = 0;
+    cut_image_resize(&cut_disks[CUT_DISK_BELOW], (int64_t)CUT_SECTORS * BDRV_SECTOR_SIZE);
     for (unsigned s = 0; s < CUT_SECTORS; s++) {
         uint32_t stamp = cut_model_stamp(r->model);
 
-        for (unsigned i = 0; i < BDRV_SECTOR_SIZE; i += sizeof(stamp)) {
-            memcpy(cut_disks[2].data + s * BDRV_SECTOR_SIZE + i, &stamp, sizeof(stamp));
-        }
+        cut_fill((uint32_t *)(cut_disks[CUT_DISK_BELOW].data + (size_t)s * BDRV_SECTOR_SIZE), stamp, 1);
         r->model->now[s] = s < cut_model_size(r->model) ? stamp : 0;
     }
 }
 
-BlockBackend *cut_open_image(const CutGeometry *g, bool writable, Error **errp)
+/* A qcow2 image of other clusters, with data and a snapshot "keep", of which nothing may be lost. */
+static bool make_below(CutRun *r, int i)
 {
-    QDict *options = qdict_new();
-    BlockDriverState *nodes[CUT_DISKS] = { cut_open(0, "disk0", writable) };
+    static const char *const options[] = { "cluster_size=4k", "cluster_size=64k", "compat=0.10,cluster_size=16k", "cluster_size=512" };
+    unsigned size = cut_model_size(r->model), sectors = cut_pick(r, size / 2, size);
+    CutModel *m = r->below[i] = cut_model_new(CUT_SECTORS, sectors);
+    g_autofree uint32_t *buf = g_malloc(64 * BDRV_SECTOR_SIZE);
+    QEMUSnapshotInfo sn = { .date_sec = 1, .name = "keep" };
     BlockBackend *blk;
 
-    qdict_put_str(options, "driver", "qcow2");
-    qdict_put_str(options, "file", "disk0");
-    qdict_put_str(options, "discard", "unmap");
-    if (g->data_file) {
-        nodes[1] = cut_open(1, "disk1", writable);
-        qdict_put_str(options, "data-file", "disk1");
+    m->next_stamp = 1000000000u * (i + 1);
+    if (!create_on(r, CUT_DISK_BELOW + i, options[cut_pick(r, 0, 3)], sectors, NULL)) {
+        return false;
     }
-    if (g->backing) {
-        nodes[2] = cut_open(2, "disk2", false);
-        qdict_put_str(options, "backing.driver", "raw");
-        qdict_put_str(options, "backing.file", "disk2");
-    }
-    blk = blk_open(NULL, NULL, options, (writable ? BDRV_O_RDWR | BDRV_O_RESIZE : 0) | BDRV_O_UNMAP, errp);
-    for (int i = 0; i < CUT_DISKS; i++) {
-        if (nodes[i]) {
-            bdrv_unref(nodes[i]);
+    blk = cut_open_qcow2(CUT_DISK_BELOW + i, true, &error_abort);
+    for (unsigned round = 0; round < 12; round++) {
+        unsigned n = cut_pick(r, 1, 64), first = cut_pick(r, 0, sectors - n);
+        uint32_t stamp = cut_model_stamp(m);
+
+        if (round == 8) {
+            cut_model_snapshot(m, "keep", false, 0);
+            cut_model_find(m, "keep")->end = 0;
+            bdrv_snapshot_create(blk_bs(blk), &sn, &error_abort);
+        }
+        cut_fill(buf, stamp, n);
+        blk_pwrite(blk, (int64_t)first * BDRV_SECTOR_SIZE, (int64_t)n * BDRV_SECTOR_SIZE, buf, 0);
+        for (unsigned s = 0; s < n; s++) {
+            m->now[first + s] = stamp + s;
         }
     }
-    return blk;
+    blk_unref(blk);
+    return true;
+}
+
+static bool make_images(CutRun *r)
+{
+    g_autofree char *below = r->shape == CUT_CHAIN ? cut_image_name(CUT_DISK_BELOW) : NULL;
+
+    if (r->geometry->backing) {
+        make_backing(r);
+    }
+    for (int i = 0; i < 2 && below; i++) {
+        if (!make_below(r, i)) {
+            return false;
+        }
+    }
+    if (below) {
+        memcpy(r->model->now, r->below[0]->now, cut_model_size(r->model) * sizeof(uint32_t));
+    }
+    return create_on(r, r->disk, r->geometry->options, cut_model_size(r->model), below);
+}
+
+/* --- opening and closing -------------------------------------------------------------------- */
+
+BlockBackend *cut_open_qcow2(int disk, bool writable, Error **errp)
+{
+    QDict *options = qdict_new();
+
+    qdict_put_str(options, "driver", "qcow2");
+    cut_put_options(options, "file.", disk);
+    return blk_open(NULL, NULL, options, (writable ? BDRV_O_RDWR | BDRV_O_RESIZE : 0) | BDRV_O_UNMAP, errp);
+}
+
+BlockBackend *cut_open_with_key(const CutRun *r, bool writable, const char *node_name, int key, Error **errp)
+{
+    const CutGeometry *g = r->geometry;
+    QDict *options = qdict_new();
+
+    qdict_put_str(options, "driver", "qcow2");
+    cut_put_options(options, "file.", r->disk);
+    qdict_put_str(options, "discard", "unmap");
+    if (node_name) {
+        qdict_put_str(options, "node-name", node_name);
+    }
+    if (g->data_file) {
+        cut_put_options(options, "data-file.", CUT_DISK_DATA);
+    }
+    if (g->backing) {
+        qdict_put_str(options, "backing.driver", "raw");
+        cut_put_options(options, "backing.file.", CUT_DISK_BELOW);
+    }
+    if (g->luks) {
+        qdict_put_str(options, "encrypt.key-secret", cut_secret(key));
+    }
+    return blk_open(NULL, NULL, options, (writable ? BDRV_O_RDWR | BDRV_O_RESIZE : 0) | BDRV_O_UNMAP, errp);
+}
+
+BlockBackend *cut_open_image(const CutRun *r, bool writable, const char *node_name, Error **errp)
+{
+    BlockBackend *blk = cut_open_with_key(r, writable, node_name, 0, r->geometry->luks ? NULL : errp);
+
+    return !blk && r->geometry->luks ? cut_open_with_key(r, writable, node_name, 1, errp) : blk;
 }
 
 bool cut_run_open(CutRun *r, Error **errp)
 {
-    r->blk = cut_open_image(r->geometry, true, errp);
+    g_autofree char *name = g_strdup_printf("image%d", r->disk);
+
+    r->blk = cut_open_image(r, true, name, errp);
     return r->blk != NULL;
 }
 
 void cut_run_close(CutRun *r)
 {
-    if (r->blk) {
-        blk_unref(r->blk);
-        r->blk = NULL;
+    guint tick = cut_model_tick(r->model), begin = cut_now();
+    int64_t trips = cut_trips;
+    bool good;
+
+    if (!r->blk) {
+        return;
+    }
+    cut_bitmaps_closing(r, begin);
+    good = !r->failures || blk_flush(r->blk) == 0;       /* after a failure the node may have stopped to write */
+    blk_unref(r->blk);
+    r->blk = NULL;
+    if (good && cut_trips == trips) {
+        cut_model_flush(r->model, tick, cut_now());
+        cut_bitmaps_closed(r);
+    } else {
+        cut_model_doubt(r->model, cut_now());
     }
 }
 
-bool cut_run_start(CutRun *r)
+static bool run_make(CutRun *r)
 {
-    Error *err = NULL;
-    BlockDriverInfo info;
-
     r->model = cut_model_new(CUT_SECTORS, CUT_SECTORS / 2);
-    if (r->geometry->backing) {
-        make_backing(r);
+    r->model->next_stamp += r->disk * 100000000u;
+    r->closes = cut_bitmaps_new();
+    r->mended = 0;
+    for (int i = 0; i < CUT_KEYS; i++) {
+        CutKeyChange first = { i == 0, 0, 0 };
+
+        r->keys[i] = g_array_new(false, false, sizeof(CutKeyChange));
+        g_array_append_val(r->keys[i], first);
     }
-    if (create_image(r) < 0) {
-        return false;
-    }
-    for (int i = 0; i < CUT_DISKS; i++) {
-        cut_image_copy(&r->start[i], &cut_disks[i]);
-    }
-    cut_log_start();
+    return make_images(r);
+}
+
+static bool run_open_first(CutRun *r)
+{
+    BlockDriverInfo info;
+    Error *err = NULL;
+
     if (!cut_run_open(r, &err)) {
         error_report_err(err);
         return false;
@@ -107,13 +266,103 @@ bool cut_run_start(CutRun *r)
     return true;
 }
 
+/* Two more disks, of other geometries. */
+static bool add_group(CutRun *r)
+{
+    for (int disk = CUT_DISK_GROUP; disk < CUT_DISKS; disk++) {
+        CutRun *other = g_new0(CutRun, 1);
+
+        *other = (CutRun){ .geometry = &cut_geometries[disk == CUT_DISK_GROUP ? 0 : 4], .folder = r->folder, .disk = disk,
+                           .rand = g_rand_new_with_seed(g_rand_int(r->rand)), .next = r->next };
+        r->next = other;
+        if (!run_make(other)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Wrong counts and flags in an image with some content; the recording sees the repair first. */
+static bool spoil(CutRun *r)
+{
+    if (!run_open_first(r)) {
+        return false;
+    }
+    for (int i = 0; i < 6; i++) {
+        cut_step_writes(r);
+        if (i % 2) {
+            cut_step_snapshot(r);
+        }
+    }
+    cut_run_close(r);
+    cut_damage(r);
+    r->mended = G_MAXUINT;
+    return true;
+}
+
+bool cut_run_start(CutRun *r)
+{
+    if (!run_make(r) || (r->shape == CUT_GROUP && !add_group(r)) || (r->shape == CUT_DAMAGED && !spoil(r))) {
+        return false;
+    }
+    for (int i = 0; i < CUT_DISKS; i++) {
+        cut_image_copy(&r->start[i], &cut_disks[i]);
+    }
+    cut_log_start();
+    for (CutRun *m = r; m; m = m->next) {
+        if (!run_open_first(m)) {
+            return false;
+        }
+    }
+    if (r->shape == CUT_DAMAGED) {
+        cut_step_check(r);
+    }
+    return true;
+}
+
+void cut_run_finish(CutRun *r)
+{
+    for (CutRun *m = r; m; m = m->next) {
+        if (m->blk) {
+            cut_step_flush(m);
+        }
+        cut_run_close(m);
+    }
+}
+
 void cut_run_end(CutRun *r)
 {
+    CutRun *next = r->next;
+
     cut_run_close(r);
-    cut_model_free(r->model);
-    cut_log_end();
+    g_clear_pointer(&r->model, cut_model_free);
+    g_clear_pointer(&r->below[0], cut_model_free);
+    g_clear_pointer(&r->below[1], cut_model_free);
+    g_clear_pointer(&r->closes, g_array_unref);
+    g_clear_pointer(&r->rand, g_rand_free);
+    g_clear_pointer(&r->wrong, g_free);
+    for (int i = 0; i < CUT_KEYS; i++) {
+        g_clear_pointer(&r->keys[i], g_array_unref);
+    }
     for (int i = 0; i < CUT_DISKS; i++) {
-        g_free(r->start[i].data);
+        g_clear_pointer(&r->start[i].data, g_free);
+    }
+    if (next) {
+        cut_run_end(next);
+        g_free(next);
+        r->next = NULL;
+    }
+    cut_log_end();
+}
+
+/* --- content ----------------------------------------------------------------------------------- */
+
+void cut_fill(uint32_t *buf, uint32_t stamp, unsigned n)
+{
+    const unsigned words = BDRV_SECTOR_SIZE / sizeof(uint32_t);
+
+    for (unsigned i = 0; i < n * words; i++) {
+        buf[i] = stamp + i / words;
     }
 }
 
@@ -127,11 +376,9 @@ bool cut_read_stamps(BlockBackend *blk, unsigned n, uint32_t *out, unsigned *bad
         return false;
     }
     for (unsigned s = 0; s < n; s++) {
-        for (unsigned i = 1; i < words; i++) {
-            if (buf[s * words + i] != buf[s * words]) {
-                *bad = s;
-                return false;
-            }
+        if (memcmp(buf + s * words, buf + s * words + 1, BDRV_SECTOR_SIZE - sizeof(*buf))) {
+            *bad = s;
+            return false;
         }
         out[s] = buf[s * words];
     }

@@ -1,5 +1,10 @@
 /*
- * A run: an image on recording disks, operations on it, and the model that follows them.
+ * A run: images on recording disks, operations on them, and the models that follow them.
+ *
+ *   CUT_ALONE    one image, on disk 0
+ *   CUT_CHAIN    its header names a qcow2 image on disk 2 or 3 as what it is based on
+ *   CUT_GROUP    three images, on disks 0, 4 and 5, that transactions change together
+ *   CUT_DAMAGED  the image has wrong counts and flags at the start; the first operation mends it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,42 +16,104 @@
 #include "cutmodel.h"
 
 #define CUT_SECTORS 2048               /* at most: 1 MiB */
+#define CUT_KEYS 2
+
+typedef enum CutShape { CUT_ALONE, CUT_CHAIN, CUT_GROUP, CUT_DAMAGED } CutShape;
 
 typedef struct CutGeometry {
     const char *name, *options;
-    bool data_file, backing, snapshots, subclusters, lazy, v2;
+    bool data_file, backing, snapshots, subclusters, lazy, v2, luks;
 } CutGeometry;
+extern const CutGeometry cut_geometries[];         /* ends with a NULL name */
+
+/* A secret came into a key slot, or left it. */
+typedef struct CutKeyChange { bool active; guint begin, end; } CutKeyChange;
 
 typedef struct CutRun {
     const CutGeometry *geometry;
     const char *folder;
     GRand *rand;
+    CutShape shape;
+    int disk;                          /* that has the image */
     CutModel *model;
     BlockBackend *blk;                 /* the image, NULL when closed */
     unsigned snapshot_count, failures;
-    CutImage start[CUT_DISKS];
+    char *wrong;                       /* what the first operation that did something else than it says did */
+    const char *doing;                 /* the operation */
+    int error;                         /* what the first one that failed said (negative errno); 0: none failed */
+    CutImage start[CUT_DISKS];         /* of all disks; of the first run of a group */
     unsigned cluster_sectors;
+    CutModel *below[2];                /* CUT_CHAIN: of disks 2 and 3 */
+    guint mended;                      /* CUT_DAMAGED: when the repair was through; G_MAXUINT: not yet */
+    bool only_leaks;                   /* CUT_DAMAGED: nothing worse */
+    GArray *keys[CUT_KEYS];            /* CutKeyChange, luks */
+    GArray *closes;                    /* of the image, with what its bitmaps held (cutbitmaps.h) */
+    struct CutRun *next;               /* CUT_GROUP: another disk's; owned */
 } CutRun;
 
-/* Make the image (on disk 0, its data file on 1) and open it, recording.  False: it could not be made. */
+/* Once: the block layer, the recording disk, the secrets. */
+void cut_init(const char *program);
+/* Make the images and open them, recording.  False: that failed. */
 bool cut_run_start(CutRun *r);
+/* Close: what was answered is stable, unless the disk failed meanwhile. */
 void cut_run_close(CutRun *r);
 bool cut_run_open(CutRun *r, Error **errp);
+/* Flush and close all images. */
+void cut_run_finish(CutRun *r);
 void cut_run_end(CutRun *r);
 guint cut_now(void);
+/* An operation failed. */
+void cut_run_failed(CutRun *r, int ret);
+/* The first thing that went wrong is kept. */
+void cut_run_wrong(CutRun *r, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
-/* Open the image that the disks hold now; NULL with errp. */
-BlockBackend *cut_open_image(const CutGeometry *g, bool writable, Error **errp);
+/* Open the image that the disks hold now; node_name may be NULL; NULL with errp. */
+BlockBackend *cut_open_image(const CutRun *r, bool writable, const char *node_name, Error **errp);
+/* With that secret only. */
+BlockBackend *cut_open_with_key(const CutRun *r, bool writable, const char *node_name, int key, Error **errp);
+BlockBackend *cut_open_qcow2(int disk, bool writable, Error **errp);
+/* json: name of a qcow2 image on the disk; g_free it. */
+char *cut_image_name(int disk);
 /* The stamps of a disk as blk shows it, n sectors; false when a sector is torn or a read fails. */
 bool cut_read_stamps(BlockBackend *blk, unsigned n, uint32_t *out, unsigned *bad);
+/* A buffer of n sectors with stamps stamp, stamp + 1, ... */
+void cut_fill(uint32_t *buf, uint32_t stamp, unsigned n);
+unsigned cut_pick(CutRun *r, unsigned from, unsigned to);
+/* The secret's id. */
+const char *cut_secret(int key);
 
 /* Operations; each may fail, and then the model knows. */
 typedef void CutStep(CutRun *r);
 typedef struct CutScenario {
     const char *name;
-    struct { CutStep *step; unsigned weight; } steps[12];
+    struct { CutStep *step; unsigned weight; const char *name; } steps[12];
+    CutShape shape;
+    bool (*fits)(const CutGeometry *g);               /* NULL: all */
 } CutScenario;
 extern const CutScenario cut_scenarios[];          /* ends with a NULL name */
 void cut_scenario_step(CutRun *r, const CutScenario *s);
+bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g);
+
+/* cutsteps.c */
+CutStep cut_step_writes, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize, cut_step_reopen,
+        cut_step_check;
+/* cutsnapshots.c */
+CutStep cut_step_group_writes, cut_step_group_reopen, cut_step_snapshot, cut_step_live_snapshot, cut_step_apply, cut_step_delete, cut_step_delete_live, cut_step_group_snapshot,
+        cut_step_group_apply, cut_step_group_delete;
+/* cutimages.c */
+CutStep cut_step_amend, cut_step_keys, cut_step_commit, cut_step_commit_live, cut_step_commit_job, cut_step_rebase;
+/* cutbitmaps.c */
+CutStep cut_step_bitmap, cut_step_bitmap_transaction;
+
+/* Writers that go on until cut_wait: each write that ends begins the next one, in a part of the disk of its own. */
+void cut_start_writers(CutRun *r, unsigned count, unsigned each);
+void cut_wait(void);
+/* Some turns of the loop. */
+void cut_turn(unsigned n);
+/* A QMP command, its arguments as JSON; the error's text (g_free it) or NULL. */
+char *cut_qmp(const char *command, const char *arguments);
+
+/* cutdamage.c: spoil counts and flags of the closed image on the run's disk; what they refer to stays. */
+void cut_damage(CutRun *r);
 
 #endif

@@ -4,24 +4,18 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
-#include "block/dirty-bitmap.h"
-#include "block/snapshot.h"
 #include "cutrun.h"
+#include "qapi/dispatch.h"
 #include "util/cutils.h"
-
-static unsigned pick(CutRun *r, unsigned from, unsigned to)
-{
-    return from + g_rand_int_range(r->rand, 0, to - from + 1);
-}
 
 /* A range inside the disk; sometimes whole clusters. */
 static void pick_range(CutRun *r, unsigned most, unsigned *first, unsigned *n)
 {
     unsigned size = cut_model_size(r->model), c = r->cluster_sectors;
 
-    *first = pick(r, 0, size - 1);
-    *n = MIN(pick(r, 1, most), size - *first);
-    if (pick(r, 0, 2) == 0 && size >= 2 * c) {
+    *first = cut_pick(r, 0, size - 1);
+    *n = MIN(cut_pick(r, 1, most), size - *first);
+    if (cut_pick(r, 0, 2) == 0 && size >= 2 * c) {
         *first = *first / c * c;
         *n = MIN(MAX(*n / c, 1u) * c, size - *first);
     }
@@ -29,85 +23,117 @@ static void pick_range(CutRun *r, unsigned most, unsigned *first, unsigned *n)
 
 /* --- guest requests ------------------------------------------------------------------- */
 
+/* Begins a write when its last one ended, `left` times, in sectors of its own. */
+typedef struct Writer { unsigned from, room, left; } Writer;
+
 typedef struct Request {
     CutRun *run;
+    Writer *writer;                    /* owned, NULL: none */
     unsigned first, n;
-    uint32_t stamp;
     uint32_t *buf;
     IoVec v;
-    bool *done;
 } Request;
 
 static unsigned running;
 
+static void next_write(CutRun *r, Writer *w);
+
+static void write_failed(CutRun *r, unsigned first, unsigned n, int ret)
+{
+    /* It may have left anything of itself: its end stays open. */
+    cut_run_failed(r, ret);
+    memset(r->model->unsure + first, true, n);
+}
+
 static void write_done(void *opaque, int ret)
 {
     Request *q = opaque;
+    Writer *w = q->writer;
 
-    /* A failed write may have left anything of itself: its end stays open. */
     if (ret == 0) {
         cut_model_done(q->run->model, q->first, q->n);
     } else {
-        q->run->failures++;
-        for (unsigned i = 0; i < q->n; i++) {
-            q->run->model->unsure[q->first + i] = true;
-        }
+        write_failed(q->run, q->first, q->n, ret);
+    }
+    if (w && ret == 0 && w->left-- > 0) {
+        next_write(q->run, w);
+    } else {
+        g_free(w);
     }
     g_free(q->buf);
     g_free(q);
     running--;
 }
 
-static void wait_requests(void)
+void cut_wait(void)
 {
     while (running) {
         aio_poll(aio_main_context(), true);
     }
 }
 
-static void fill(uint32_t *buf, uint32_t stamp, unsigned n)
+void cut_turn(unsigned n)
 {
-    const unsigned words = BDRV_SECTOR_SIZE / sizeof(uint32_t);
-
-    for (unsigned i = 0; i < n * words; i++) {
-        buf[i] = stamp + i / words;
+    while (n--) {
+        aio_poll(aio_main_context(), false);
     }
 }
 
-static void start_write(CutRun *r, unsigned first, unsigned n)
+static void start_write(CutRun *r, unsigned first, unsigned n, Writer *w)
 {
     Request *q = g_new0(Request, 1);
+    uint32_t stamp = cut_model_stamp(r->model);
 
-    *q = (Request){ .run = r, .first = first, .n = n, .stamp = cut_model_stamp(r->model) };
+    *q = (Request){ .run = r, .first = first, .n = n, .writer = w };
     q->buf = g_malloc((size_t)n * BDRV_SECTOR_SIZE);
-    fill(q->buf, q->stamp, n);
+    cut_fill(q->buf, stamp, n);
     iov_init_buf(&q->v, q->buf, (size_t)n * BDRV_SECTOR_SIZE);
-    cut_model_write(r->model, first, n, q->stamp, false, false, cut_now());
+    cut_model_write(r->model, first, n, stamp, false, false, cut_now());
     running++;
     blk_aio_pwritev(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, &q->v, 0, write_done, q);
 }
 
-/* Up to four writes side by side, in separate ranges. */
-static void step_writes(CutRun *r)
+static void next_write(CutRun *r, Writer *w)
 {
-    unsigned at = 0, size = cut_model_size(r->model), count = pick(r, 1, 4), part = size / count;
+    unsigned n = cut_pick(r, 1, MIN(w->room, 24u));
 
-    for (unsigned i = 0; i < count; i++, at += part) {
-        unsigned n = pick(r, 1, MIN(part, 40u)), first = at + pick(r, 0, part - n);
-
-        start_write(r, first, n);
-    }
-    wait_requests();
+    start_write(r, w->from + cut_pick(r, 0, w->room - n), n, w);
 }
 
-static void step_flush(CutRun *r)
+void cut_start_writers(CutRun *r, unsigned count, unsigned each)
+{
+    unsigned room = cut_model_size(r->model) / count;
+
+    for (unsigned i = 0; i < count; i++) {
+        Writer *w = g_new(Writer, 1);
+
+        *w = (Writer){ i * room, room, each };
+        next_write(r, w);
+    }
+}
+
+/* Up to four writes side by side, in separate ranges. */
+void cut_step_writes(CutRun *r)
+{
+    unsigned at = 0, size = cut_model_size(r->model), count = cut_pick(r, 1, 4), part = size / count;
+
+    for (unsigned i = 0; i < count; i++, at += part) {
+        unsigned n = cut_pick(r, 1, MIN(part, 40u)), first = at + cut_pick(r, 0, part - n);
+
+        start_write(r, first, n, NULL);
+    }
+    cut_wait();
+}
+
+void cut_step_flush(CutRun *r)
 {
     guint tick = cut_model_tick(r->model);
+    int ret = blk_flush(r->blk);
 
-    if (blk_flush(r->blk) == 0) {
+    if (ret == 0) {
         cut_model_flush(r->model, tick, cut_now());
     } else {
-        r->failures++;
+        cut_run_failed(r, ret);
     }
 }
 
@@ -120,24 +146,23 @@ static void change(CutRun *r, unsigned first, unsigned n, bool soft, int (*fn)(B
     if (ret == 0) {
         cut_model_done(r->model, first, n);
     } else {
-        r->failures++;
-        memset(r->model->unsure + first, true, n);
+        write_failed(r, first, n, ret);
     }
 }
 
 static int do_zero(BlockBackend *blk, int64_t offset, int64_t bytes) { return blk_pwrite_zeroes(blk, offset, bytes, 0); }
 static int do_zero_unmap(BlockBackend *blk, int64_t offset, int64_t bytes) { return blk_pwrite_zeroes(blk, offset, bytes, BDRV_REQ_MAY_UNMAP); }
 
-static void step_zero(CutRun *r)
+void cut_step_zero(CutRun *r)
 {
     unsigned first, n;
 
     pick_range(r, 64, &first, &n);
-    change(r, first, n, false, pick(r, 0, 1) ? do_zero : do_zero_unmap);
+    change(r, first, n, false, cut_pick(r, 0, 1) ? do_zero : do_zero_unmap);
 }
 
 /* Discarded sectors hold zeroes, the backing image's content, or still what they held; in a data file, anything. */
-static void step_discard(CutRun *r)
+void cut_step_discard(CutRun *r)
 {
     unsigned first, n;
 
@@ -146,22 +171,21 @@ static void step_discard(CutRun *r)
         for (unsigned i = 0; i < n; i++) {
             uint32_t below;
 
-            memcpy(&below, cut_disks[2].data + (size_t)(first + i) * BDRV_SECTOR_SIZE, sizeof(below));
-            cut_model_write(r->model, first + i, 1, below, false, true, cut_now());
+            memcpy(&below, cut_disks[CUT_DISK_BELOW].data + (size_t)(first + i) * BDRV_SECTOR_SIZE, sizeof(below));
+            cut_model_put(r->model, first + i, below, true, cut_now());
             cut_model_done(r->model, first + i, 1);
         }
     }
     if (r->geometry->data_file) {
         for (unsigned i = 0; i < n; i++) {
-            cut_model_write(r->model, first + i, 1, CUT_ANY, false, true, cut_now());
-            g_array_index(r->model->changes[first + i], CutChange, r->model->changes[first + i]->len - 1).stamp = CUT_ANY;
+            cut_model_put(r->model, first + i, CUT_ANY, true, cut_now());
             cut_model_done(r->model, first + i, 1);
         }
     }
     change(r, first, n, true, blk_pdiscard);
 }
 
-static void step_compressed(CutRun *r)
+void cut_step_compressed(CutRun *r)
 {
     unsigned c = r->cluster_sectors, clusters = cut_model_size(r->model) / c, first, n = c;
     g_autofree uint32_t *buf = g_malloc((size_t)c * BDRV_SECTOR_SIZE);
@@ -171,111 +195,28 @@ static void step_compressed(CutRun *r)
     if (r->geometry->data_file || !clusters) {
         return;
     }
-    first = pick(r, 0, clusters - 1) * c;
-    fill(buf, stamp, n);
+    first = cut_pick(r, 0, clusters - 1) * c;
+    cut_fill(buf, stamp, n);
     cut_model_write(r->model, first, n, stamp, false, false, cut_now());
     ret = blk_pwrite_compressed(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, (int64_t)n * BDRV_SECTOR_SIZE, buf);
     if (ret == 0) {
         cut_model_done(r->model, first, n);
     } else {
-        r->failures++;
-        memset(r->model->unsure + first, true, n);
-    }
-}
-
-/* --- snapshots ------------------------------------------------------------------------ */
-
-static void step_snapshot(CutRun *r)
-{
-    QEMUSnapshotInfo sn = { .date_sec = 1 };
-    guint begin = cut_now(), tick = cut_model_tick(r->model);
-
-    if (!r->geometry->snapshots) {
-        return;
-    }
-    g_snprintf(sn.name, sizeof(sn.name), "s%u", r->snapshot_count++);
-    cut_model_snapshot(r->model, sn.name, begin, G_MAXUINT);
-    if (bdrv_snapshot_create(blk_bs(r->blk), &sn, NULL) == 0) {
-        cut_model_find(r->model, sn.name)->end = cut_now();
-        cut_model_flush(r->model, tick, cut_now());
-    } else {
-        r->failures++;
-        cut_model_find(r->model, sn.name)->gone_begin = begin;      /* may be there, or not */
-    }
-}
-
-/* A snapshot that is there for certain; NULL: none. */
-static CutSnapshot *pick_snapshot(CutRun *r)
-{
-    GArray *all = r->model->snapshots;
-
-    for (unsigned tries = 0; all->len && tries < 8; tries++) {
-        CutSnapshot *s = &g_array_index(all, CutSnapshot, pick(r, 0, all->len - 1));
-
-        if (s->end != G_MAXUINT && s->gone_begin == G_MAXUINT) {
-            return s;
-        }
-    }
-    return NULL;
-}
-
-static void step_apply(CutRun *r)
-{
-    CutSnapshot *s = pick_snapshot(r);
-    CutModel *m = r->model;
-    guint begin = cut_now();
-    int ret;
-
-    if (!s) {
-        return;
-    }
-    ret = bdrv_snapshot_goto(blk_bs(r->blk), s->name, NULL);
-    r->failures += ret < 0;
-    for (unsigned i = 0; i < MAX(s->n, cut_model_size(m)); i++) {
-        cut_model_write(m, i, 1, i < s->n ? s->stamps[i] : 0, false, false, begin);
-        if (ret == 0) {
-            cut_model_done(m, i, 1);
-        } else {
-            m->unsure[i] = true;
-        }
-    }
-    if (s->n != cut_model_size(m)) {
-        CutChange c = { begin, ret == 0 ? cut_model_tick(m) : G_MAXUINT, s->n, false };
-
-        g_array_append_val(m->sizes, c);
-    }
-    if (ret == 0) {
-        cut_model_flush(m, cut_model_tick(m), cut_now());
-    }
-}
-
-static void step_delete(CutRun *r)
-{
-    CutSnapshot *s = pick_snapshot(r);
-    guint tick = cut_model_tick(r->model);
-
-    if (!s) {
-        return;
-    }
-    s->gone_begin = cut_now();
-    if (bdrv_snapshot_delete(blk_bs(r->blk), NULL, s->name, NULL) == 0) {
-        s->gone_end = cut_now();
-        cut_model_flush(r->model, tick, s->gone_end);
-    } else {
-        r->failures++;
+        write_failed(r, first, n, ret);
     }
 }
 
 /* --- the image as a whole --------------------------------------------------------------- */
 
-static void step_resize(CutRun *r)
+void cut_step_resize(CutRun *r)
 {
-    unsigned old = cut_model_size(r->model), size = pick(r, CUT_SECTORS / 4, CUT_SECTORS);
+    unsigned old = cut_model_size(r->model), size = cut_pick(r, CUT_SECTORS / 4, CUT_SECTORS);
     guint begin = cut_now();
     CutChange maybe = { begin, G_MAXUINT, size, false };
     int64_t trips = cut_trips;
+    int ret = blk_truncate(r->blk, (int64_t)size * BDRV_SECTOR_SIZE, true, PREALLOC_OFF, 0, NULL);
 
-    if (blk_truncate(r->blk, (int64_t)size * BDRV_SECTOR_SIZE, true, PREALLOC_OFF, 0, NULL) == 0) {
+    if (ret == 0) {
         /* A data file loses what is cut off before the size says so. */
         cut_model_resize(r->model, size, r->geometry->data_file ? CUT_SECTORS : r->cluster_sectors, begin);
         return;
@@ -284,7 +225,7 @@ static void step_resize(CutRun *r)
     if (blk_getlength(r->blk) == (int64_t)old * BDRV_SECTOR_SIZE && cut_trips == trips) {
         return;
     }
-    r->failures++;
+    cut_run_failed(r, ret);
     g_array_append_val(r->model->sizes, maybe);
     maybe.stamp = old;
     g_array_append_val(r->model->sizes, maybe);
@@ -293,78 +234,80 @@ static void step_resize(CutRun *r)
     }
 }
 
-static void step_amend(CutRun *r)
-{
-    static const char *const choices[] = { "refcount_bits=8", "refcount_bits=16", "refcount_bits=64", "lazy_refcounts=on",
-                                           "lazy_refcounts=off", "compat=0.10", "compat=1.1", "compat=0.10,refcount_bits=16" };
-    BlockDriverState *bs = blk_bs(r->blk);
-    QDict *text = opts_parse_list(choices[pick(r, 0, G_N_ELEMENTS(choices) - 1)], NULL, NULL, &error_abort);
-    g_autoptr(QObject) opts = opts_check_all(text, bs->drv->amend_options, &error_abort);
-
-    if (!r->geometry->data_file) {
-        r->failures += bs->drv->amend(bs, opts, NULL, NULL, false, NULL) < 0;
-    }
-    qobject_unref(text);
-}
-
-static void step_bitmap(CutRun *r)
-{
-    g_autofree char *name = g_strdup_printf("b%u", pick(r, 0, 3));
-    BlockDriverState *bs = blk_bs(r->blk);
-    BdrvDirtyBitmap *bm = bdrv_find_dirty_bitmap(bs, name);
-
-    if (r->geometry->v2) {
-        return;
-    }
-    if (!bm) {
-        bm = bdrv_create_dirty_bitmap(bs, 512 << pick(r, 0, 7), name, NULL);
-        bdrv_dirty_bitmap_set_persistence(bm, true);
-    } else if (pick(r, 0, 2) == 0 && !bdrv_dirty_bitmap_readonly(bm)) {
-        bdrv_dirty_bitmap_set_persistence(bm, false);
-        bdrv_release_dirty_bitmap(bm);
-    } else if (pick(r, 0, 1) && !bdrv_dirty_bitmap_readonly(bm) && !bdrv_dirty_bitmap_inconsistent(bm)) {
-        bdrv_clear_dirty_bitmap(bm, NULL);
-    }
-}
-
 /* Closing makes all durable. */
-static void step_reopen(CutRun *r)
+void cut_step_reopen(CutRun *r)
 {
-    guint tick = cut_model_tick(r->model);
-    int64_t trips = cut_trips;
-
     cut_run_close(r);
-    if (cut_trips == trips) {
-        cut_model_flush(r->model, tick, cut_now());
-    } else {
-        cut_model_doubt(r->model, cut_now());
-    }
     cut_fail_at = 0;                   /* a failure at open is another test's subject */
     cut_run_open(r, &error_abort);
 }
 
-static void step_check(CutRun *r)
+void cut_step_check(CutRun *r)
 {
     BdrvCheckResult res = { 0 };
+    int ret = bdrv_check(blk_bs(r->blk), &res, BDRV_FIX_LEAKS | (r->mended && r->only_leaks ? 0 : BDRV_FIX_ERRORS));
 
-    r->failures += bdrv_check(blk_bs(r->blk), &res, BDRV_FIX_LEAKS | BDRV_FIX_ERRORS) < 0;
+    if (ret < 0) {
+        cut_run_failed(r, ret);
+    } else if (r->mended == G_MAXUINT) {
+        r->mended = cut_now();
+    }
+}
+
+char *cut_qmp(const char *command, const char *arguments)
+{
+    g_autofree char *text = g_strdup_printf("{\"execute\":\"%s\",\"arguments\":%s}", command, arguments);
+    QObject *request = json_parse(text, &error_abort);
+    QDict *reply = qmp_dispatch(request, QMP_PHASE_COMMANDS, false);
+    QDict *error = qdict_get_dict(reply, "error");
+    char *why = error ? g_strdup(qdict_get_str(error, "desc")) : NULL;
+
+    qobject_unref(request);
+    qobject_unref(reply);
+    return why;
 }
 
 /* --- mixes --------------------------------------------------------------------------------- */
 
+static bool has_snapshots(const CutGeometry *g) { return g->snapshots; }
+static bool can_be_upper(const CutGeometry *g) { return !g->backing && !g->luks; }
+static bool has_bitmaps(const CutGeometry *g) { return !g->v2; }
+static bool has_keys(const CutGeometry *g) { return g->luks; }
+static bool can_be_grouped(const CutGeometry *g) { return g->snapshots && !g->backing; }
+static bool has_group_bitmaps(const CutGeometry *g) { return can_be_grouped(g) && !g->v2; }
+static bool may_amend(const CutGeometry *g) { return !g->data_file && !g->luks; }
+
+#define STEP(name, weight) { cut_step_##name, weight, #name }
+
 const CutScenario cut_scenarios[] = {
-    { "writes", { { step_writes, 6 }, { step_flush, 3 } } },
-    { "snapshots", { { step_writes, 4 }, { step_flush, 1 }, { step_snapshot, 3 }, { step_apply, 2 }, { step_delete, 2 } } },
-    { "zeroes", { { step_writes, 3 }, { step_flush, 2 }, { step_zero, 3 }, { step_discard, 3 }, { step_snapshot, 1 } } },
-    { "compressed", { { step_compressed, 5 }, { step_writes, 2 }, { step_flush, 2 }, { step_snapshot, 1 }, { step_discard, 1 } } },
-    { "resize", { { step_resize, 4 }, { step_writes, 3 }, { step_flush, 2 }, { step_zero, 1 } } },
-    { "resize-snapshots", { { step_resize, 3 }, { step_writes, 3 }, { step_snapshot, 1 }, { step_apply, 1 }, { step_flush, 1 } } },
-    { "amend", { { step_amend, 4 }, { step_writes, 3 }, { step_flush, 1 }, { step_snapshot, 1 }, { step_zero, 1 } } },
-    { "bitmaps", { { step_bitmap, 4 }, { step_writes, 3 }, { step_reopen, 2 }, { step_flush, 1 }, { step_snapshot, 1 } } },
-    { "mixed", { { step_writes, 6 }, { step_flush, 2 }, { step_snapshot, 2 }, { step_apply, 1 }, { step_delete, 1 },
-                 { step_zero, 1 }, { step_discard, 2 }, { step_compressed, 1 }, { step_reopen, 1 }, { step_check, 1 } } },
+    { "writes", { STEP(writes, 6), STEP(flush, 3) } },
+    { "snapshots", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 3), STEP(apply, 2), STEP(delete, 2) }, .fits = has_snapshots },
+    { "live", { STEP(writes, 2), STEP(flush, 1), STEP(live_snapshot, 4), STEP(delete_live, 2), STEP(apply, 1) }, .fits = has_snapshots },
+    { "zeroes", { STEP(writes, 3), STEP(flush, 2), STEP(zero, 3), STEP(discard, 3), STEP(snapshot, 1) } },
+    { "compressed", { STEP(compressed, 5), STEP(writes, 2), STEP(flush, 2), STEP(snapshot, 1), STEP(discard, 1) } },
+    { "resize", { STEP(resize, 4), STEP(writes, 3), STEP(flush, 2), STEP(zero, 1) } },
+    { "resize-snapshots", { STEP(resize, 3), STEP(writes, 3), STEP(snapshot, 1), STEP(apply, 1), STEP(flush, 1) }, .fits = has_snapshots },
+    { "amend", { STEP(amend, 4), STEP(writes, 3), STEP(flush, 1), STEP(snapshot, 1), STEP(zero, 1) }, .fits = may_amend },
+    { "keys", { STEP(keys, 4), STEP(writes, 2), STEP(flush, 1), STEP(snapshot, 1), STEP(reopen, 1) }, .fits = has_keys },
+    { "bitmaps", { STEP(bitmap, 5), STEP(writes, 3), STEP(reopen, 2), STEP(flush, 1), STEP(snapshot, 1) }, .fits = has_bitmaps },
+    { "commit", { STEP(writes, 4), STEP(flush, 1), STEP(commit, 2), STEP(commit_live, 2), STEP(commit_job, 2), STEP(discard, 1) },
+      .shape = CUT_CHAIN, .fits = can_be_upper },
+    { "rebase", { STEP(writes, 4), STEP(flush, 1), STEP(rebase, 4), STEP(commit_live, 1), STEP(zero, 1) }, .shape = CUT_CHAIN, .fits = can_be_upper },
+    { "group", { STEP(group_writes, 3), STEP(flush, 1), STEP(group_snapshot, 4), STEP(group_apply, 2), STEP(group_delete, 2) },
+      .shape = CUT_GROUP, .fits = can_be_grouped },
+    { "group-bitmaps", { STEP(group_writes, 3), STEP(bitmap_transaction, 4), STEP(group_reopen, 2), STEP(group_snapshot, 1) },
+      .shape = CUT_GROUP, .fits = has_group_bitmaps },
+    { "repair", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 1), STEP(discard, 1), STEP(check, 1) }, .shape = CUT_DAMAGED },
+    { "mixed", { STEP(writes, 6), STEP(flush, 2), STEP(snapshot, 2), STEP(apply, 1), STEP(delete, 1), STEP(zero, 1), STEP(discard, 2),
+                 STEP(compressed, 1), STEP(reopen, 1), STEP(check, 1) } },
     { NULL }
 };
+
+bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g)
+{
+    /* Opening with keys is slow: only what differs. */
+    return g->luks ? s->fits == has_keys || s->shape == CUT_GROUP || !strcmp(s->name, "mixed") : !s->fits || s->fits(g);
+}
 
 void cut_scenario_step(CutRun *r, const CutScenario *s)
 {
@@ -373,9 +316,10 @@ void cut_scenario_step(CutRun *r, const CutScenario *s)
     for (unsigned i = 0; s->steps[i].step; i++) {
         total += s->steps[i].weight;
     }
-    at = pick(r, 0, total - 1);
+    at = cut_pick(r, 0, total - 1);
     for (unsigned i = 0; s->steps[i].step; i++) {
         if (at < s->steps[i].weight) {
+            r->doing = s->steps[i].name;
             s->steps[i].step(r);
             return;
         }

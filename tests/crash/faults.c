@@ -16,71 +16,68 @@
 #include "cutjudge.h"
 #include "util/cutils.h"
 
-static const CutGeometry geometries[] = {
-    { "v3", "cluster_size=4k", .snapshots = true },
-    { "v2", "compat=0.10,cluster_size=4k", .snapshots = true, .v2 = true },
-    { "subclusters", "cluster_size=16k,extended_l2=on", .snapshots = true, .subclusters = true },
-    { "lazy", "cluster_size=4k,lazy_refcounts=on", .snapshots = true, .lazy = true },
-    { "data-file", "cluster_size=4k", .data_file = true },
-    { "backing", "cluster_size=4k", .backing = true, .snapshots = true },
-    { NULL }
-};
-
 static struct {
     unsigned seed, steps, runs, most;
+    int64_t only_request;              /* 0: all */
     const char *only_geometry, *only_scenario;
     bool verbose;
 } opt = { .seed = 1, .steps = 8, .runs = 1, .most = 12 };
 
-static uint64_t faults, told, failures;
+static uint64_t faults, delays, told, failures;
 
-/* One run; fail_at 0: none.  Requests seen while operations ran. */
-static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, int64_t fail_at, bool lasting,
-                       int error)
+typedef struct Fault { int64_t at; bool lasting; int error; bool delay; } Fault;
+
+/* One run; f->at 0: no fault.  Requests seen while operations ran. */
+static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, const Fault *f)
 {
-    CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed) };
+    CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed), .shape = s->shape };
     g_autofree char *why = NULL;
-    int64_t seen;
+    int64_t seen = 0;
     CutVerdict v;
-    guint tick;
 
+    cut_fail_at = cut_requests = cut_trips = cut_delay_at = 0;
     if (!cut_run_start(&r)) {
-        failures++;
-        return 0;
+        why = g_strdup("no image");
+    } else {
+        cut_requests = cut_trips = 0;
+        cut_fail_errno = f->error;
+        cut_fail_lasting = cut_delay_lasting = f->lasting;
+        *(f->delay ? &cut_delay_at : &cut_fail_at) = f->at;
+        for (unsigned i = 0; i < opt.steps && !r.wrong; i++) {
+            cut_scenario_step(&r, s);
+            if (opt.verbose && f->at == opt.only_request && f->at) {
+                printf("after %s: request %" PRId64 ", %u failed, %u sectors\n", r.doing, cut_requests, r.failures, cut_model_size(r.model));
+            }
+        }
+        seen = cut_requests;
+        cut_fail_at = cut_delay_at = 0;
+        cut_run_finish(&r);
+        why = r.wrong ? g_strdup(r.wrong) : cut_judge(&r, cut_now(), true, &v);
     }
-    cut_requests = cut_trips = 0;
-    cut_fail_errno = error;
-    cut_fail_lasting = lasting;
-    cut_fail_at = fail_at;
-    for (unsigned i = 0; i < opt.steps; i++) {
-        cut_scenario_step(&r, s);
-    }
-    seen = cut_requests;
-    cut_fail_at = 0;
-    tick = cut_model_tick(r.model);
-    if (blk_flush(r.blk) == 0) {
-        cut_model_flush(r.model, tick, cut_now());
-    }
-    cut_run_close(&r);
-    why = cut_judge(&r, cut_now(), true, &v);
     if (why) {
         failures++;
-        printf("FAIL: %s %s seed %u, request %" PRId64 " of %" PRId64 " fails%s (%s): %s\n", g->name, s->name, seed, fail_at, seen,
-               lasting ? " and all after it" : "", strerror(error), why);
+        printf("FAIL: %s %s seed %u, request %" PRId64 " of %" PRId64 " %s%s (%s): %s: %s\n", g->name, s->name, seed, f->at, seen,
+               f->delay ? "is late" : "fails", f->lasting ? " and all after it" : "", strerror(f->error), r.doing, why);
     }
-    faults += fail_at > 0;
+    faults += f->at > 0 && !f->delay;
+    delays += f->at > 0 && f->delay;
     told += r.failures > 0;
-    g_rand_free(r.rand);
     cut_run_end(&r);
     return seen;
 }
 
 static void run_all(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
 {
-    int64_t n = run_one(g, s, seed, folder, 0, false, 0), stride = MAX(n / opt.most, 1);
+    int64_t n = run_one(g, s, seed, folder, &(Fault){ 0, false, EIO, false }), stride = opt.most ? MAX(n / opt.most, 1) : 1;
 
     for (int64_t k = 1 + seed % stride; k <= n; k += stride) {
-        run_one(g, s, seed, folder, k, k % 2, k % 3 ? EIO : ENOSPC);
+        if (opt.only_request && k != opt.only_request) {
+            continue;
+        }
+        run_one(g, s, seed, folder, &(Fault){ k, k % 2, k % 3 ? EIO : ENOSPC, false });
+        if (k % 4 == 0) {
+            run_one(g, s, seed, folder, &(Fault){ k, k % 8, 0, true });
+        }
     }
     if (opt.verbose) {
         printf("%s %s seed %u: %" PRId64 " requests\n", g->name, s->name, seed, n);
@@ -93,7 +90,7 @@ int main(int argc, char **argv)
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", folder);
     int c, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    while ((c = getopt(argc, argv, "s:n:R:m:g:c:v")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:v")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
@@ -101,30 +98,29 @@ int main(int argc, char **argv)
         case 'm': opt.most = atoi(optarg); break;
         case 'g': opt.only_geometry = optarg; break;
         case 'c': opt.only_scenario = optarg; break;
+        case 'k': opt.only_request = atoll(optarg); break;
         case 'v': opt.verbose = true; break;
         default:
-            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run] [-g geometry] [-c scenario] [-v]\n");
+            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run] [-k that request only] [-g geometry] [-c scenario] [-v]\n");
             return 2;
         }
     }
-    error_init(argv[0]);
-    aio_init_main();
-    bdrv_init();
-    cut_register();
+    cut_init(argv[0]);
     if (!opt.verbose) {
         dup2(null, STDERR_FILENO);
     }
     for (unsigned run = 0; run < opt.runs; run++) {
-        for (const CutGeometry *g = geometries; g->name; g++) {
+        for (const CutGeometry *g = cut_geometries; g->name; g++) {
             for (const CutScenario *s = cut_scenarios; s->name; s++) {
                 if ((!opt.only_geometry || !strcmp(opt.only_geometry, g->name)) &&
-                    (!opt.only_scenario || !strcmp(opt.only_scenario, s->name))) {
+                    (!opt.only_scenario || !strcmp(opt.only_scenario, s->name)) && cut_scenario_fits(s, g)) {
                     run_all(g, s, opt.seed + run, folder);
                 }
             }
         }
     }
-    printf("%" PRIu64 " faults injected, %" PRIu64 " told to the caller: %" PRIu64 " failures\n", faults, told, failures);
+    printf("%" PRIu64 " faults injected, %" PRIu64 " told to the caller, %" PRIu64 " requests delayed: %" PRIu64 " failures\n", faults, told,
+           delays, failures);
     bdrv_close_all();
     return system(rm) != 0 || failures ? 1 : 0;
 }

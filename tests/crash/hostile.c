@@ -156,7 +156,7 @@ static void try_image(const CutGeometry *g, const CutImage *image)
 
     for (int mode = 0; mode < 3; mode++) {
         cut_image_copy(&cut_disks[0], image);
-        blk = cut_open_image(g, mode > 0, NULL);
+        blk = cut_open_image(&(CutRun){ .geometry = g }, mode > 0, NULL, NULL);
         if (!blk) {
             continue;
         }
@@ -194,7 +194,6 @@ static GPtrArray *make_seeds(const CutGeometry *g, const char *folder)
         cut_run_close(&r);
         cut_image_copy(image, &cut_disks[0]);
         g_ptr_array_add(seeds, image);
-        g_rand_free(r.rand);
         cut_run_end(&r);
     }
     return seeds;
@@ -210,10 +209,7 @@ int main(int argc, char **argv)
     struct rusage usage;
     CutImage image = { NULL };
 
-    error_init(argv[0]);
-    aio_init_main();
-    bdrv_init();
-    cut_register();
+    cut_init(argv[0]);
     if (argc <= 3) {
         dup2(null, STDERR_FILENO);
     }

@@ -3,12 +3,13 @@
  * point, and judges each of these states.
  *
  *   run       operations with the recording disk (cutdisk.c), followed by a model (cutmodel.c)
- *   explore   for each length of the log: all of what is not flushed, none, each alone, each missing, all subsets when
- *             they are few, random ones else; multi-sector writes torn; writes under way landed early
+ *   explore   for each length of the log, all of it; for some lengths also: none of what is not flushed, each alone, each missing,
+ *             all subsets when they are few, random ones else; multi-sector writes torn; writes under way landed early
  *   judge     opens, checks without corruption, content and snapshots are what the model allows; leaks are repairable
  *   sample    some states go to the stock qemu-img check
  *
- * Distinct states are those that differ in what is stable or in which writes landed.
+ * A state is judged again when it could be left by a later cut too, since more has to be there then.  Distinct states are those whose
+ * disks differ in content.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,39 +24,29 @@
 #include "util/cutils.h"
 
 #define FEW 5                          /* so many volatile writes are tried in all subsets */
+#define SUBSETS_OF_A_CUT 12            /* about so many states */
 #define LOOKAHEAD 48                   /* entries after the cut that may be under way */
-
-static const CutGeometry geometries[] = {
-    { "v3", "cluster_size=4k", .snapshots = true },
-    { "v2", "compat=0.10,cluster_size=4k", .snapshots = true, .v2 = true },
-    { "512", "cluster_size=512", .snapshots = true },
-    { "64k", "cluster_size=64k", .snapshots = true },
-    { "subclusters", "cluster_size=16k,extended_l2=on", .snapshots = true, .subclusters = true },
-    { "refcount1", "cluster_size=4k,refcount_bits=1" },
-    { "refcount64", "cluster_size=4k,refcount_bits=64", .snapshots = true },
-    { "lazy", "cluster_size=4k,lazy_refcounts=on", .snapshots = true, .lazy = true },
-    { "data-file", "cluster_size=4k", .data_file = true },
-    { "backing", "cluster_size=4k", .backing = true, .snapshots = true },
-    { "zstd", "cluster_size=4k,compression_type=zstd", .snapshots = true },
-    { NULL }
-};
 
 static struct {
     unsigned seed, steps, randoms, runs;
-    uint64_t limit;                    /* states a run */
+    uint64_t limit;                    /* states a run, but for the prefixes, which are all tried */
+    uint64_t wanted;                   /* stop when so many distinct ones were tried; 0: never */
     const char *only_geometry, *only_scenario, *keep;
     unsigned stock_every;
     bool verbose;
 } opt = { .seed = 1, .steps = 12, .randoms = 4, .runs = 1, .limit = 400, .stock_every = 97 };
 
 static struct {
-    uint64_t states, repaired, with_leaks, stock, runs, failures;
+    uint64_t states, distinct, repaired, with_leaks, stock, runs, failures, entries;
 } total;
+
+static GHashTable *contents;           /* hashes of all states so far */
 
 typedef struct Explorer {
     CutRun *run;
     GArray *log;
-    CutImage stable[CUT_DISKS], state[CUT_DISKS];
+    CutImage stable[CUT_DISKS], state[CUT_DISKS];      /* state: a copy of what is judged, where it is wanted */
+    bool touched[CUT_DISKS];           /* the log has entries for it */
     guint applied[CUT_DISKS];          /* entries that are in stable */
     GHashTable *seen;
     uint64_t tried;
@@ -67,36 +58,58 @@ static const CutEntry *entry(const Explorer *x, guint i) { return &g_array_index
 
 /* --- judging ------------------------------------------------------------------------------- */
 
-static char *judge_stock(Explorer *x)
+/* The stock check of one disk's image.  What lies below is not opened; images that were not closed are repaired first. */
+static char *judge_stock_image(const Explorer *x, const CutRun *r, int disk)
 {
-    g_autofree char *path = g_strdup_printf("%s/state", x->run->folder);
-    g_autofree char *command = g_strdup_printf("qemu-img check -q -f qcow2 '%s' >/dev/null 2>&1", path);
+    g_autofree char *path = g_strdup_printf("%s/state", r->folder), *data = g_strdup_printf("%s/state-data", r->folder), *command = NULL;
+    bool own = disk == r->disk;
+    const char *key = own && r->geometry->luks ? ",\\\"encrypt\\\":{\\\"format\\\":\\\"luks\\\",\\\"key-secret\\\":\\\"cut0\\\"}" : "";
+    g_autofree char *data_file = own && r->geometry->data_file
+        ? g_strdup_printf(",\\\"data-file\\\":{\\\"driver\\\":\\\"file\\\",\\\"filename\\\":\\\"%s\\\"}", data) : g_strdup("");
+    bool mend = own && (r->geometry->lazy || (x->at < r->mended && !r->only_leaks));
     int status;
 
-    if (x->run->geometry->lazy || x->run->geometry->data_file || x->run->geometry->backing || !cut_image_store(&x->state[0], path)) {
+    if (!cut_image_store(&x->state[disk], path) || (*data_file && !cut_image_store(&x->state[CUT_DISK_DATA], data))) {
         return NULL;
     }
+    command = g_strdup_printf("%s=\"json:{\\\"driver\\\":\\\"qcow2\\\",\\\"backing\\\":null,\\\"file\\\":{\\\"driver\\\":\\\"file\\\",\\\"filename\\\":"
+                              "\\\"%s\\\"}%s%s}\"; %s qemu-img check -q $secret \"$image\" >/dev/null 2>&1", "image", path, data_file, key,
+                              mend ? "qemu-img check -q $secret -r all \"$image\" >/dev/null 2>&1;" : "");
     status = system(command);
     total.stock++;
     if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 3)) {
-        return g_strdup_printf("stock check: exit status %d", WEXITSTATUS(status));
+        return g_strdup_printf("stock check of disk %d: exit status %d", disk, WEXITSTATUS(status));
     }
     return NULL;
 }
 
-/* What is wrong with the state, or NULL. */
+static char *judge_stock(const Explorer *x)
+{
+    char *why = NULL;
+
+    for (const CutRun *r = x->run; r && !why; r = r->next) {
+        why = r->geometry->luks ? NULL : judge_stock_image(x, r, r->disk);
+    }
+    for (int i = 0; i < 2 && x->run->below[i] && !why; i++) {
+        why = judge_stock_image(x, x->run, CUT_DISK_BELOW + i);
+    }
+    return why;
+}
+
+/* What is wrong with the state on the disks, or NULL.  Looking changes it: what is wanted afterwards is kept first. */
 static char *judge(Explorer *x)
 {
+    bool stock = opt.stock_every && x->tried % opt.stock_every == 0;
     CutVerdict v;
     char *why;
 
-    for (int d = 0; d < CUT_DISKS; d++) {
-        cut_image_copy(&cut_disks[d], &x->state[d]);
+    for (int d = 0; d < CUT_DISKS && (stock || opt.keep); d++) {
+        cut_image_copy(&x->state[d], &cut_disks[d]);
     }
     why = cut_judge(x->run, x->at, x->tried % 7 == 0, &v);
     total.with_leaks += v.leaks;
     total.repaired += v.repaired;
-    return why ? why : opt.stock_every && x->tried % opt.stock_every == 0 ? judge_stock(x) : NULL;
+    return why || !stock ? why : judge_stock(x);
 }
 
 static void report(Explorer *x, const char *why)
@@ -145,17 +158,38 @@ static void advance_stable(Explorer *x, guint ends[CUT_DISKS])
     }
 }
 
-/* The state in which those volatile entries landed whose byte in `landed` is set (2: torn). */
-static void try_state(Explorer *x, const GArray *volatile_entries, const uint8_t *landed, const char *what)
+/* Is the content of all disks a new one? */
+static bool is_new(const Explorer *x)
+{
+    uint64_t lanes[4] = { 1, 2, 3, 4 }, hash = 0;
+
+    for (int d = 0; d < CUT_DISKS; d++) {
+        const uint64_t *p = (const uint64_t *)cut_disks[d].data;
+
+        for (int64_t i = 0; x->touched[d] && i + 4 <= cut_disks[d].len / 8; i += 4) {
+            for (int lane = 0; lane < 4; lane++) {
+                lanes[lane] = (lanes[lane] ^ p[i + lane]) * 0x9e3779b97f4a7c15ULL;
+                lanes[lane] ^= lanes[lane] >> 29;
+            }
+        }
+        hash = (hash ^ cut_disks[d].len) * 1099511628211ULL;
+    }
+    for (int lane = 0; lane < 4; lane++) {
+        hash = (hash ^ lanes[lane]) * 0x9e3779b97f4a7c15ULL;
+        hash ^= hash >> 31;
+    }
+    return g_hash_table_add(contents, GSIZE_TO_POINTER(hash));
+}
+
+/* Build the state in which those volatile entries landed whose byte in `landed` is set (2: torn); false: it was seen in this run. */
+static bool build_state(Explorer *x, const GArray *volatile_entries, const uint8_t *landed)
 {
     uint64_t hash = 14695981039346656037ULL;
-    g_autofree char *why = NULL;
 
-    if (x->tried >= opt.limit) {
-        return;
-    }
     for (int d = 0; d < CUT_DISKS; d++) {
-        cut_image_copy(&x->state[d], &x->stable[d]);
+        if (x->touched[d]) {
+            cut_image_copy(&cut_disks[d], &x->stable[d]);
+        }
         hash = (hash ^ x->applied[d]) * 1099511628211ULL;
     }
     for (guint i = 0; i < volatile_entries->len; i++) {
@@ -172,37 +206,34 @@ static void try_state(Explorer *x, const GArray *volatile_entries, const uint8_t
             sectors[s] = g_rand_boolean(x->run->rand);
             hash = (hash ^ sectors[s]) * 1099511628211ULL;
         }
-        cut_apply(&x->state[e->disk], e, torn ? sectors : NULL);
+        cut_apply(&cut_disks[e->disk], e, torn ? sectors : NULL);
     }
-    if (!g_hash_table_add(x->seen, g_memdup2(&hash, sizeof(hash)))) {
+    return g_hash_table_add(x->seen, g_memdup2(&hash, sizeof(hash)));
+}
+
+static void try_state(Explorer *x, const GArray *volatile_entries, const uint8_t *landed, const char *what)
+{
+    g_autofree char *why = NULL;
+
+    if (!build_state(x, volatile_entries, landed)) {
         return;
     }
     g_snprintf(x->what, sizeof(x->what), "%s, %u writes not stable", what, volatile_entries->len);
     x->tried++;
     total.states++;
+    total.distinct += is_new(x);
     why = judge(x);
     if (why) {
         report(x, why);
     }
 }
 
-static void try_cut(Explorer *x)
+/* Subsets of what is not stable. */
+static void try_subsets(Explorer *x, const GArray *v, guint before)
 {
-    g_autoptr(GArray) v = g_array_new(false, false, sizeof(guint));
-    g_autofree uint8_t *landed = NULL;
-    guint ends[CUT_DISKS], before = 0;
+    g_autofree uint8_t *landed = g_new0(uint8_t, v->len + 1);
 
-    advance_stable(x, ends);
-    for (guint i = 0; i < MIN(x->log->len, x->at + LOOKAHEAD); i++) {
-        if (entry(x, i)->kind != CUT_FLUSH && i >= ends[entry(x, i)->disk] && begun(x, i)) {
-            g_array_append_val(v, i);
-            before += i < x->at;
-        }
-    }
-    landed = g_new0(uint8_t, v->len + 1);
     try_state(x, v, landed, "nothing landed");
-    memset(landed, 1, before);
-    try_state(x, v, landed, "all in order");
     for (guint mask = 1; v->len <= FEW && mask < (1u << v->len); mask++) {
         for (guint i = 0; i < v->len; i++) {
             landed[i] = mask >> i & 1;
@@ -227,6 +258,28 @@ static void try_cut(Explorer *x)
     }
 }
 
+/* The cut at x->at. */
+static void try_cut(Explorer *x, bool subsets)
+{
+    g_autoptr(GArray) v = g_array_new(false, false, sizeof(guint));
+    g_autofree uint8_t *landed = NULL;
+    guint ends[CUT_DISKS], before = 0;
+
+    advance_stable(x, ends);
+    for (guint i = 0; i < MIN(x->log->len, x->at + LOOKAHEAD); i++) {
+        if (entry(x, i)->kind != CUT_FLUSH && i >= ends[entry(x, i)->disk] && begun(x, i)) {
+            g_array_append_val(v, i);
+            before += i < x->at;
+        }
+    }
+    landed = g_new0(uint8_t, v->len + 1);
+    memset(landed, 1, before);
+    try_state(x, v, landed, "all in order");
+    if (subsets) {
+        try_subsets(x, v, before);
+    }
+}
+
 /* -v: what the disks were asked to do. */
 static void print_log(const GArray *log)
 {
@@ -239,20 +292,23 @@ static void print_log(const GArray *log)
     }
 }
 
-/* Cuts in random order, so that a limit on the states does not only see the start. */
+/* Every prefix, and subsets at as many lengths as the limit on states has room for. */
 static void explore(CutRun *r, GArray *log)
 {
     Explorer x = { .run = r, .log = log, .seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL) };
-    guint stride = 1;
+    uint64_t limit = r->geometry->luks ? opt.limit / 4 : opt.limit;      /* opening is slow */
+    double chance = log->len < limit ? (double)(limit - log->len) / (log->len * SUBSETS_OF_A_CUT) : 0;
 
+    for (guint i = 0; i < log->len; i++) {
+        x.touched[g_array_index(log, CutEntry, i).disk] = true;
+    }
     for (int d = 0; d < CUT_DISKS; d++) {
+        cut_image_copy(&cut_disks[d], &r->start[d]);
         cut_image_copy(&x.stable[d], &r->start[d]);
     }
-    if (log->len * 8 > opt.limit) {
-        stride = log->len * 8 / opt.limit;
-    }
-    for (x.at = g_rand_int_range(r->rand, 0, stride); x.at <= log->len; x.at += g_rand_int_range(r->rand, 1, 2 * stride)) {
-        try_cut(&x);
+    total.entries += log->len;
+    for (x.at = 0; x.at <= log->len; x.at++) {
+        try_cut(&x, x.tried < limit && g_rand_double(r->rand) < chance);
     }
     for (int d = 0; d < CUT_DISKS; d++) {
         g_free(x.stable[d].data);
@@ -270,51 +326,65 @@ static void compare_live(CutRun *r)
     g_autofree uint32_t *stamps = g_new0(uint32_t, n);
 
     if (!cut_read_stamps(r->blk, n, stamps, &bad)) {
-        total.failures++;
-        printf("FAIL: live: sector %u cannot be read or is mixed\n", bad);
+        cut_run_wrong(r, "live: sector %u cannot be read or is mixed", bad);
         return;
     }
     for (unsigned s = 0; s < n; s++) {
         if (stamps[s] != r->model->now[s] && !r->model->unsure[s] && r->model->now[s] != CUT_ANY) {
-            total.failures++;
-            printf("FAIL: live: sector %u holds %u, not %u\n", s, stamps[s], r->model->now[s]);
+            cut_run_wrong(r, "live: sector %u holds %u, not %u", s, stamps[s], r->model->now[s]);
             return;
         }
     }
 }
 
+/* The operations, recorded.  False: they could not even start. */
+static bool operate(CutRun *r, const CutScenario *s)
+{
+    if (!cut_run_start(r)) {
+        cut_run_wrong(r, "no image");
+    }
+    for (unsigned i = 0; i < opt.steps && !r->wrong; i++) {
+        cut_scenario_step(r, s);
+        if (opt.verbose) {
+            printf("%4u after %s\n", cut_now(), r->doing);
+        }
+    }
+    for (CutRun *m = r; m; m = m->next) {
+        if (!r->wrong) {
+            compare_live(m);
+        }
+        if (m->wrong) {
+            total.failures++;
+            printf("FAIL: %s: %s\n", r->doing, m->wrong);
+            return false;
+        }
+    }
+    cut_run_finish(r);
+    return true;
+}
+
 static void run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
 {
-    CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed) };
-    uint64_t failures = total.failures, states = total.states;
-    GArray *log;
-    guint tick;
+    CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed), .shape = s->shape, .doing = "start" };
+    uint64_t failures = total.failures, states = total.states, distinct = total.distinct;
+    bool ok = operate(&r, s);
+    GArray *log = g_steal_pointer(&cut_log);
 
-    if (!cut_run_start(&r)) {
-        total.failures++;
-        return;
-    }
-    for (unsigned i = 0; i < opt.steps; i++) {
-        cut_scenario_step(&r, s);
-    }
-    compare_live(&r);
-    tick = cut_model_tick(r.model);
-    cut_run_close(&r);
-    cut_model_flush(r.model, tick, cut_now());
-    log = g_steal_pointer(&cut_log);
-    if (opt.verbose) {
+    if (log && opt.verbose) {
         print_log(log);
     }
-    explore(&r, log);
-    g_array_unref(log);
+    if (ok) {
+        explore(&r, log);
+    }
+    if (log) {
+        g_array_unref(log);
+    }
     total.runs++;
     if (opt.verbose || total.failures != failures) {
-        printf("%s %s seed %u: %" PRIu64 " states, %" PRIu64 " failures\n", g->name, s->name, seed, total.states - states,
-               total.failures - failures);
+        printf("%s %s seed %u: %" PRIu64 " states, %" PRIu64 " distinct, %" PRIu64 " failures\n", g->name, s->name, seed,
+               total.states - states, total.distinct - distinct, total.failures - failures);
         fflush(stdout);
     }
-    g_rand_free(r.rand);
-    r.rand = NULL;
     cut_run_end(&r);
 }
 
@@ -322,7 +392,7 @@ static void parse(int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "s:n:r:l:R:g:c:k:t:v")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:r:l:R:g:c:k:t:d:v")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
@@ -333,44 +403,54 @@ static void parse(int argc, char **argv)
         case 'c': opt.only_scenario = optarg; break;
         case 'k': opt.keep = optarg; break;
         case 't': opt.stock_every = atoi(optarg); break;
+        case 'd': opt.wanted = strtoull(optarg, NULL, 10); break;
         case 'v': opt.verbose = true; break;
         default:
             fprintf(stderr, "usage: powercut [-s seed] [-R runs] [-n steps] [-r random subsets] [-l states a run] [-g geometry] "
-                    "[-c scenario] [-k folder for failing states] [-t every n-th state to stock, 0: none] [-v]\n");
+                    "[-c scenario] [-k folder for failing states] [-t every n-th state to stock, 0: none] [-d distinct states] [-v]\n");
             exit(2);
+        }
+    }
+}
+
+static bool enough(void) { return opt.wanted && total.distinct >= opt.wanted; }
+
+static void run_all(const char *folder)
+{
+    for (unsigned run = 0; run < opt.runs && !enough(); run++) {
+        for (const CutGeometry *g = cut_geometries; g->name; g++) {
+            for (const CutScenario *s = cut_scenarios; s->name; s++) {
+                if ((!opt.only_geometry || !strcmp(opt.only_geometry, g->name)) &&
+                    (!opt.only_scenario || !strcmp(opt.only_scenario, s->name)) && cut_scenario_fits(s, g) && !enough()) {
+                    run_one(g, s, opt.seed + run, folder);
+                }
+            }
+        }
+        if (opt.wanted) {
+            printf("seed %u: %" PRIu64 " distinct states so far, %" PRIu64 " failures\n", opt.seed + run, total.distinct, total.failures);
         }
     }
 }
 
 int main(int argc, char **argv)
 {
-    g_autofree char *folder = g_dir_make_tmp("powercut.XXXXXX", NULL);
+    g_autofree char *folder = g_dir_make_tmp("powercut.XXXXXX", NULL), *rm = g_strdup_printf("rm -rf '%s'", folder);
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     parse(argc, argv);
-    error_init(argv[0]);
-    aio_init_main();
-    bdrv_init();
-    cut_register();
+    cut_init(argv[0]);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    contents = g_hash_table_new(NULL, NULL);
     if (system("qemu-img --version >/dev/null 2>&1") != 0) {
         opt.stock_every = 0;
     }
     if (!opt.verbose) {
         dup2(null, STDERR_FILENO);     /* what check finds is counted, not read */
     }
-    for (unsigned run = 0; run < opt.runs; run++) {
-        for (const CutGeometry *g = geometries; g->name; g++) {
-            for (const CutScenario *s = cut_scenarios; s->name; s++) {
-                if ((!opt.only_geometry || !strcmp(opt.only_geometry, g->name)) &&
-                    (!opt.only_scenario || !strcmp(opt.only_scenario, s->name))) {
-                    run_one(g, s, opt.seed + run, folder);
-                }
-            }
-        }
-    }
-    printf("%" PRIu64 " states after power cuts in %" PRIu64 " runs (%" PRIu64 " with leaks, %" PRIu64 " of them repaired; %" PRIu64
-           " checked by stock): %" PRIu64 " failures\n", total.states, total.runs, total.with_leaks, total.repaired, total.stock, total.failures);
+    run_all(folder);
+    printf("%" PRIu64 " distinct states after power cuts (%" PRIu64 " judged) in %" PRIu64 " runs with %" PRIu64 " disk requests: %" PRIu64
+           " with leaks, %" PRIu64 " repaired, %" PRIu64 " checked by stock: %" PRIu64 " failures\n", total.distinct, total.states, total.runs,
+           total.entries, total.with_leaks, total.repaired, total.stock, total.failures);
     bdrv_close_all();
-    g_autofree char *rm = g_strdup_printf("rm -rf '%s'", folder);
     return system(rm) != 0 || total.failures ? 1 : 0;
 }

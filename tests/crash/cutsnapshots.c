@@ -1,0 +1,260 @@
+/*
+ * Steps on internal snapshots: of one disk, stopped and with writers under way, and of several at once.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "block/snapshot.h"
+#include "cutrun.h"
+
+/* --- what the model is told --------------------------------------------------------------- */
+
+/* The snapshot was taken, or that failed: then it may be there, or not. */
+static void created(CutRun *r, const char *name, guint tick, int ret)
+{
+    CutSnapshot *s = cut_model_find(r->model, name);
+
+    if (ret == 0) {
+        s->end = cut_now();
+        cut_model_flush(r->model, tick, cut_now());
+    } else {
+        cut_run_failed(r, ret);
+        s->gone_begin = s->begin;
+    }
+}
+
+/* A live snapshot is looked at once, and has to stay what it was. */
+static void pin(CutRun *r, const char *name)
+{
+    CutSnapshot *s = cut_model_find(r->model, name);
+    g_autofree uint32_t *stamps = g_new0(uint32_t, s->n);
+    BlockBackend *blk = cut_open_image(r, false, NULL, NULL);
+    unsigned bad;
+    int where;
+
+    if (!blk || bdrv_snapshot_load_tmp(blk_bs(blk), NULL, name, NULL) < 0 || !cut_read_stamps(blk, s->n, stamps, &bad)) {
+        cut_run_wrong(r, "snapshot %s cannot be read after it was taken", name);
+    } else if ((where = cut_model_pin(r->model, s, stamps)) >= 0) {
+        cut_run_wrong(r, "snapshot %s: sector %d holds %u", name, where, stamps[where]);
+    }
+    if (blk) {
+        blk_unref(blk);
+    }
+}
+
+/* A snapshot that is there for certain, of which all is known; NULL: none. */
+static CutSnapshot *pick_snapshot(CutRun *r)
+{
+    GArray *all = r->model->snapshots;
+
+    for (unsigned tries = 0; all->len && tries < 8; tries++) {
+        CutSnapshot *s = &g_array_index(all, CutSnapshot, cut_pick(r, 0, all->len - 1));
+
+        if (s->end != G_MAXUINT && s->gone_begin == G_MAXUINT && !s->since) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void applied(CutRun *r, const CutSnapshot *s, guint begin, int ret)
+{
+    CutModel *m = r->model;
+
+    for (unsigned i = 0; i < MAX(s->n, cut_model_size(m)); i++) {
+        cut_model_put(m, i, i < s->n ? s->stamps[i] : 0, false, begin);
+        if (ret == 0) {
+            cut_model_done(m, i, 1);
+        } else {
+            m->unsure[i] = true;
+        }
+    }
+    if (s->n != cut_model_size(m)) {
+        CutChange c = { begin, ret == 0 ? cut_model_tick(m) : G_MAXUINT, s->n, false };
+
+        g_array_append_val(m->sizes, c);
+    }
+    if (ret == 0) {
+        cut_model_flush(m, cut_model_tick(m), cut_now());
+    } else {
+        cut_run_failed(r, ret);
+    }
+}
+
+/* --- one disk ------------------------------------------------------------------------------- */
+
+static void take(CutRun *r, bool live)
+{
+    QEMUSnapshotInfo sn = { .date_sec = 1 };
+    guint tick = cut_model_tick(r->model);
+    int ret;
+
+    g_snprintf(sn.name, sizeof(sn.name), "s%u", r->snapshot_count++);
+    cut_model_snapshot(r->model, sn.name, live, cut_now());
+    ret = bdrv_snapshot_create(blk_bs(r->blk), &sn, NULL);
+    created(r, sn.name, tick, ret);
+    if (live) {
+        cut_wait();
+        if (ret == 0 && !cut_fail_at) {
+            pin(r, sn.name);
+        }
+    }
+}
+
+void cut_step_snapshot(CutRun *r)
+{
+    if (r->geometry->snapshots) {
+        take(r, false);
+    }
+}
+
+void cut_step_live_snapshot(CutRun *r)
+{
+    cut_start_writers(r, 3, cut_pick(r, 0, 4));
+    cut_turn(cut_pick(r, 0, 4));
+    take(r, true);
+}
+
+void cut_step_apply(CutRun *r)
+{
+    CutSnapshot *s = pick_snapshot(r);
+    guint begin = cut_now();
+
+    if (s) {
+        applied(r, s, begin, bdrv_snapshot_goto(blk_bs(r->blk), s->name, NULL));
+    }
+}
+
+static void delete(CutRun *r, CutSnapshot *s)
+{
+    guint tick = cut_model_tick(r->model);
+    int ret;
+
+    s->gone_begin = cut_now();
+    ret = bdrv_snapshot_delete(blk_bs(r->blk), NULL, s->name, NULL);
+    if (ret == 0) {
+        s->gone_end = cut_now();
+        cut_model_flush(r->model, tick, s->gone_end);
+    } else {
+        cut_run_failed(r, ret);
+    }
+}
+
+void cut_step_delete(CutRun *r)
+{
+    CutSnapshot *s = pick_snapshot(r);
+
+    if (s) {
+        delete(r, s);
+    }
+}
+
+void cut_step_delete_live(CutRun *r)
+{
+    CutSnapshot *s = pick_snapshot(r);
+
+    if (s) {
+        cut_start_writers(r, 3, cut_pick(r, 0, 4));
+        cut_turn(cut_pick(r, 0, 4));
+        delete(r, s);
+        cut_wait();
+    }
+}
+
+/* --- several disks, by the emulator's transactions -------------------------------------------- */
+
+void cut_step_group_writes(CutRun *r)
+{
+    for (CutRun *m = r; m; m = m->next) {
+        cut_start_writers(m, 2, cut_pick(r, 0, 3));
+    }
+    cut_wait();
+}
+
+void cut_step_group_reopen(CutRun *r)
+{
+    for (CutRun *m = r; m; m = m->next) {
+        cut_step_reopen(m);
+    }
+}
+
+/* One action of a kind for each disk. NULL, or the error's text. */
+static char *transaction(CutRun *r, const char *type, const char *name)
+{
+    GString *text = g_string_new("{\"actions\":[");
+    char *error;
+
+    for (CutRun *m = r; m; m = m->next) {
+        g_string_append_printf(text, "%s{\"type\":\"%s\",\"data\":{\"device\":\"image%d\",\"name\":\"%s\"}}", m == r ? "" : ",", type,
+                               m->disk, name);
+    }
+    g_string_append(text, "]}");
+    error = cut_qmp("transaction", text->str);
+    g_string_free(text, true);
+    if (error && !cut_trips) {
+        cut_run_wrong(r, "%s of %s: %s", type, name, error);
+    }
+    return error;
+}
+
+/* Writers go on on all disks while it is taken. */
+void cut_step_group_snapshot(CutRun *r)
+{
+    g_autofree char *name = g_strdup_printf("g%u", r->snapshot_count++), *error = NULL;
+    guint ticks[CUT_DISKS];
+
+    for (CutRun *m = r; m; m = m->next) {
+        cut_start_writers(m, 2, cut_pick(r, 0, 4));
+    }
+    cut_turn(cut_pick(r, 0, 4));
+    for (CutRun *m = r; m; m = m->next) {
+        ticks[m->disk] = cut_model_tick(m->model);
+        cut_model_snapshot(m->model, name, true, cut_now());
+    }
+    error = transaction(r, "blockdev-snapshot-internal-sync", name);
+    for (CutRun *m = r; m; m = m->next) {
+        created(m, name, ticks[m->disk], error ? -cut_fail_errno : 0);
+    }
+    cut_wait();
+    for (CutRun *m = r; m && !error && !cut_fail_at; m = m->next) {
+        pin(m, name);
+    }
+}
+
+/* A snapshot that all disks of the group have. */
+static CutSnapshot *pick_common(CutRun *r)
+{
+    CutSnapshot *s = pick_snapshot(r);
+
+    for (CutRun *m = r->next; m && s; m = m->next) {
+        const CutSnapshot *there = cut_model_find(m->model, s->name);
+
+        s = there && there->end != G_MAXUINT && there->gone_begin == G_MAXUINT && !there->since ? s : NULL;
+    }
+    return s;
+}
+
+void cut_step_group_apply(CutRun *r)
+{
+    CutSnapshot *s = pick_common(r);
+    guint begin = cut_now();
+    g_autofree char *error = NULL;
+
+    if (!s) {
+        return;
+    }
+    error = transaction(r, "blockdev-snapshot-apply-internal-sync", s->name);
+    for (CutRun *m = r; m; m = m->next) {
+        applied(m, cut_model_find(m->model, s->name), begin, error ? -cut_fail_errno : 0);
+    }
+}
+
+void cut_step_group_delete(CutRun *r)
+{
+    CutSnapshot *s = pick_common(r);
+    g_autofree char *name = s ? g_strdup(s->name) : NULL;
+
+    for (CutRun *m = r; m && s; m = m->next) {
+        delete(m, cut_model_find(m->model, name));
+    }
+}
