@@ -147,6 +147,39 @@ void hmp_delvm(Monitor *mon, const QDict *args)
     hmp_error(mon, err);
 }
 
+/* Nothing here writes or reads the machine's state yet: what stands in the way otherwise is told first, as by the peer. */
+void hmp_savevm(Monitor *mon, const QDict *args)
+{
+    Error *err = NULL;
+
+    if (blockdev_all_can_snapshot(&err) && blockdev_vmstate_disk(&err)) {
+        error_setg(&err, "this program cannot save the state of a machine yet");
+    }
+    hmp_error(mon, err);
+}
+
+void hmp_loadvm(Monitor *mon, const QDict *args)
+{
+    const char *name = qdict_get_str(args, "name");
+    BlockDriverState *bs = NULL;
+    QEMUSnapshotInfo sn;
+    Error *err = NULL;
+
+    if (blockdev_all_can_snapshot(&err)) {
+        if (!blockdev_all_have_snapshot(name)) {
+            error_setg(&err, "Snapshot '%s' does not exist in one or more devices", name);
+        } else {
+            bs = blockdev_vmstate_disk(&err);
+        }
+    }
+    if (bs && bdrv_snapshot_find(bs, &sn, name) >= 0 && !sn.vm_state_size) {
+        error_setg(&err, "This is a disk-only snapshot. Revert to it  offline using qemu-img");
+    } else if (bs) {
+        error_setg(&err, "this program cannot load the state of a machine yet");
+    }
+    hmp_error(mon, err);
+}
+
 void hmp_complete_snapshot(Readline *rl, int n, char **args)
 {
     BlockDriverState *bs = n == 2 ? blockdev_vmstate_disk(NULL) : NULL;

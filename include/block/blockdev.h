@@ -43,6 +43,8 @@ QDict *blockdev_snapshot_to_dict(const QEMUSnapshotInfo *sn);
 GPtrArray *blockdev_machine_disks(void);
 /* The first of them that can hold snapshots; NULL + errp. */
 BlockDriverState *blockdev_vmstate_disk(Error **errp);
+/* Can each of the machine's disks hold snapshots? */
+bool blockdev_all_can_snapshot(Error **errp);
 bool blockdev_all_have_snapshot(const char *name);
 /* "" for a node without a named backend; borrowed. */
 const char *blockdev_device_name(BlockDriverState *bs);
