@@ -6,6 +6,7 @@
 #include <string.h>
 #include "hmp-int.h"
 #include "hw/machine.h"
+#include "hw/pc-chips.h"
 #include "machine/runstate.h"
 #include "qapi/commands-control.h"
 #include "qapi/commands-machine.h"
@@ -32,6 +33,9 @@
 #pragma weak qmp_watchdog_set_action
 #pragma weak vm_single_step
 #pragma weak machine_current
+#pragma weak ioapic_describe
+#pragma weak i8259_describe
+#pragma weak irq_statistics
 #pragma weak machine_set_boot_order
 
 /* Commands without arguments and results. */
@@ -97,6 +101,20 @@ void hmp_boot_set(Monitor *mon, const QDict *args)
         error_free(err);
     }
 }
+
+static void print_taken(Monitor *mon, char *text)
+{
+    monitor_printf(mon, "%s", text);
+    g_free(text);
+}
+
+void hmp_info_pic(Monitor *mon, const QDict *args)
+{
+    print_taken(mon, ioapic_describe());
+    print_taken(mon, i8259_describe());
+}
+
+void hmp_info_irq(Monitor *mon, const QDict *args) { print_taken(mon, irq_statistics()); }
 
 /* --- info ---------------------------------------------------------------------------------- */
 

@@ -5,6 +5,8 @@
  */
 #include "block/backend.h"
 #include "hw/device.h"
+#include "hw/pc-chips.h"
+#include "qapi/events-misc-target.h"
 #include "qapi/events-qdev.h"
 #include "qapi/events-run-state.h"
 #include "machine/runstate.h"
@@ -66,8 +68,16 @@ static void stop_for_io_error(void) { vm_stop_request(VM_IO_ERROR); }
 
 static bool device_exists(const char *id) { return device_resolve(id) != NULL; }
 
+static void send_rtc_change(int64_t offset, const char *path)
+{
+    RtcChangeEvent data = { .offset = offset, .qom_path = (char *)path };
+
+    qapi_event_send_RTC_CHANGE(&data);
+}
+
 void events_init(void)
 {
+    rtc_changed_hook = send_rtc_change;
     vm_events = (VmEvents) { send_stop, send_resume, send_shutdown, send_reset, send_powerdown, send_wakeup,
                              send_suspend, send_suspend_disk, send_watchdog, send_guest_panicked, send_guest_crashloaded };
     device_event_deleted = send_deleted;

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include "accel/qtest.h"
 #include "chardev/char.h"
 #include "hw/machine.h"
+#include "hw/pc-chips.h"
 #include "qom/object.h"
 #include "system/options-int.h"
 #include "machine/runstate.h"
@@ -40,6 +42,25 @@ static bool get_flag(const QDict *opts, const char *key)
     return opts && qdict_get_str(opts, key) && opt_parse_bool(key, qdict_get_str(opts, key), &on, NULL) && on;
 }
 
+/* base: NULL or "utc" now, "localtime" now as clocks on the wall show it, or a date. */
+static void set_rtc_start(const char *base, bool virtual_clock)
+{
+    struct tm tm = { 0 };
+    time_t now = time(NULL);
+
+    if (base && !strcmp(base, "localtime")) {
+        localtime_r(&now, &tm);
+        now = timegm(&tm);
+    } else if (base && strcmp(base, "utc")
+               && (sscanf(base, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) == 6
+                   || sscanf(base, "%d-%d-%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) == 3)) {
+        tm.tm_year -= 1900;
+        tm.tm_mon -= 1;
+        now = timegm(&tm);
+    }
+    rtc_set_base(now, virtual_clock);
+}
+
 static void check_rtc(void)
 {
     const char *base = qdict_get_str(emu.rtc, "base"), *clock = qdict_get_str(emu.rtc, "clock");
@@ -56,6 +77,7 @@ static void check_rtc(void)
         error_report("invalid option value '%s'", clock);
         exit(1);
     }
+    set_rtc_start(base, clock && !strcmp(clock, "vm"));
     if (fix && strcmp(fix, "none") && strcmp(fix, "slew")) {
         error_report("invalid option value '%s'", fix);
         exit(1);
@@ -296,6 +318,7 @@ void setup_machine(void)
     }
     m->mem_path = emu.mem_path;
     m->mem_prealloc = emu.mem_prealloc;
+    m->no_fd_bootchk = emu.no_fd_bootchk;
     machine_set_boot(m, emu.boot, true, &error_fatal);
     cpu = emu.cpu ? cpu_type_from_option(emu.cpu->text, &error_fatal) : g_strdup(machine_class(m)->default_cpu_type);
     m->cpu_type = g_steal_pointer(&cpu);

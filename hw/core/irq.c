@@ -6,6 +6,7 @@
 #include <glib.h>
 #include "accel/qtest.h"
 #include "hw/irq.h"
+#include "hw/pc-chips.h"
 #include "util/aio.h"
 
 struct Irq {
@@ -82,6 +83,7 @@ static struct {
 } gsi[GSI_MAX];
 static void *ioapic, *pic;
 static void (*sink)(int n, int level);
+static uint64_t raised[GSI_MAX];
 
 void gsi_init(void *ioapic_object, void *pic_object)
 {
@@ -99,6 +101,11 @@ static void gsi_changed(int n, int level)
     if (n < 16) {
         qtest_irq_changed(pic, "unnamed-gpio-in", false, n, level);
     }
+    ioapic_set(n == 0 ? 2 : n, level);
+    if (n < 16) {
+        i8259_set(n, level);
+    }
+    raised[n] += level != 0;
     if (sink) {
         sink(n, level);
     }
@@ -113,3 +120,18 @@ static void gsi_handler(void *opaque, int n, int level)
 }
 
 Irq *gsi_source(int n) { return irq_new(gsi_handler, NULL, n); }
+
+char *irq_statistics(void)
+{
+    GString *s = g_string_new(NULL);
+
+    for (int chip = 0; pic && chip < 2; chip++) {
+        g_string_append_printf(s, "IRQ statistics for %s:\n", chip ? "isa-i8259" : "ioapic");
+        for (int i = 0; i < (chip ? 16 : GSI_MAX); i++) {
+            if (raised[i]) {
+                g_string_append_printf(s, "%2d: %" G_GUINT64_FORMAT "\n", i, raised[i]);
+            }
+        }
+    }
+    return g_string_free(s, FALSE);
+}

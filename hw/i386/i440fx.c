@@ -67,13 +67,12 @@ static bool pc_init(Machine *m, Error **errp)
     ioapic = device_new("ioapic");
     object_add_child(&host->obj, "ioapic", &ioapic->obj);
     object_unref(&ioapic->obj);
-    device_realize(ioapic, NULL, &error_fatal);
+    device_realize(ioapic, bus_root(), &error_fatal);
     pci_bus_new(host, "pci.0", false, &pci);
     pci_host_map_ports(pci);
     device_create_on_board("i440FX", pci->bus, NULL);
     isa = piix3_create(pci);
-    gsi_init(ioapic, device_create_on_board("isa-i8259", NULL, NULL));
-    pc_init_isa(m, isa, true);
+    pc_init_isa(m, isa, true, ioapic);
     piix_create_functions(pci, m);
     pc_init_fw_cfg(m, low_memory(m), 0x81, 0x82);
     pc_init_drives(m);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/i386/pc-int.h"
+#include "hw/pc-chips.h"
 #include "machine/runstate.h"
 #include "util/cutils.h"
 
@@ -127,12 +128,43 @@ static void port92_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 
 static const IoOps port92_ops = { .read = port92_read, .write = port92_write, .max_size = 1 };
 
-void pc_init_isa(Machine *m, Bus *isa, bool floppy)
+/* What a firmware finds in the clock's memory: sizes of RAM, boot order, processors. */
+static void init_cmos(const Machine *m, uint64_t low)
+{
+    uint64_t kib = m->ram_size / KiB, extended = MIN(kib > 1024 ? kib - 1024 : 0, 65535), below = MIN(m->ram_size, low);
+    uint64_t high = below > 16 * MiB ? MIN(below / (64 * KiB) - 256, 65535) : 0, above = (m->ram_size - below) / (64 * KiB);
+    const struct { int at; uint64_t value; int bytes; } fields[] = {
+        { 0x15, 640, 2 }, { 0x17, extended, 2 }, { 0x30, extended, 2 }, { 0x34, high, 2 }, { 0x5b, above, 3 },
+        { 0x5f, m->smp.cpus - 1, 1 }, { 0x14, 6, 1 },
+    };
+    const char *order = qdict_get_str(m->boot, "order");
+    uint8_t devices[3] = { 0 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
+        for (int k = 0; k < fields[i].bytes; k++) {
+            rtc_set_cmos(fields[i].at + k, fields[i].value >> (8 * k));
+        }
+    }
+    for (int i = 0; order && order[i] && i < 3; i++) {
+        devices[i] = order[i] == 'a' || order[i] == 'b' ? 1 : order[i] == 'c' ? 2 : order[i] == 'd' ? 3 : order[i] == 'n' ? 4 : 0;
+    }
+    rtc_set_cmos(0x3d, devices[1] << 4 | devices[0]);
+    rtc_set_cmos(0x38, devices[2] << 4 | (m->no_fd_bootchk ? 1 : 0));
+}
+
+void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
 {
     static uint8_t port92;
 
     io_region_map(io_region_new(IO_SPACE_PORT, "reset-control", 1, &rcr_ops, NULL), 0xcf9, 1);
     isa_dma_init();
+    gsi_init(ioapic, i8259_create(isa));
+    if (m->hpet) {
+        hpet_create(floppy ? 4 : 0xff0104);
+    }
+    rtc_create(isa);
+    init_cmos(m, m->max_ram_below_4g ? m->max_ram_below_4g : m->ram_size >= 0xb0000000 ? 0x80000000 : 0xb0000000);
+    i8254_create(isa);
     for (int i = 0; i < 4 && pc_serial_label; i++) {
         g_autofree char *label = pc_serial_label(i);
         Device *d;
@@ -145,6 +177,9 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy)
     }
     if (floppy) {
         device_create_on_board("isa-fdc", isa, NULL);
+    }
+    if (m->i8042) {
+        i8042_create(isa);
     }
     io_region_map(io_region_new(IO_SPACE_PORT, "port92", 1, &port92_ops, &port92), 0x92, 0);
 }

@@ -247,7 +247,7 @@ static bool q35_init(Machine *m, Error **errp)
     ioapic = device_new("ioapic");
     object_add_child(&host->obj, "ioapic", &ioapic->obj);
     object_unref(&ioapic->obj);
-    device_realize(ioapic, NULL, &error_fatal);
+    device_realize(ioapic, bus_root(), &error_fatal);
     pci_bus_new(host, "pcie.0", true, &pci);
     pci_host_map_ports(pci);
     mch = device_new("mch");
@@ -258,8 +258,7 @@ static bool q35_init(Machine *m, Error **errp)
     pci->map_irq = map_irq;
     pci->set_irq = set_irq;
     lpc = add_function("ICH9-LPC", pci, 31, 0);
-    gsi_init(ioapic, device_create_on_board("isa-i8259", NULL, NULL));
-    pc_init_isa(m, g_ptr_array_index(lpc->buses, 0), false);
+    pc_init_isa(m, g_ptr_array_index(lpc->buses, 0), false, ioapic);
     if (m->sata) {
         add_function("ich9-ahci", pci, 31, 2);
     }

@@ -36,7 +36,7 @@ struct Machine {
     uint64_t ram_size, max_ram_size, ram_slots;
     char *memdev;                          /* id of the memory backend, until resolved */
     const char *mem_path;                  /* -mem-path: RAM is a file there */
-    bool mem_prealloc;
+    bool mem_prealloc, no_fd_bootchk;
     Object *ram;                           /* the backend; NULL: no memory */
     QDict *boot;                           /* BootConfiguration */
     char *cpu_type;                        /* "qemu64-x86_64-cpu" */
