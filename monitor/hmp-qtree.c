@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "hmp-int.h"
-#include "hw/device.h"
+#include "hw/pci.h"
 #include "util/cutils.h"
 
 /* --- qtree --------------------------------------------------------------------------------------- */
@@ -65,7 +65,7 @@ static void print_properties(Monitor *mon, const Device *d, int indent)
             g_autoptr(QObject) value = NULL;
             g_autofree char *text = NULL;
 
-            if (p->internal || p->hidden || p->options_only) {
+            if (p->internal || p->hidden || p->options_only || !strcmp(p->name, "iothread") || g_str_has_prefix(p->name, "bootindex")) {
                 continue;
             }
             value = object_get((Object *)&d->obj, p->name, NULL);
@@ -77,11 +77,51 @@ static void print_properties(Monitor *mon, const Device *d, int indent)
     }
 }
 
+static void print_texts(Monitor *mon, int indent, const char *texts)
+{
+    g_auto(GStrv) lines = g_strsplit(texts ? texts : "", "\n", -1);
+
+    for (char **l = lines; *l && **l; l++) {
+        print_line(mon, indent, "%s\n", *l);
+    }
+}
+
+/* Class, address, identity; where each BAR is. */
+static void print_pci(Monitor *mon, const Device *d, int indent)
+{
+    const PciDevice *p = (const PciDevice *)d;
+    const char *desc = pci_class_desc(pci_get16(p, PCI_REG_CLASS));
+    g_autofree char *class = desc && *desc ? g_strdup(desc) : g_strdup_printf("Class %04x", pci_get16(p, PCI_REG_CLASS));
+
+    print_line(mon, indent, "class %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", class, 0, PCI_SLOT(p->devfn),
+               PCI_FUNC(p->devfn), pci_get16(p, PCI_REG_VENDOR), pci_get16(p, PCI_REG_DEVICE), pci_get16(p, PCI_REG_SUBVENDOR),
+               pci_get16(p, PCI_REG_SUBDEVICE));
+    for (int i = 0; i < 6; i++) {
+        const PciBar *b = &p->bars[i];
+        uint64_t base = UINT64_MAX;
+
+        if (b->size) {
+            if (!io_region_mapped(b->region, &base)) {
+                base = UINT64_MAX;
+            }
+            print_line(mon, indent, "bar %d: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", i, b->type & PCI_BAR_IO ? "i/o" : "mem", base,
+                       base + b->size - 1);
+        }
+    }
+}
+
 static void print_device(Monitor *mon, const Device *d, int indent)
 {
+    const DeviceClass *c = device_class(d);
+
     print_line(mon, indent, "dev: %s, id \"%s\"\n", d->obj.type->name, d->id ? d->id : "");
+    print_texts(mon, indent + 2, c ? c->lines : NULL);
     print_properties(mon, d, indent + 2);
-    for (guint i = 0; d->buses && i < d->buses->len; i++) {
+    print_texts(mon, indent + 2, c ? c->mmio : NULL);
+    if (object_is_a(&d->obj, "pci-device")) {
+        print_pci(mon, d, indent + 2);
+    }
+    for (guint i = d->buses ? d->buses->len : 0; i-- > 0; ) {
         print_bus(mon, g_ptr_array_index(d->buses, i), indent + 2);
     }
 }
@@ -101,6 +141,8 @@ void hmp_info_qtree(Monitor *mon, const QDict *args)
         print_bus(mon, bus_root(), 0);
     }
 }
+
+void hmp_info_qdm(Monitor *mon, const QDict *args) { device_print_models(true); }
 
 /* --- qom-tree ------------------------------------------------------------------------------------- */
 

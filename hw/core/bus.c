@@ -135,17 +135,17 @@ static bool has_room(const Bus *bus)
     return !bus->kind->max_devices || (int)bus->devices->len < bus->kind->max_devices;
 }
 
-/* The first bus of the kind, breadth first below `bus`; one with room if there is any. */
+/* The first bus of the kind at or below `bus`, what was made last before the rest, as with the peer; one with room if there is any. */
 static Bus *search(Bus *bus, const char *name, const char *bus_type, bool need_room)
 {
     if (name ? !strcmp(bus->obj.name ? bus->obj.name : "main-system-bus", name)
              : takes_type(bus, bus_type) && (!need_room || has_room(bus))) {
         return bus;
     }
-    for (guint i = 0; i < bus->devices->len; i++) {
+    for (guint i = bus->devices->len; i-- > 0; ) {
         Device *d = g_ptr_array_index(bus->devices, i);
 
-        for (guint j = 0; d->buses && j < d->buses->len; j++) {
+        for (guint j = d->buses ? d->buses->len : 0; j-- > 0; ) {
             Bus *found = search(g_ptr_array_index(d->buses, j), name, bus_type, need_room);
 
             if (found) {

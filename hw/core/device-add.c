@@ -170,11 +170,11 @@ static int compare_names_nocase(gconstpointer a, gconstpointer b)
     return strcasecmp((*(const TypeInfo *const *)a)->name, (*(const TypeInfo *const *)b)->name);
 }
 
-static bool shown_in(const TypeInfo *type, int category)
+static bool shown_in(const TypeInfo *type, int category, bool all)
 {
     const DeviceClass *c = type_is_a(type, "device") && !type->abstract ? type_class(type) : NULL;
 
-    return c && !c->no_user && (int)c->category == category;
+    return c && (all || !c->no_user) && (int)c->category == category;
 }
 
 static void print_type(const TypeInfo *type)
@@ -191,13 +191,16 @@ static void print_type(const TypeInfo *type)
     if (c->desc) {
         out_printf(", desc \"%s\"", c->desc);
     }
+    if (c->no_user) {
+        out_printf(", no-user");
+    }
     out_printf("\n");
 }
 
-static void print_all(void)
+void device_print_models(bool all)
 {
     static const char *const names[DEVICE_CATEGORY_MAX] = {
-        "Controller/Bridge/Hub", "USB", "Storage", "Network", "Input", "Display", "Sound", "Misc", "CPU", "Watchdog",
+        "Controller/Bridge/Hub", "USB", "Storage", "Network", "Input", "Display", "Sound", "Misc", "CPU", "Watchdog", "Uncategorized",
     };
     g_autoptr(GPtrArray) list = type_list();
     bool any = false;
@@ -207,7 +210,7 @@ static void print_all(void)
         bool headed = false;
 
         for (guint i = 0; i < list->len; i++) {
-            if (!shown_in(g_ptr_array_index(list, i), category)) {
+            if (!shown_in(g_ptr_array_index(list, i), category, all)) {
                 continue;
             }
             if (!headed) {
@@ -285,7 +288,7 @@ bool device_help(const QDict *opts)
     const TypeInfo *type;
 
     if (driver && (!strcmp(driver, "help") || !strcmp(driver, "?"))) {
-        print_all();
+        device_print_models(false);
         return true;
     }
     if (!driver || !qdict_has(opts, "help")) {

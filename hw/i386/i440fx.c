@@ -33,8 +33,20 @@ static const TypeInfo i440fx_type = {
 QOM_TYPE(i440fx_type)
 
 static const DeviceClass host_class = { .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE };
+typedef struct PcHost {
+    Device dev;
+    uint64_t hole64_size;
+    uint32_t short_root_bus;
+    bool hole64_fix, config_reg, bypass_iommu;
+} PcHost;
+
+static const Property host_props[] = {
+    P_NUM("pci-hole64-size", PROP_SIZE, PcHost, hole64_size, 2 * GiB), P_NUM("short_root_bus", PROP_U32, PcHost, short_root_bus, 0),
+    P_BOOL("x-pci-hole64-fix", PcHost, hole64_fix, true), P_BOOL("x-config-reg-migration-enabled", PcHost, config_reg, true),
+    P_BOOL("bypass-iommu", PcHost, bypass_iommu, false), { NULL }
+};
 static const TypeInfo host_type = {
-    .name = "i440FX-pcihost", .parent = "device", .size = sizeof(Device), .class_data = &host_class,
+    .name = "i440FX-pcihost", .parent = "device", .size = sizeof(PcHost), .props = host_props, .class_data = &host_class,
 };
 QOM_TYPE(host_type)
 
@@ -63,6 +75,7 @@ static bool pc_init(Machine *m, Error **errp)
     if (!pc_map_ram(m, low_memory(m), errp)) {
         return false;
     }
+    pc_init_fw_cfg(m, low_memory(m), 0x81, 0x82);
     host = device_create_on_board("i440FX-pcihost", bus_root(), "i440fx");
     ioapic = device_new("ioapic");
     object_add_child(&host->obj, "ioapic", &ioapic->obj);
@@ -74,7 +87,6 @@ static bool pc_init(Machine *m, Error **errp)
     isa = piix3_create(pci);
     pc_init_isa(m, isa, true, ioapic);
     piix_create_functions(pci, m);
-    pc_init_fw_cfg(m, low_memory(m), 0x81, 0x82);
     pc_init_drives(m);
     return true;
 }

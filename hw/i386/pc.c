@@ -128,6 +128,24 @@ static void port92_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 
 static const IoOps port92_ops = { .read = port92_read, .write = port92_write, .max_size = 1 };
 
+typedef struct Port92 {
+    Device dev;
+    uint8_t value;
+} Port92;
+
+static bool port92_realize(Device *d, Error **errp)
+{
+    io_region_map(io_region_new(IO_SPACE_PORT, "port92", 1, &port92_ops, &((Port92 *)d)->value), 0x92, 0);
+    return true;
+}
+
+static void port92_reset(Device *d) { ((Port92 *)d)->value &= ~1; }
+
+static const DeviceClass port92_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .lines = "gpio-out \"a20\" 1",
+                                                      .realize = port92_realize, .reset = port92_reset);
+static const TypeInfo port92_type = { .name = "port92", .parent = "isa-device", .size = sizeof(Port92), .class_data = &port92_class };
+QOM_TYPE(port92_type)
+
 /* What a firmware finds in the clock's memory: sizes of RAM, boot order, processors. */
 static void init_cmos(const Machine *m, uint64_t low)
 {
@@ -154,10 +172,8 @@ static void init_cmos(const Machine *m, uint64_t low)
 
 void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
 {
-    static uint8_t port92;
-
     io_region_map(io_region_new(IO_SPACE_PORT, "reset-control", 1, &rcr_ops, NULL), 0xcf9, 1);
-    isa_dma_init();
+    isa_dma_init(isa);
     gsi_init(ioapic, i8259_create(isa));
     if (m->hpet) {
         hpet_create(floppy ? 4 : 0xff0104);
@@ -181,5 +197,5 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
     if (m->i8042) {
         i8042_create(isa);
     }
-    io_region_map(io_region_new(IO_SPACE_PORT, "port92", 1, &port92_ops, &port92), 0x92, 0);
+    device_create_on_board("port92", isa, NULL);
 }

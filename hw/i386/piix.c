@@ -101,6 +101,7 @@ Bus *piix3_create(PciHost *host)
     host->map_irq = map_irq;
     host->set_irq = set_irq;
     PCI_DEVICE(d)->devfn = PCI_DEVFN(1, 0);
+    PCI_DEVICE(d)->cap_bits |= 1;
     device_realize(d, host->bus, &error_fatal);
     return g_ptr_array_index(d->buses, 0);
 }
@@ -176,7 +177,8 @@ static const Property pm_props[] = {
     { NULL }
 };
 static const PciClass pm_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "PM"),
+    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .desc = "PM",
+                         .lines = "gpio-out \"smi-irq\" 1\ngpio-out \"\" 1"),
     .vendor = 0x8086, .device = 0x7113, .revision = 3, .class_id = 0x0680, .int_pin = 1, .realize = pm_realize, .reset = pm_reset,
     .config_written = pm_written,
 };

@@ -243,6 +243,7 @@ static bool q35_init(Machine *m, Error **errp)
     if (!pc_map_ram(m, low, errp)) {
         return false;
     }
+    pc_init_fw_cfg(m, low, 0x81, 0x82);
     host = device_create_on_board("q35-pcihost", bus_root(), "q35");
     ioapic = device_new("ioapic");
     object_add_child(&host->obj, "ioapic", &ioapic->obj);
@@ -265,7 +266,6 @@ static bool q35_init(Machine *m, Error **errp)
     if (m->smbus) {
         add_function("ICH9-SMB", pci, 31, 3);
     }
-    pc_init_fw_cfg(m, low, 0x81, 0x82);
     pc_init_drives(m);
     return true;
 }

@@ -284,7 +284,8 @@ static const Property i8042_props[] = {
     P_BOOL("extended-state", I8042, extended_state, true), P_BOOL("kbd-throttle", I8042, throttle, false),
     P_NUM("kbd-irq", PROP_U8, I8042, kbd_irq, 1), P_NUM("mouse-irq", PROP_U8, I8042, mouse_irq, 12), { NULL }
 };
-static const DeviceClass i8042_class = ISA_CLASS_DEV(.category = DEVICE_INPUT, .no_user = true, .realize = i8042_realize, .reset = i8042_reset);
+static const DeviceClass i8042_class = ISA_CLASS_DEV(.category = DEVICE_INPUT, .no_user = true,
+    .lines = "gpio-in \"ps2-mouse-input-irq\" 1\ngpio-in \"ps2-kbd-input-irq\" 1\ngpio-out \"\" 2\ngpio-out \"a20\" 1", .realize = i8042_realize, .reset = i8042_reset);
 static const TypeInfo i8042_type = {
     .name = "i8042", .parent = "isa-device", .size = sizeof(I8042), .props = i8042_props, .class_data = &i8042_class,
 };

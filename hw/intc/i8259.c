@@ -243,7 +243,8 @@ static const Property pic_props[] = {
     P_NUM("elcr_mask", PROP_U8, Pic, elcr_mask, 255), { .name = "master", .kind = PROP_BOOL, .offset = offsetof(Pic, master),
       .has_default = true, .description = "on/off" }, { NULL }
 };
-static const DeviceClass pic_class = ISA_CLASS_DEV(.category = DEVICE_MISC, .no_user = true, .realize = pic_realize, .reset = pic_reset);
+static const DeviceClass pic_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true,
+    .lines = "gpio-in \"\" 8\ngpio-out \"\" 1", .realize = pic_realize, .reset = pic_reset);
 static const TypeInfo pic_common_type = { .name = "pic-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pic) };
 QOM_TYPE(pic_common_type)
 static const TypeInfo pic_type = {

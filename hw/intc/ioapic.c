@@ -111,7 +111,8 @@ static void ioapic_reset(Device *d)
 
 static const Property ioapic_props[] = { P_NUM("version", PROP_U8, IoApic, version, 0x20), { NULL } };
 static const DeviceClass ioapic_class = {
-    .bus_type = "System", .category = DEVICE_MISC, .no_user = true, .no_hotplug = true, .realize = ioapic_realize, .reset = ioapic_reset,
+    .bus_type = "System", .category = DEVICE_UNCATEGORIZED, .no_user = true,
+    .lines = "gpio-in \"\" 24", .mmio = "mmio 00000000fec00000/0000000000001000", .no_hotplug = true, .realize = ioapic_realize, .reset = ioapic_reset,
 };
 static const TypeInfo ioapic_type = {
     .name = "ioapic", .parent = "device", .size = sizeof(IoApic), .props = ioapic_props, .class_data = &ioapic_class,

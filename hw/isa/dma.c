@@ -138,10 +138,43 @@ void isa_dma_advance(int channel, uint32_t n)
     }
 }
 
-void isa_dma_init(void)
+/* --- devices ----------------------------------------------------------------------------------------- */
+
+typedef struct I8257 {
+    Device dev;
+    int32_t base, page_base, pageh_base, dshift;
+} I8257;
+
+static bool dma_realize(Device *d, Error **errp)
 {
-    dma[0].mask = dma[1].mask = 0x0f;
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 16, &reg_ops, GINT_TO_POINTER(0)), 0x00, -1);
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 32, &reg_ops, GINT_TO_POINTER(1)), 0xc0, -1);
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 16, &page_ops, NULL), 0x80, -1);
+    I8257 *c = (I8257 *)d;
+    int unit = c->dshift;
+
+    dma[unit].mask = 0x0f;
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 16 << unit, &reg_ops, GINT_TO_POINTER(unit)), c->base, -1);
+    if (!unit) {
+        io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 16, &page_ops, NULL), c->page_base, -1);
+    }
+    return true;
+}
+
+static const Property dma_props[] = {
+    P_NUM("base", PROP_I32, I8257, base, 0), P_NUM("page-base", PROP_I32, I8257, page_base, 0x80),
+    P_NUM("pageh-base", PROP_I32, I8257, pageh_base, 0x480), P_NUM("dshift", PROP_I32, I8257, dshift, 0), { NULL }
+};
+static const DeviceClass dma_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .realize = dma_realize);
+static const TypeInfo dma_type = { .name = "i8257", .parent = "isa-device", .size = sizeof(I8257), .props = dma_props, .class_data = &dma_class };
+QOM_TYPE(dma_type)
+
+void isa_dma_init(Bus *isa)
+{
+    for (int unit = 0; unit < 2; unit++) {
+        I8257 *c = (I8257 *)device_new("i8257");
+
+        c->base = unit ? 0xc0 : 0;
+        c->page_base = unit ? 0x88 : 0x80;
+        c->pageh_base = -1;
+        c->dshift = unit;
+        device_realize(&c->dev, isa, &error_fatal);
+    }
 }

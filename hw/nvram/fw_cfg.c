@@ -253,7 +253,7 @@ static const Property fw_props[] = {
     P_BOOL("acpi-mr-restore", FwCfg, mr_restore, true), { NULL }
 };
 static const DeviceClass fw_class = {
-    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_MISC, .realize = fw_realize, .reset = fw_reset,
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .realize = fw_realize, .reset = fw_reset,
 };
 static const TypeInfo fw_base = { .name = "fw_cfg", .parent = "device", .abstract = true, .size = sizeof(FwCfg) };
 QOM_TYPE(fw_base)

@@ -257,7 +257,8 @@ static const Property hpet_props[] = {
     P_BOOL("hpet-offset-saved", Hpet, offset_saved, true), { NULL }
 };
 static const DeviceClass hpet_class = {
-    .bus_type = "System", .category = DEVICE_MISC, .no_user = true, .no_hotplug = true, .realize = hpet_realize, .reset = hpet_reset,
+    .bus_type = "System", .category = DEVICE_UNCATEGORIZED, .no_user = true,
+    .lines = "gpio-in \"\" 2\ngpio-out \"\" 1\ngpio-out \"sysbus-irq\" 32", .mmio = "mmio 00000000fed00000/0000000000000400", .no_hotplug = true, .realize = hpet_realize, .reset = hpet_reset,
 };
 static const TypeInfo hpet_type = { .name = "hpet", .parent = "device", .size = sizeof(Hpet), .props = hpet_props, .class_data = &hpet_class };
 QOM_TYPE(hpet_type)

@@ -261,7 +261,8 @@ static bool pit_realize(Device *d, Error **errp)
 }
 
 static const Property pit_props[] = { P_NUM("iobase", PROP_U32, Pit, iobase, UINT32_MAX), { NULL } };
-static const DeviceClass pit_class = ISA_CLASS_DEV(.category = DEVICE_MISC, .no_user = true, .realize = pit_realize, .reset = pit_reset);
+static const DeviceClass pit_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true,
+    .lines = "gpio-in \"\" 1\ngpio-out \"\" 1", .realize = pit_realize, .reset = pit_reset);
 static const TypeInfo pit_common = { .name = "pit-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pit) };
 QOM_TYPE(pit_common)
 static const TypeInfo pit_type = {

@@ -341,7 +341,8 @@ static const Property rtc_props[] = {
     { .name = "date", .type = "struct tm", .kind = PROP_CUSTOM, .get = get_date, .hidden = true },
     { NULL }
 };
-static const DeviceClass rtc_class = ISA_CLASS_DEV(.category = DEVICE_MISC, .no_user = true, .realize = rtc_realize, .reset = rtc_reset);
+static const DeviceClass rtc_class = ISA_CLASS_DEV(.category = DEVICE_MISC, .no_user = true,
+    .lines = "gpio-out \"\" 1", .realize = rtc_realize, .reset = rtc_reset);
 static const TypeInfo rtc_type = {
     .name = "mc146818rtc", .parent = "isa-device", .size = sizeof(Rtc), .props = rtc_props, .class_data = &rtc_class,
 };

@@ -19,13 +19,14 @@ typedef struct Bus Bus;
 /* In the order in which -device help prints its sections. */
 typedef enum DeviceCategory {
     DEVICE_BRIDGE, DEVICE_USB, DEVICE_STORAGE, DEVICE_NETWORK, DEVICE_INPUT, DEVICE_DISPLAY, DEVICE_SOUND, DEVICE_MISC,
-    DEVICE_CPU, DEVICE_WATCHDOG, DEVICE_CATEGORY_MAX
+    DEVICE_CPU, DEVICE_WATCHDOG, DEVICE_UNCATEGORIZED, DEVICE_CATEGORY_MAX
 } DeviceCategory;
 
 typedef struct DeviceClass {
     const char *bus_type;              /* "PCI", "ISA", ... as the peer calls them; NULL: none */
     DeviceCategory category;
     const char *desc, *alias;
+    const char *lines, *mmio;          /* of `info qtree`: its interrupt lines, before the properties; its registers, after them */
     bool no_user;                      /* not for -device */
     bool no_hotplug;
     bool (*realize)(Device *d, Error **errp);
@@ -91,6 +92,8 @@ void device_del(const char *id, Error **errp);
 void device_unplug_now(Device *d);
 /* -device help, -device DRIVER,help; false when opts ask for no help. */
 bool device_help(const QDict *opts);
+/* The list of models; all: those too that only boards make. */
+void device_print_models(bool all);
 const TypeInfo *device_type_find(const char *name);   /* by name or alias */
 /* -global; applied to each new device of the type.  False: no such type. */
 void device_add_global(const char *driver, const char *property, const char *value);

@@ -19,7 +19,7 @@ typedef struct IsaDma IsaDma;
 /* Bytes that channel n would move now and where; false when it is masked. */
 bool isa_dma_get(int channel, uint64_t *addr, uint32_t *len, bool *to_memory);
 /* The board's controllers: ports 0x00, 0x80, 0xc0. */
-void isa_dma_init(void);
+void isa_dma_init(Bus *isa);
 /* n bytes were moved. */
 void isa_dma_advance(int channel, uint32_t n);
 
