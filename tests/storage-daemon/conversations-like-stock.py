@@ -36,6 +36,16 @@ def delete(ident, **more):
     return step
 
 
+def create(vm):
+    """A job from its begin to its end."""
+    replies = [vm.ask("blockdev-create", {"job-id": "j", "options": {"driver": "file", "filename": "new", "size": 65536}})]
+    for status in ("created", "running", "waiting", "pending", "concluded"):
+        vm.wait_event("JOB_STATUS_CHANGE", lambda data, wanted=status: data["status"] == wanted)
+    replies += [vm.ask("query-jobs"), vm.ask("job-dismiss", {"id": "j"})]
+    vm.wait_event("JOB_STATUS_CHANGE", lambda data: data["status"] == "null")
+    return replies
+
+
 SCRIPT = [
     ("query-status", None), ("query-version", {"x": 1}), ("query-block-exports", None), ("query-jobs", None),
     ("query-block", None), ("cont", None), ("device_add", {}), ("human-monitor-command", {"command-line": "x"}),
@@ -54,7 +64,7 @@ SCRIPT = [
     ("object-del", {"id": "io0"}), ("query-block-exports", None),
     ("x-blockdev-set-iothread", {"node-name": "b", "iothread": None}),
     delete("e2"), delete("e2", mode="hard"), delete("e1"),
-    ("blockdev-create", {"job-id": "j", "options": {"driver": "file", "filename": "new", "size": 65536}}),
+    create,
     ("job-dismiss", {"id": "nope"}), ("nbd-server-stop", None), ("query-block-exports", None), ("nbd-server-stop", None),
     ("chardev-add", {"id": "c", "backend": {"type": "null", "data": {}}}), ("chardev-remove", {"id": "c"}),
     ("transaction", {"actions": [{"type": "block-dirty-bitmap-add", "data": {"node": "b", "name": "m"}},

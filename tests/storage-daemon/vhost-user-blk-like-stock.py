@@ -122,7 +122,7 @@ def look(kind, extra):
     return seen
 
 
-N = ["--blockdev", "null-co,node-name=n,size=1M"]
+N = ["--blockdev", "null-co,node-name=n,size=1048576"]
 BAD = ["addr.type=unix,addr.path=/nonexistent/v", "addr.type=inet,addr.host=localhost,addr.port=0", "addr.type=vsock,addr.cid=1,addr.port=7",
        "addr.type=fd,addr.str=77", "addr.type=unix,addr.path=v,num-queues=0", "addr.type=unix,addr.path=v,num-queues=70000",
        "addr.type=unix,addr.path=v,logical-block-size=3", "addr.type=unix,addr.path=v,logical-block-size=1536",
