@@ -8,6 +8,6 @@
 
 #include "block/export.h"
 
-extern const BlockExportDriver nbd_export_driver, vhost_user_blk_export_driver, fuse_export_driver;
+extern const BlockExportDriver nbd_export_driver, vhost_user_blk_export_driver, vduse_blk_export_driver, fuse_export_driver;
 
 #endif

@@ -14,6 +14,9 @@ static BlockExport *exports;                           /* newest first */
 static const BlockExportDriver *const drivers[BLOCK_EXPORT_TYPE__MAX] = {
     [BLOCK_EXPORT_TYPE_NBD] = &nbd_export_driver,
     [BLOCK_EXPORT_TYPE_VHOST_USER_BLK] = &vhost_user_blk_export_driver,
+#ifdef HAVE_VDUSE
+    [BLOCK_EXPORT_TYPE_VDUSE_BLK] = &vduse_blk_export_driver,
+#endif
 #ifdef HAVE_FUSE
     [BLOCK_EXPORT_TYPE_FUSE] = &fuse_export_driver,
 #endif

@@ -138,6 +138,7 @@ static int fuse_create(BlockExport *common, const BlockExportOptions *opts, Erro
 {
     FuseExport *e = (FuseExport *)common;
     const BlockExportOptionsFuse *o = &opts->u.fuse;
+    AioPause *pause;
     int ret;
 
     e->growable = o->has_growable && o->growable;
@@ -157,7 +158,9 @@ static int fuse_create(BlockExport *common, const BlockExportOptions *opts, Erro
     fcntl(e->fd, F_SETFL, fcntl(e->fd, F_GETFL) | O_NONBLOCK);
     mountpoints = mountpoints ? mountpoints : g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_hash_table_add(mountpoints, g_strdup(e->mountpoint));
+    pause = aio_context_pause(common->ctx);
     watch(e, true);
+    aio_context_resume(pause);
     return 0;
 }
 
