@@ -130,6 +130,7 @@ def second_tries(failures, options):
 
 def main():
     options = parse_arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)   # a shell's background job ignores it, and its children too
     tests = find_tests(options.rooms.split(","), options.tests)
     if options.list:
         print("\n".join(f"{path.parent.name}/{path.stem}" for path in tests))
