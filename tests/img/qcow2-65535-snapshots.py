@@ -75,7 +75,7 @@ def bound():
 def ours(*words, program=IMG, code=0):
     started = time.monotonic()
     limit = None if os.environ.get("UNDER_SANITIZER") else bound
-    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=SECONDS, preexec_fn=limit)
+    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=SECONDS, preexec_fn=limit, env=dict(os.environ, MALLOC_ARENA_MAX="2"))
     print(f"{time.monotonic() - started:6.2f} s  {' '.join(words)}")
     if done.returncode != code:
         sys.exit(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout[-500:]}{done.stderr}")

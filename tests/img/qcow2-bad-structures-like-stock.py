@@ -154,7 +154,7 @@ def bound():
 def run(program, words, name, bounded):
     command = [program, *[name if w == "IMAGE" else w for w in words]]
     limit = bound if bounded and not os.environ.get("UNDER_SANITIZER") else None
-    done = subprocess.run(command, capture_output=True, timeout=20, preexec_fn=limit)
+    done = subprocess.run(command, capture_output=True, timeout=20, preexec_fn=limit, env=dict(os.environ, MALLOC_ARENA_MAX="2"))
     return done.returncode, plain(done.stdout.decode(errors="replace"), name), plain(done.stderr.decode(errors="replace"), name)
 
 

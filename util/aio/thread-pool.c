@@ -14,6 +14,9 @@
 #include "loop-int.h"
 #include "../coroutine-int.h"
 
+/* Jobs are system calls and (de)compression, whose state is on the heap: address space counts where a limit is set. */
+#define WORKER_STACK (512 * 1024)
+
 #define IDLE_SECONDS 10
 
 struct PoolJob {
@@ -121,6 +124,7 @@ static void start_worker(void)
 
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, WORKER_STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (pthread_create(&thread, &attr, worker, NULL) == 0) {
