@@ -1,12 +1,15 @@
 /*
  * qcow2: copies put off.  The first write into a cluster that a snapshot shares needs the rest of
- * the old cluster beside it.  Here the guest's bytes go into the new cluster at once and the rest
- * follows before the L2 entry changes: many copies in one sorted sweep, and none for what the
- * guest has overwritten meanwhile.
+ * the old cluster beside it.  Here the guest's bytes are put aside, small ones in memory (qcow2-keep.c), others in the new cluster, and
+ * the cluster is completed before the L2 entry changes: many copies in one sorted sweep, and none
+ * for what the guest has overwritten meanwhile.
  *
  *   PENDING    new cluster counted, unlinked; `valid` tells which units hold newer bytes
  *   SETTLING   no new writer is let in; those under way end; old bytes are copied around the valid units
  *   linked     the L2 entry names the new cluster, the old one is freed late; the record is gone
+ *
+ * A page of a cluster has its valid units either in memory or in the file: what was begun in one of them goes on there, and
+ * a write that would need both settles first.
  *
  * Until it is linked nothing on disk names the new cluster: a cut leaves the old content (no flush
  * was answered) and a leak.  Whoever makes things durable settles first (qcow2_commit, flush); so
@@ -23,23 +26,28 @@
 #include "qcow2-commit.h"
 #include "qcow2-defer.h"
 #include "qcow2-io.h"
+#include "qcow2-keep.h"
 
 #define MAX_PENDING_BYTES (256 * MiB)
 #define MAX_PENDING 4096
 #define UNITS 512                    /* at most, in a cluster */
+#define KEEP_WRITE (16 * KiB)        /* what is longer goes to the file at once */
+#define KEEP_PAGE (4 * KiB)
 #define FEW 2                        /* so few between two flushes are not worth putting off */
 
 struct Qcow2Pending {
     uint64_t cluster;                /* guest cluster number: the key */
     uint64_t old, fresh;             /* host offsets */
-    unsigned writers;
+    unsigned writers, filing;        /* all; those that write into the new cluster */
     bool settling;
     CoQueue changed;                 /* a writer left, or the record goes */
     Qcow2Pending *prev, *next;       /* oldest first */
     uint64_t valid[UNITS / 64];
+    uint8_t *pages[];                /* of KEEP_PAGE or, if that is less, a cluster: in memory; NULL: in the file */
 };
 
 struct Qcow2Defer {
+    Qcow2Keep *keep;
     GHashTable *by_cluster;
     Qcow2Pending *head, *tail;
     unsigned count;
@@ -49,6 +57,7 @@ struct Qcow2Defer {
 Qcow2Defer *qcow2_defer_new(void)
 {
     Qcow2Defer *d = g_new0(Qcow2Defer, 1);
+    d->keep = qcow2_keep_new();
     d->by_cluster = g_hash_table_new(g_int64_hash, g_int64_equal);
     d->wanted_before = FEW + 1;
     return d;
@@ -65,6 +74,7 @@ void qcow2_defer_free(Qcow2Defer *d)
         g_free(p);
     }
     g_hash_table_destroy(d->by_cluster);
+    qcow2_keep_free(d->keep);
     g_free(d);
 }
 
@@ -85,19 +95,115 @@ static bool is_valid(const Qcow2Pending *p, uint32_t unit)
     return p->valid[unit / 64] & (1ULL << (unit % 64));
 }
 
-/* Units from `from` on, before `end`, that are all valid or all not. */
-static uint32_t same_run(const Qcow2Pending *p, uint32_t from, uint32_t end)
+/* Where a unit's newest bytes are. */
+typedef enum Source { OLD, FILED, KEPT } Source;
+
+static uint32_t page_size(const Qcow2 *q)
 {
+    return MIN((uint32_t)KEEP_PAGE, q->cluster_size);
+}
+
+static uint32_t page_units(const Qcow2 *q)
+{
+    return MAX(page_size(q) / unit_size(q), 1);
+}
+
+static uint8_t *page_of(const Qcow2 *q, const Qcow2Pending *p, uint32_t unit)
+{
+    return p->pages[(uint64_t)unit * unit_size(q) / page_size(q)];
+}
+
+static Source source(const Qcow2 *q, const Qcow2Pending *p, uint32_t unit)
+{
+    return !is_valid(p, unit) ? OLD : page_of(q, p, unit) ? KEPT : FILED;
+}
+
+/* Units from `from` on, before `end`, whose bytes are in the same kind of place. */
+static uint32_t same_run(const Qcow2 *q, const Qcow2Pending *p, uint32_t from, uint32_t end)
+{
+    Source here = source(q, p, from);
     uint32_t n = from + 1;
-    while (n < end && is_valid(p, n) == is_valid(p, from)) {
+    while (n < end && source(q, p, n) == here) {
         n++;
     }
     return n - from;
 }
 
-static bool all_valid(const Qcow2 *q, const Qcow2Pending *p)
+static uint32_t count_valid(const Qcow2 *q, const Qcow2Pending *p)
 {
-    return is_valid(p, 0) && same_run(p, 0, units_in(q)) == units_in(q);
+    uint32_t n = 0;
+    for (uint32_t w = 0; w < UNITS / 64; w++) {
+        n += __builtin_popcountll(p->valid[w]);
+    }
+    return n;
+}
+
+/* --- what is kept in memory ------------------------------------------------------------- */
+
+/* The piece of a page that [in, + bytes) of the cluster begins with; returns how much of it. */
+static uint64_t in_page(const Qcow2 *q, const Qcow2Pending *p, uint64_t in, uint64_t bytes, uint8_t **piece)
+{
+    uint32_t size = page_size(q), skip = in % size;
+    uint8_t *page = p->pages[in / size];
+    *piece = page ? page + skip : NULL;
+    return MIN(bytes, size - skip);
+}
+
+static bool any_kept(const Qcow2 *q, const Qcow2Pending *p, uint64_t in, uint64_t bytes)
+{
+    for (uint64_t i = in / page_size(q); i <= (in + bytes - 1) / page_size(q); i++) {
+        if (p->pages[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May page i come into memory?  Not while any of it is, or is being, put into the file. */
+static bool page_unused(const Qcow2 *q, const Qcow2Pending *p, uint64_t i)
+{
+    uint32_t n = page_units(q);
+    for (uint32_t u = i * n; u < (i + 1) * n; u++) {
+        if (is_valid(p, u)) {
+            return false;
+        }
+    }
+    return !p->filing;
+}
+
+/* Have pages for [in, + bytes) of the cluster. */
+static bool get_pages(Qcow2 *q, Qcow2Pending *p, uint64_t in, uint64_t bytes)
+{
+    uint8_t *fresh[KEEP_WRITE / BDRV_SECTOR_SIZE + 2];
+    uint64_t first = in / page_size(q), last = (in + bytes - 1) / page_size(q);
+    unsigned missing = 0;
+    if (bytes > KEEP_WRITE) {
+        return false;
+    }
+    for (uint64_t i = first; i <= last; i++) {
+        if (!p->pages[i] && !page_unused(q, p, i)) {
+            return false;
+        }
+        missing += !p->pages[i];
+    }
+    if (!qcow2_keep_take(q->defer->keep, page_size(q), fresh, missing)) {
+        return false;
+    }
+    for (uint64_t i = first; i <= last; i++) {
+        if (!p->pages[i]) {
+            p->pages[i] = fresh[--missing];
+        }
+    }
+    return true;
+}
+
+static void keep_bytes(const Qcow2 *q, Qcow2Pending *p, uint64_t in, uint64_t bytes, const IoVec *qiov, size_t qo)
+{
+    for (uint64_t n; bytes; bytes -= n, in += n, qo += n) {
+        uint8_t *piece;
+        n = in_page(q, p, in, bytes, &piece);
+        iov_to_buf(qiov, qo, piece, n);
+    }
 }
 
 /* --- records ---------------------------------------------------------------------------- */
@@ -115,6 +221,11 @@ static void forget(Qcow2 *q, Qcow2Pending *p)
     *(p->prev ? &p->prev->next : &d->head) = p->next;
     *(p->next ? &p->next->prev : &d->tail) = p->prev;
     d->count--;
+    for (uint32_t i = 0; i < q->cluster_size / page_size(q); i++) {
+        if (p->pages[i]) {
+            qcow2_keep_give(d->keep, p->pages[i]);
+        }
+    }
     co_queue_wake_all(&p->changed);
     g_free(p);
 }
@@ -140,30 +251,44 @@ void qcow2_defer_flushed(Qcow2 *q)
     q->defer->wanted = 0;
 }
 
-Qcow2Pending *qcow2_defer_begin(Qcow2 *q, uint64_t offset, uint64_t old, uint64_t fresh)
+/* Somebody is about to write [offset, + bytes): to memory if that is possible. */
+static bool enter(Qcow2 *q, Qcow2Pending *p, uint64_t offset, uint64_t bytes)
+{
+    bool kept = get_pages(q, p, qcow2_in_cluster(q, offset), bytes);
+    p->writers++;
+    p->filing += !kept;
+    return kept;
+}
+
+Qcow2Pending *qcow2_defer_begin(Qcow2 *q, uint64_t offset, uint64_t bytes, uint64_t old, uint64_t fresh, bool *kept)
 {
     Qcow2Defer *d = q->defer;
-    Qcow2Pending *p = g_new0(Qcow2Pending, 1);
+    Qcow2Pending *p = g_malloc0(sizeof(*p) + q->cluster_size / page_size(q) * sizeof(p->pages[0]));
     p->cluster = offset >> q->cluster_bits;
     p->old = old;
     p->fresh = fresh;
-    p->writers = 1;
     co_queue_init(&p->changed);
     p->prev = d->tail;
     *(d->tail ? &d->tail->next : &d->head) = p;
     d->tail = p;
     g_hash_table_insert(d->by_cluster, &p->cluster, p);
     d->count++;
+    *kept = enter(q, p, offset, bytes);
     return p;
 }
 
-Qcow2Pending *qcow2_defer_join(Qcow2 *q, uint64_t offset, uint64_t bytes, uint64_t *host)
+Qcow2Pending *qcow2_defer_join(Qcow2 *q, uint64_t offset, uint64_t bytes, uint64_t *host, bool *kept)
 {
     Qcow2Pending *p = find(q, offset);
     if (!p || p->settling || ((offset | bytes) & (unit_size(q) - 1))) {
         return NULL;
     }
-    p->writers++;
+    *kept = enter(q, p, offset, bytes);
+    if (!*kept && any_kept(q, p, qcow2_in_cluster(q, offset), bytes)) {
+        p->writers--;
+        p->filing--;
+        return NULL;
+    }
     *host = p->fresh + qcow2_in_cluster(q, offset);
     return p;
 }
@@ -192,46 +317,80 @@ uint64_t qcow2_defer_clip(const Qcow2 *q, uint64_t offset, uint64_t bytes)
     return stop == n ? bytes : stop == 0 ? 0 : ((first + stop) << q->cluster_bits) - offset;
 }
 
-void qcow2_defer_look(const Qcow2 *q, uint64_t offset, uint64_t *bytes, uint64_t *host)
+bool qcow2_defer_look(const Qcow2 *q, uint64_t offset, uint64_t *bytes, uint64_t *host, const IoVec *qiov, size_t qo)
 {
     const Qcow2Pending *p = find(q, offset);
     if (!p) {
         *bytes = qcow2_defer_clip(q, offset, *bytes);
-        return;
+        return false;
     }
     uint64_t in = qcow2_in_cluster(q, offset);
     uint32_t size = unit_size(q), unit = in / size;
-    *bytes = MIN(*bytes, (uint64_t)(unit + same_run(p, unit, units_in(q))) * size - in);
+    *bytes = MIN(*bytes, (uint64_t)(unit + same_run(q, p, unit, units_in(q))) * size - in);
+    if (source(q, p, unit) == KEPT) {
+        uint8_t *piece;
+        *bytes = in_page(q, p, in, *bytes, &piece);
+        iov_from_buf(qiov, qo, piece, *bytes);
+        return true;
+    }
     *host = (is_valid(p, unit) ? p->fresh : p->old) + in;
+    return false;
 }
 
 /* --- copying ---------------------------------------------------------------------------- */
 
-/* Copy what is not valid, lock not held.  One read from the first to the last such unit, a write for each run. */
-static int coroutine_fn copy_rest(Qcow2 *q, const Qcow2Pending *p)
+/* All of the cluster that is not in the file yet, in buf: old bytes by one read, kept ones beside them. */
+static int coroutine_fn gather(Qcow2 *q, const Qcow2Pending *p, uint8_t *buf)
 {
     uint32_t size = unit_size(q), n = units_in(q), first = 0, last = n;
-    if (is_valid(p, 0)) {
-        first = same_run(p, 0, n);
+    while (first < n && is_valid(p, first)) {
+        first++;
     }
     while (last > first && is_valid(p, last - 1)) {
         last--;
     }
-    if (first == last) {
+    if (first < last) {
+        bdrv_child_event(q->bs->file, "cow_read");
+        int ret = bdrv_read_buf(q->data_file, p->old + (uint64_t)first * size, (uint64_t)(last - first) * size,
+                                buf + (size_t)first * size, 0);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    for (uint32_t u = 0; u < n; u++) {
+        if (source(q, p, u) == KEPT) {
+            uint8_t *piece;
+            in_page(q, p, (uint64_t)u * size, size, &piece);
+            memcpy(buf + (size_t)u * size, piece, size);
+        }
+    }
+    return 0;
+}
+
+/* Complete the new cluster, lock not held. */
+static int coroutine_fn complete(Qcow2 *q, const Qcow2Pending *p)
+{
+    uint32_t size = unit_size(q), n = units_in(q), i = 0;
+    while (i < n && source(q, p, i) == FILED) {
+        i++;
+    }
+    if (i == n) {
         return 0;
     }
-    uint8_t *buf = bdrv_blockalign(q->data_file->bs, (size_t)(last - first) * size);
+    uint8_t *buf = bdrv_blockalign(q->data_file->bs, q->cluster_size);
     if (!buf) {
         return -ENOMEM;
     }
-    bdrv_child_event(q->bs->file, "cow_read");
-    int ret = bdrv_read_buf(q->data_file, p->old + (uint64_t)first * size, (uint64_t)(last - first) * size, buf, 0);
-    for (uint32_t i = first, run; i < last && ret == 0; i += run) {
-        run = same_run(p, i, last);
-        if (!is_valid(p, i)) {
-            bdrv_child_event(q->bs->file, "cow_write");
-            ret = bdrv_write_buf(q->data_file, p->fresh + (uint64_t)i * size, (uint64_t)run * size,
-                                 buf + (size_t)(i - first) * size, 0);
+    int ret = gather(q, p, buf);
+    qcow2_ahead_reach(q, p->fresh + q->cluster_size);
+    while (i < n && ret == 0) {
+        uint32_t end = i;
+        while (end < n && source(q, p, end) != FILED) {
+            end++;
+        }
+        bdrv_child_event(q->bs->file, "cow_write");
+        ret = bdrv_write_buf(q->data_file, p->fresh + (uint64_t)i * size, (uint64_t)(end - i) * size, buf + (size_t)i * size, 0);
+        for (i = end; i < n && source(q, p, i) == FILED; i++) {
         }
     }
     bdrv_memfree(buf);
@@ -266,7 +425,7 @@ static int coroutine_fn settle(Qcow2 *q, Qcow2Pending *p)
     int ret = q->broken ? -EIO : 0;
     if (ret == 0) {
         co_mutex_unlock(&q->lock);
-        ret = copy_rest(q, p);
+        ret = complete(q, p);
         co_mutex_lock(&q->lock);
     }
     if (ret == 0) {
@@ -279,21 +438,27 @@ static int coroutine_fn settle(Qcow2 *q, Qcow2Pending *p)
     return ret;
 }
 
-int coroutine_fn qcow2_defer_leave(Qcow2 *q, Qcow2Pending *p, uint64_t offset, uint64_t bytes, bool ok)
+int coroutine_fn qcow2_defer_leave(Qcow2 *q, Qcow2Pending *p, uint64_t offset, uint64_t bytes, bool ok, const IoVec *kept,
+                                   size_t qo)
 {
     uint32_t size = unit_size(q), first = qcow2_in_cluster(q, offset) / size;
+    if (kept) {
+        keep_bytes(q, p, qcow2_in_cluster(q, offset), bytes, kept, qo);
+    }
     for (uint32_t i = first; ok && i < first + bytes / size; i++) {
         p->valid[i / 64] |= 1ULL << (i % 64);
     }
     p->writers--;
+    p->filing -= !kept;
     co_queue_wake_all(&p->changed);
     if (p->writers || p->settling) {
         return 0;
     }
-    if (all_valid(q, p)) {
+    uint32_t valid = count_valid(q, p);
+    if (valid == units_in(q)) {
         return settle(q, p);
     }
-    if (!is_valid(p, 0) && same_run(p, 0, units_in(q)) == units_in(q)) {
+    if (!valid) {
         /* The only write failed: nothing names the cluster. */
         qcow2_not_virgin(q, p->fresh + q->cluster_size);
         qcow2_update_refcount(q, p->fresh, q->cluster_size, -1, QCOW2_DISCARD_NEVER);

@@ -30,6 +30,7 @@ typedef struct ReadRun {
     Qcow2ClusterType type;
     uint64_t offset, bytes, host;
     unsigned ticket;                 /* held for types with a place in this image */
+    bool done;                       /* the bytes were in memory */
     IoVec *qiov;
     size_t qo;
 } ReadRun;
@@ -53,6 +54,9 @@ static int coroutine_fn read_run(void *arg)
     ReadRun *r = arg;
     Qcow2 *q = r->q;
     int ret;
+    if (r->done) {
+        return 0;
+    }
     switch (r->type) {
     case QCOW2_UNALLOCATED:
     case QCOW2_UNALLOCATED_ALLOC:
@@ -79,9 +83,9 @@ static int coroutine_fn next_run(ReadRun *r)
     CO_SCOPED_LOCK(&r->q->lock);
     int ret = qcow2_map(r->q, r->offset, &r->bytes, &r->host, &r->type);
     if (ret == 0 && r->type == QCOW2_NORMAL) {
-        qcow2_defer_look(r->q, r->offset, &r->bytes, &r->host);
+        r->done = qcow2_defer_look(r->q, r->offset, &r->bytes, &r->host, r->qiov, r->qo);
     }
-    if (ret == 0 && (r->type == QCOW2_NORMAL || r->type == QCOW2_COMPRESSED)) {
+    if (ret == 0 && !r->done && (r->type == QCOW2_NORMAL || r->type == QCOW2_COMPRESSED)) {
         r->ticket = qcow2_io_begin(r->q);
     }
     return ret;
@@ -103,7 +107,7 @@ int coroutine_fn qcow2_co_read(BlockDriverState *bs, int64_t offset, int64_t byt
             break;
         }
         done += r.bytes;
-        if (done == bytes) {
+        if (r.done || done == bytes) {
             ret = read_run(&r);                   /* the last or only run needs no coroutine */
             tasks.ret = tasks.ret ? tasks.ret : ret;
         } else {

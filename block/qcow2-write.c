@@ -5,7 +5,7 @@
  *           INPLACE   clusters are ours alone and mapped: nothing to change
  *           FILL      ours alone, but (sub)clusters become data: bitmap or flags change
  *           FRESH     new clusters; a claim keeps others off the guest range
- *           DEFER     a new cluster too, but only the guest's bytes go there now (qcow2-defer.c)
+ *           DEFER     a new cluster too, but the guest's bytes alone are put aside now (qcow2-defer.c)
  *   MOVE    lock dropped: guest data, with what must be copied before and after it, in one write
  *   LINK    lock held: L2 entries change in memory (S4: only now), old clusters are freed late
  *
@@ -44,6 +44,7 @@ typedef struct Piece {
     unsigned ticket;                 /* INPLACE: the others are guarded by their claims */
     bool may_defer;
     Qcow2Pending *pending;           /* DEFER */
+    bool kept;                       /* DEFER: in memory for now */
 } Piece;
 
 static uint64_t entry_host(uint64_t entry)
@@ -337,7 +338,7 @@ static int coroutine_fn plan_defer(Piece *p, const void *table, uint64_t hint)
     }
     if (ret == 0) {
         p->kind = DEFER;
-        p->pending = qcow2_defer_begin(q, p->offset, old, p->fresh);
+        p->pending = qcow2_defer_begin(q, p->offset, p->bytes, old, p->fresh, &p->kept);
         p->host = p->fresh + qcow2_in_cluster(q, p->offset);
     }
     qcow2_claim_end(q, &p->claim);
@@ -349,7 +350,7 @@ static bool plan_join(Piece *p)
 {
     Qcow2 *q = p->q;
     uint64_t n = MIN(p->bytes, q->cluster_size - qcow2_in_cluster(q, p->offset));
-    p->pending = qcow2_defer_join(q, p->offset, n, &p->host);
+    p->pending = qcow2_defer_join(q, p->offset, n, &p->host, &p->kept);
     if (p->pending) {
         p->kind = DEFER;
         p->bytes = n;
@@ -595,6 +596,10 @@ static int coroutine_fn write_enciphered(Piece *p, IoVec *qiov, size_t qo)
 
 static int coroutine_fn move(Piece *p, const Qcow2Source *src, uint64_t done)
 {
+    if (p->kept) {
+        bdrv_child_event(p->q->bs->file, "write_aio");
+        return 0;                    /* the bytes are taken in finish() */
+    }
     if (p->kind == FRESH || p->kind == DEFER) {
         qcow2_ahead_reach(p->q, p->host + (p->to - p->offset));
     }
@@ -658,7 +663,7 @@ static int coroutine_fn link_piece(Piece *p)
 }
 
 /* After MOVE: LINK, or undo when it failed. */
-static int coroutine_fn finish(Piece *p, int ret)
+static int coroutine_fn finish(Piece *p, int ret, const Qcow2Source *src, uint64_t done)
 {
     Qcow2 *q = p->q;
     if (p->kind == INPLACE) {
@@ -667,7 +672,8 @@ static int coroutine_fn finish(Piece *p, int ret)
     }
     CO_SCOPED_LOCK(&q->lock);
     if (p->kind == DEFER) {
-        int left = qcow2_defer_leave(q, p->pending, p->offset, p->bytes, ret == 0);
+        int left = qcow2_defer_leave(q, p->pending, p->offset, p->bytes, ret == 0, p->kept ? src->qiov : NULL,
+                                     src->qo + done);
         return ret < 0 ? ret : left;
     }
     if (ret == 0) {
@@ -698,7 +704,7 @@ int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_
         if (ret < 0) {
             return ret;
         }
-        ret = finish(&p, move(&p, src, done));
+        ret = finish(&p, move(&p, src, done), src, done);
         if (ret < 0) {
             return ret;
         }

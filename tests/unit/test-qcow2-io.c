@@ -396,9 +396,9 @@ static void test_request_counts(void)
     fake_snapshot_create();
     fake_bytes_written();
     g_assert_cmpint(do_write(8192, buf, 4096), ==, 0);
-    g_assert_cmpuint(fake_requests(), ==, 1);         /* the copies around it wait */
+    g_assert_cmpuint(fake_requests(), ==, 0);         /* kept in memory */
     fake_settle();
-    g_assert_cmpuint(fake_requests(), ==, 3);         /* one read over it, two writes around it */
+    g_assert_cmpuint(fake_requests(), ==, 2);         /* one read of what is around it, one write of all */
     g_assert_cmpuint(fake_bytes_written(), ==, 65536);
     fake_verify();
     fake_world_end();
@@ -447,6 +447,46 @@ static void test_put_off(void)
     fake_world_end();
 }
 
+/* Small writes wait in memory, long ones in the new cluster; a page is in one place, and each way to mix them is right. */
+static void test_put_off_mixed(void)
+{
+    FakeShape s = { .version = 3, .cluster_bits = 16, .size = 8 * MiB };
+    g_autofree uint8_t *buf = g_malloc(8 * MiB), *want = g_malloc(8 * MiB);
+    struct { uint32_t at, bytes, written; } steps[] = {
+        { 6 * KiB, 1 * KiB, 0 },                      /* kept */
+        { 7 * KiB, 512, 0 },                          /* beside it in its page */
+        { 32 * KiB, 20 * KiB, 20 * KiB },             /* to the file, elsewhere in the cluster */
+        { 48 * KiB, 1 * KiB, 1 * KiB },               /* into that: the page is in the file */
+        { 60 * KiB, 4 * KiB, 0 },                     /* kept */
+        { 64 * KiB, 20 * KiB, 20 * KiB },             /* another cluster, to the file */
+        { 84 * KiB, 2 * KiB, 0 },                     /* the page behind it is nowhere yet: kept */
+        { 4 * KiB, 24 * KiB, 44 * KiB + 24 * KiB },   /* over kept pages: settled first, then in place */
+    };
+    fake_world(&s);
+    memset(want, 1, 8 * MiB);
+    g_assert_cmpint(do_write(0, want, 8 * MiB), ==, 0);
+    fake_snapshot_create();
+    fake_bytes_written();
+    for (unsigned i = 0; i < G_N_ELEMENTS(steps); i++) {
+        memset(buf, 10 + i, steps[i].bytes);
+        memset(want + steps[i].at, 10 + i, steps[i].bytes);
+        g_assert_cmpint(do_write(steps[i].at, buf, steps[i].bytes), ==, 0);
+        g_assert_cmpuint(fake_bytes_written(), ==, steps[i].written);
+        expect(want, 0, 256 * KiB);
+    }
+    /* Many clusters at once. */
+    for (unsigned i = 0; i < 64; i++) {
+        memset(buf, 100 + i, 12 * KiB);
+        memset(want + 2 * MiB + i * 64 * KiB, 100 + i, 12 * KiB);
+        g_assert_cmpint(do_write(2 * MiB + i * 64 * KiB, buf, 12 * KiB), ==, 0);
+    }
+    expect(want, 0, 8 * MiB);
+    fake_settle();
+    expect(want, 0, 8 * MiB);
+    fake_verify();
+    fake_world_end();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -457,6 +497,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qcow2/corrupt-entries", test_corrupt_entries);
     g_test_add_func("/qcow2/request-counts", test_request_counts);
     g_test_add_func("/qcow2/put-off", test_put_off);
+    g_test_add_func("/qcow2/put-off-mixed", test_put_off_mixed);
     for (unsigned i = 0; i < G_N_ELEMENTS(shapes); i++) {
         g_autofree char *name = g_strdup_printf("/qcow2/model/%u", i);
         g_test_add_data_func(name, &shapes[i], test_model);
