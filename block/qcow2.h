@@ -117,6 +117,7 @@ typedef struct Qcow2Ahead {
     bool on, used;                   /* atomic; used: the file was extended and not cut since */
     int64_t first_len;               /* of the file before the first extension */
     uint64_t end;                    /* atomic; the file reaches at least this far, 0: not known */
+    uint64_t stream_end;             /* atomic; guest offset where the last write ended */
 } Qcow2Ahead;
 
 /* Per-node state (bs->opaque).  "fixed": written by open, amend and resize only, drained. */

@@ -26,6 +26,8 @@ typedef struct NativeRequest {
     struct iocb iocb;              /* first: completions name it */
     struct NativeRequest *next;
     Coroutine *co;
+    AioOp op;
+    unsigned flags;
     int64_t result;
 } NativeRequest;
 
@@ -64,6 +66,22 @@ static void finish(AioNative *n, NativeRequest *r, int64_t result)
 bool aio_native_busy(const AioContext *ctx)
 {
     return ctx->native && (ctx->native->in_kernel || ctx->native->queued);
+}
+
+bool aio_native_do_lone(AioContext *ctx)
+{
+    AioNative *n = ctx->native;
+    NativeRequest *r = n ? n->queued : NULL;
+
+    if (!r || r->next || n->in_kernel) {
+        return false;
+    }
+    n->queued = NULL;
+    n->queued_tail = &n->queued;
+    n->nb_queued = 0;
+    finish(n, r, aio_sync_rw(r->iocb.aio_fildes, r->op, r->iocb.u.c.offset, r->iocb.u.c.buf,
+                             r->iocb.u.c.nbytes, r->flags));
+    return true;
 }
 
 void aio_native_submit(AioContext *ctx, bool force)
@@ -188,7 +206,7 @@ void aio_native_free(AioContext *ctx)
 int64_t coroutine_fn aio_native_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
                                       int niov, size_t bytes, unsigned flags)
 {
-    NativeRequest r = { .co = coroutine_self() };
+    NativeRequest r = { .co = coroutine_self(), .op = op, .flags = flags };
 
     if (!ctx->native && !native_start(ctx)) {
         return aio_sync_rw(fd, op, offset, iov, niov, flags);

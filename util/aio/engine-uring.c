@@ -29,7 +29,7 @@ struct AioUring {
     struct io_uring ring;
     unsigned unsubmitted, in_kernel;
     bool stalled;                              /* refused with nothing in flight */
-    UringRequest *waiting, **waiting_tail;     /* the ring was full */
+    UringRequest *waiting, **waiting_tail;     /* not in the ring yet */
 };
 
 bool aio_uring_available(Error **errp)
@@ -102,12 +102,41 @@ bool aio_uring_stalled(const AioContext *ctx)
     return ctx->uring && ctx->uring->stalled;
 }
 
+static void fill_ring(AioUring *u)
+{
+    while (u->waiting && queue_request(u, u->waiting)) {
+        u->waiting = u->waiting->next;
+        if (!u->waiting) {
+            u->waiting_tail = &u->waiting;
+        }
+    }
+}
+
+bool aio_uring_do_lone(AioContext *ctx)
+{
+    AioUring *u = ctx->uring;
+    UringRequest *r = u ? u->waiting : NULL;
+
+    if (!r || r->next || u->unsubmitted || u->in_kernel) {
+        return false;
+    }
+    u->waiting = NULL;
+    u->waiting_tail = &u->waiting;
+    r->result = aio_sync_rw(r->fd, r->op, r->offset, r->iov, r->niov, r->flags);
+    aio_co_wake(r->co);
+    return true;
+}
+
 bool aio_uring_wait(AioContext *ctx)
 {
     AioUring *u = ctx->uring;
     int n;
 
-    if (!u || u->stalled || !(u->unsubmitted || u->in_kernel)) {
+    if (!u || u->stalled) {
+        return false;
+    }
+    fill_ring(u);
+    if (!u->unsubmitted && !u->in_kernel) {
         return false;
     }
     n = io_uring_submit_and_wait(&u->ring, 1);
@@ -129,12 +158,7 @@ void aio_uring_submit(AioContext *ctx, bool force)
         return;
     }
     do {
-        while (u->waiting && queue_request(u, u->waiting)) {
-            u->waiting = u->waiting->next;
-            if (!u->waiting) {
-                u->waiting_tail = &u->waiting;
-            }
-        }
+        fill_ring(u);
         while (u->unsubmitted) {
             int n = io_uring_submit(&u->ring);
 
@@ -196,10 +220,8 @@ int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t 
     if (!ctx->uring && !uring_start(ctx)) {
         return aio_sync_rw(fd, op, offset, iov, niov, flags);
     }
-    if (ctx->uring->waiting || !queue_request(ctx->uring, &r)) {
-        *ctx->uring->waiting_tail = &r;
-        ctx->uring->waiting_tail = &r.next;
-    }
+    *ctx->uring->waiting_tail = &r;
+    ctx->uring->waiting_tail = &r.next;
     coroutine_yield();
     return r.result;
 }

@@ -72,6 +72,12 @@ int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t 
 void aio_native_submit(AioContext *ctx, bool force);
 void aio_uring_submit(AioContext *ctx, bool force);
 /*
+ * If one request is all that this engine has, and it is not with the kernel yet: do it here, by a plain call.  That is
+ * one system call instead of two, and ext4 then need not wake a thread of its own to complete a write to new blocks.
+ */
+bool aio_native_do_lone(AioContext *ctx);
+bool aio_uring_do_lone(AioContext *ctx);
+/*
  * Submit and sleep until at least one request is done, in one system call; then complete what is done.  False:
  * nothing to wait for.
  */

@@ -532,13 +532,24 @@ static bool submit(AioContext *ctx, bool last)
 }
 
 /*
- * May a batch program sleep in its ring instead of in epoll?  Whatever else there is to wait for then waits for a
- * disk request to end, which it will.
+ * Does a batch program wait for its disk requests alone, as far as is known here?  Whatever else there is to wait for
+ * then waits for one of them to end, which it will.
  */
-static bool sleeps_in_ring(AioContext *ctx)
+static bool only_disk(AioContext *ctx)
 {
-    return aio_is_batch(ctx) && ctx->uring && !ctx->nb_timers && !ctx->pool_jobs && !ctx->gathered &&
-           !aio_native_busy(ctx) && !anything_pending(ctx);
+    return aio_is_batch(ctx) && !ctx->nb_timers && !ctx->pool_jobs && !ctx->gathered && !anything_pending(ctx);
+}
+
+/* Do something for the disk and sleep until it is done; false: not possible here. */
+static bool work_on_disk(AioContext *ctx)
+{
+    if (!only_disk(ctx)) {
+        return false;
+    }
+    if (aio_native_busy(ctx)) {
+        return !aio_uring_busy(ctx) && aio_native_do_lone(ctx);
+    }
+    return aio_uring_do_lone(ctx) || aio_uring_wait(ctx);
 }
 
 static bool turn(AioContext *ctx, bool blocking)
@@ -549,7 +560,7 @@ static bool turn(AioContext *ctx, bool blocking)
     int n;
 
     progress |= aio_timers_run(ctx);
-    if (blocking && !progress && sleeps_in_ring(ctx) && aio_uring_wait(ctx)) {
+    if (blocking && !progress && work_on_disk(ctx)) {
         run_pending(ctx);
         return true;
     }
@@ -574,8 +585,8 @@ static bool turn(AioContext *ctx, bool blocking)
     progress |= run_pending(ctx);
     progress |= aio_timers_run(ctx);
     /* In a batch program the rest stays gathered: the next turn may do it with fewer calls. */
-    aio_native_submit(ctx, false);
     if (!aio_is_batch(ctx)) {
+        aio_native_submit(ctx, false);
         aio_uring_submit(ctx, false);
     }
     return progress;
