@@ -193,12 +193,14 @@ class Saver:
         self.line = (f"- run {self.number}: {datetime.datetime.now():%Y-%m-%d %H:%M}, {machine()}; {limits}; scratch files on "
                      f"{args.fs}{'; quick' if args.quick else ''}\n")
 
-    def save(self, bench):
+    def save(self, bench, alone=False):
+        """alone: drop rows of other runs."""
         with open(self.path) as f:
             prose, _, old = f.read().partition(MARK)
         old = old.splitlines(True)
         runs = [l for l in old if l.startswith("- run ") and l != self.line] + [self.line]
-        rows = {l.split("|")[1].strip(): l for l in old if l.startswith("| ") and not l.startswith(("| ---", "| work"))}
+        rows = {l.split("|")[1].strip(): l for l in old
+                if l.startswith("| ") and not l.startswith(("| ---", "| work")) and not alone}
         rows.update(table_rows(bench, str(self.number)))
         used = {l.split("|")[8].strip() for l in rows.values()}
         with open(self.path + ".new", "w") as f:
@@ -257,7 +259,10 @@ def main():
         bench.speed, limits = machine_limits(base, f"{b}/tests/bench/limits")
         print(limits)
         chosen = {n: f for n, f in families.items() if not args.sections or n in args.sections}
-        failed = run_sections(bench, chosen, Saver(args.save, limits, args) if args.save else None)
+        saver = Saver(args.save, limits, args) if args.save else None
+        failed = run_sections(bench, chosen, saver)
+        if saver and not failed and not args.sections and not args.quick:
+            saver.save(bench, alone=True)
         if not args.save:
             report(bench, limits, sys.stdout)
     finally:
