@@ -28,7 +28,9 @@ typedef struct AhciPort {
     int slot;                     /* that is running, -1: none */
     uint16_t prdt_count;
     uint8_t flags;                /* of the command header */
-    bool ncq, done_pending;
+    bool ncq, done_pending, signature_sent;
+    bool packet_pio;              /* a packet command whose data is not asked for by DMA */
+    uint8_t kept[11];             /* the drive's registers, which a queued command leaves alone */
     uint32_t moved_bytes;
     uint16_t pio_len;             /* of a command that moves data "by PIO": size in its setup FIS */
     AioBh *bh;
@@ -65,12 +67,13 @@ static void raise_port(AhciPort *p, uint32_t bits)
 
 /* --- FISes to the host ------------------------------------------------------------------------------------ */
 
-static void send_d2h(AhciPort *p)
+/* irq: the host is interrupted; else it only sees that the drive is no longer busy. */
+static void write_d2h(AhciPort *p, uint8_t status, bool irq)
 {
     IdeDrive *d = p->ide.drives[0];
-    uint8_t f[20] = { 0x34, 0x40 };
+    uint8_t f[20] = { 0x34, irq ? 0x40 : 0 };
 
-    f[2] = d->status;
+    f[2] = status;
     f[3] = d->error;
     f[4] = d->sector;
     f[5] = d->lcyl;
@@ -81,33 +84,53 @@ static void send_d2h(AhciPort *p)
     f[10] = d->hob_hcyl;
     f[12] = d->nsector;
     f[13] = d->hob_nsector;
-    p->tfd = d->error << 8 | d->status;
+    p->tfd = d->error << 8 | status;
     if (p->cmd & CMD_FIS_RX) {
         dma_write(p->fis + 0x40, f, sizeof(f));
     }
-    raise_port(p, IRQ_D2H | (d->status & IDE_ERR ? IRQ_FATAL : 0));
+    if (irq) {
+        raise_port(p, IRQ_D2H | (status & IDE_ERR ? IRQ_FATAL : 0));
+    }
 }
 
-static void send_pio_setup(AhciPort *p, uint16_t len)
+static void send_d2h(AhciPort *p) { write_d2h(p, p->ide.drives[0]->status, true); }
+
+/* The first FIS after a reset: what kind of drive this is. */
+static void send_signature(AhciPort *p)
 {
     IdeDrive *d = p->ide.drives[0];
-    uint8_t f[20] = { 0x5f, 0x60 };
 
-    f[2] = d->status;
-    f[3] = d->error;
+    if (p->signature_sent || !d || !d->dev.realized || !(p->cmd & CMD_FIS_ON)) {
+        return;
+    }
+    p->signature_sent = true;
+    p->sig = d->is_cd ? 0xeb140101 : 0x00000101;
+    write_d2h(p, d->is_cd ? 0x70 : 0x30, true);
+}
+
+/* phase: what a packet command's sector count tells at this point, 0 for others. */
+static void send_pio_setup(AhciPort *p, uint16_t len, bool irq, uint8_t phase)
+{
+    IdeDrive *d = p->ide.drives[0];
+    uint8_t f[20] = { 0x5f, irq ? 0x40 : 0 }, status = IDE_READY | IDE_SEEK | IDE_DRQ;
+
+    f[2] = status;
+    f[3] = phase == 1 ? 0 : d->error;
     f[4] = d->sector;
     f[5] = d->lcyl;
     f[6] = d->hcyl;
     f[7] = d->select;
-    f[12] = d->nsector;
-    f[15] = d->status;
+    f[12] = phase ? phase : d->nsector;
+    f[15] = status;
     f[16] = len;
     f[17] = len >> 8;
     p->tfd = d->error << 8 | d->status;
     if (p->cmd & CMD_FIS_RX) {
         dma_write(p->fis + 0x20, f, sizeof(f));
     }
-    raise_port(p, IRQ_PIO);
+    if (irq) {
+        raise_port(p, IRQ_PIO);
+    }
 }
 
 /* Set device bits: a queued command ended. */
@@ -115,7 +138,7 @@ static void send_sdb(AhciPort *p, int slot)
 {
     IdeDrive *d = p->ide.drives[0];
     uint8_t f[8] = { 0xa1, 0x40 };
-    uint32_t done = 1u << slot;
+    uint32_t done = d->status & IDE_ERR ? 0 : 1u << slot;       /* what failed stays, for the driver to find */
 
     f[2] = d->status & 0x77;
     f[3] = d->error;
@@ -172,6 +195,20 @@ static void finish_bh(void *opaque)
     run_next(p);
 }
 
+/* Swap what is kept with the drive's task file. */
+static void exchange_registers(AhciPort *p, IdeDrive *d)
+{
+    uint8_t *const registers[] = { &d->sector, &d->lcyl, &d->hcyl, &d->select, &d->nsector, &d->feature, &d->hob_sector, &d->hob_lcyl,
+                                   &d->hob_hcyl, &d->hob_nsector, &d->hob_feature };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
+        uint8_t v = *registers[i];
+
+        *registers[i] = p->kept[i];
+        p->kept[i] = v;
+    }
+}
+
 /* The drive ended a command: tell the host, look for the next one a little later. */
 static void command_done(void *opaque)
 {
@@ -187,9 +224,15 @@ static void command_done(void *opaque)
     }
     if (p->ncq) {
         send_sdb(p, slot);
+        exchange_registers(p, d);
+        if (d->status & IDE_ERR) {
+            p->issue |= 1u << slot;
+        }
     } else {
-        if (p->pio_len && !(d->status & IDE_ERR)) {
-            send_pio_setup(p, p->pio_len);
+        if (p->packet_pio && p->moved_bytes && !(d->status & IDE_ERR)) {
+            send_pio_setup(p, p->moved_bytes, true, 2);
+        } else if (p->pio_len && !(d->status & IDE_ERR)) {
+            send_pio_setup(p, p->pio_len, true, 0);
         }
         send_d2h(p);
         if (!(d->status & IDE_ERR)) {      /* a failed one stays, for the driver to find */
@@ -275,9 +318,14 @@ static void start_slot(AhciPort *p, int slot)
         run_next(p);
         return;
     }
-    load_registers(d, f);
     command = f[2];
     p->ncq = command == 0x60 || command == 0x61;
+    if (p->ncq) {
+        write_d2h(p, d->status, false);
+        exchange_registers(p, d);
+    }
+    load_registers(d, f);
+    p->packet_pio = false;
     if (p->ncq) {
         p->issue &= ~(1u << slot);
         command = queued_to_plain(d, f);
@@ -289,6 +337,8 @@ static void start_slot(AhciPort *p, int slot)
             host_error(p);
             return;
         }
+        send_pio_setup(p, 12, false, 1);
+        p->packet_pio = !(d->feature & 1);
         d->feature |= 1;
     }
     p->tfd = IDE_BUSY | IDE_READY;
@@ -324,10 +374,10 @@ static void port_reset(AhciPort *p)
         blk_drain(d->conf.blk);
         ide_reset_drive(d);
         p->sstatus = 0x113;
-        p->sig = d->is_cd ? 0xeb140101 : 0x00000101;
-        p->tfd = 0x01 << 8 | (d->is_cd ? 0 : IDE_READY | IDE_SEEK);
         d->error = 1;
     }
+    p->signature_sent = false;
+    send_signature(p);
 }
 
 static void write_command(AhciPort *p, uint32_t v)
@@ -340,11 +390,9 @@ static void write_command(AhciPort *p, uint32_t v)
         p->cmd |= CMD_LIST_ON;
     } else {
         p->cmd &= ~CMD_LIST_ON;
-        p->issue = 0;
+        p->issue = p->sact = 0;
     }
-    if ((p->cmd & CMD_FIS_ON) && !(kept & CMD_FIS_ON) && p->ide.drives[0]) {
-        send_d2h(p);                       /* the first FIS: the drive's signature */
-    }
+    send_signature(p);
     run_next(p);
 }
 

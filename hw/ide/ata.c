@@ -146,6 +146,10 @@ static void dma_start(IdeDrive *d)
         iov_reset(&d->iov);
         d->status = IDE_READY | IDE_SEEK;
         d->busy = false;
+        if (d->ch->host->no_port) {        /* its host is told of the end all the same, and that nothing was moved */
+            d->ch->host->map(d->ch->opaque, &d->iov, 0, !writes(d));
+            good(d);
+        }
         d->ch->host->dma_done(d->ch->opaque, false);
         return;
     }
@@ -438,6 +442,9 @@ static void native_max(IdeDrive *d, bool ext)
     d->lba48 = ext;
     if (total) {
         ide_set_lba(d, total - 1);
+    }
+    if (!ext && !d->nsector) {             /* the peer's count becomes 256, which shows where both bytes are told */
+        d->hob_nsector = 1;
     }
     good(d);
 }

@@ -59,6 +59,15 @@ static void put_wwn(IdeDrive *d, uint8_t *buf)
     }
 }
 
+/* On a controller with queues: their depth, and that the drive can use them. */
+static void put_queue(const IdeDrive *d, uint8_t *buf)
+{
+    if (d->ch->host->no_port) {
+        put(buf, 75, 31);
+        put(buf, 76, 1 << 8);
+    }
+}
+
 static void put_features(IdeDrive *d, uint8_t *buf)
 {
     bool cache = blk_enable_write_cache(d->conf.blk);
@@ -95,6 +104,7 @@ void ide_identify(IdeDrive *d, uint8_t *buf)
     put(buf, 55, d->conf.heads);
     put(buf, 56, d->conf.secs);
     put_sizes(d, buf);
+    put_queue(d, buf);
     put(buf, 59, d->mult ? 0x100 | d->mult : 0);
     put(buf, 62, mode_word(7, d->sdma));
     put(buf, 63, mode_word(7, d->mwdma));
@@ -129,6 +139,7 @@ void ide_identify_packet(IdeDrive *d, uint8_t *buf)
     put(buf, 68, 0xb4);
     put(buf, 71, 30);
     put(buf, 72, 30);
+    put_queue(d, buf);
     put(buf, 80, 0x1e);
     if (d->wwn) {
         put(buf, 84, 1 << 8);
