@@ -66,6 +66,13 @@ bool mem_map_ram(RamBlock *block, uint64_t offset, uint64_t base, uint64_t size,
     return true;
 }
 
+void ram_foreach_piece(MemVisitFn *fn, void *opaque)
+{
+    for (int i = 0; i < n_pieces; i++) {
+        fn(pieces[i].block->name, pieces[i].base, pieces[i].size, 0, pieces[i].block, pieces[i].offset, opaque);
+    }
+}
+
 static const RamPiece *find_piece(uint64_t addr)
 {
     int n = __atomic_load_n(&n_pieces, __ATOMIC_ACQUIRE);

@@ -67,6 +67,15 @@ void io_region_map(IoRegion *r, uint64_t base, int priority)
     g_ptr_array_insert(map, at, r);
 }
 
+void io_region_foreach(IoSpace space, MemVisitFn *fn, void *opaque)
+{
+    for (guint i = 0; maps[space] && i < maps[space]->len; i++) {
+        const IoRegion *r = g_ptr_array_index(maps[space], i);
+
+        fn(r->name, r->base, r->size, r->priority, NULL, 0, opaque);
+    }
+}
+
 bool io_region_mapped(const IoRegion *r, uint64_t *base)
 {
     *base = r->base;

@@ -39,7 +39,6 @@ static void no_balloon(Monitor *mon) { monitor_printf(mon, "Error: No balloon de
 void hmp_balloon(Monitor *mon, const QDict *args) { no_balloon(mon); }
 void hmp_info_balloon(Monitor *mon, const QDict *args) { no_balloon(mon); }
 void hmp_info_capture(Monitor *mon, const QDict *args) {}
-void hmp_info_mice(Monitor *mon, const QDict *args) { monitor_printf(mon, "No mouse devices connected\n"); }
 void hmp_info_network(Monitor *mon, const QDict *args) {}
 void hmp_info_numa(Monitor *mon, const QDict *args) { monitor_printf(mon, "0 nodes\n"); }
 void hmp_info_replay(Monitor *mon, const QDict *args) { monitor_printf(mon, "Record/replay is not active\n"); }

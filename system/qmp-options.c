@@ -15,6 +15,11 @@ static const OptionGroup groups[] = {
     { "machine",
       "suppress-vmdesc:B firmware:S usb:B mem-merge:B dump-guest-core:B dumpdtb:S dtb:S append:S initrd:S "
       "kernel:S accel:S type:S" },
+    { "sandbox", "resourcecontrol:S spawn:S elevateprivileges:S obsolete:S enable:B" },
+    { "smbios", "" },
+    { "fw_cfg", "gen_id:S string:S file:S name:S" },
+    { "icount", "rrsnapshot:S rrfile:S rr:S sleep:B align:B shift:S" },
+    { "numa", "" },
     { "action", "watchdog:S panic:S reboot:S shutdown:S" },
     { "name", "debug-threads:B process:S guest:S" },
     { "msg", "guest-name:B timestamp:B" },

@@ -79,7 +79,7 @@ GuidInfo *qmp_query_vm_generation_id(Error **errp)
 void qmp_inject_nmi(Error **errp)
 {
     if (!machine_class(machine_current())->default_cpu_type) {
-        error_setg(errp, "machine does not provide NMIs");
+        error_setg(errp, "this feature or command is not currently supported");
     }
 }
 

@@ -83,7 +83,10 @@ void qmp_pmemsave(const PmemsaveArgs *arg, Error **errp) { save_memory(arg->val,
 /* The processors stand at reset, where linear addresses are physical ones. */
 void qmp_memsave(const MemsaveArgs *arg, Error **errp)
 {
-    if (arg->has_cpu_index && (arg->cpu_index < 0 || arg->cpu_index >= machine_current()->smp.cpus)) {
+    int64_t cpus = machine_class(machine_current())->default_cpu_type ? machine_current()->smp.cpus : 0;
+    int64_t index = arg->has_cpu_index ? arg->cpu_index : 0;
+
+    if (index < 0 || index >= cpus) {
         error_setg(errp, "Parameter 'cpu-index' expects a CPU number");
         return;
     }

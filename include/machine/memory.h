@@ -87,6 +87,13 @@ void io_region_free(IoRegion *r);                     /* unmaps first; NULL is f
 /* Regions with higher priority hide others where they overlap, later ones those mapped before. */
 void io_region_map(IoRegion *r, uint64_t base, int priority);
 void io_region_unmap(IoRegion *r);
+/*
+ * Each piece of RAM (with its block), and then each mapped region of a space (block NULL), the one that wins before those it
+ * hides.
+ */
+typedef void MemVisitFn(const char *name, uint64_t base, uint64_t size, int priority, const RamBlock *block, uint64_t offset, void *opaque);
+void ram_foreach_piece(MemVisitFn *fn, void *opaque);
+void io_region_foreach(IoSpace space, MemVisitFn *fn, void *opaque);
 bool io_region_mapped(const IoRegion *r, uint64_t *base);
 
 /* Accesses of the processor (or qtest); 1, 2, 4 or 8 bytes.  Nothing there: reads give all ones (ports) or zeroes. */

@@ -1,0 +1,54 @@
+/*
+ * QMP: chips of the board: interrupts raised, mice, ACPI's memory of plugged things, read-only memory.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "hw/machine.h"
+#include "hw/pc-chips.h"
+#include "qapi/commands-acpi.h"
+#include "qapi/commands-machine.h"
+#include "qapi/commands-misc-target.h"
+#include "qapi/commands-ui.h"
+
+static bool is_pc(void) { return machine_class(machine_current())->default_cpu_type != NULL; }
+
+static HumanReadableText *take(char *s)
+{
+    HumanReadableText *t = HumanReadableText_new();
+
+    t->human_readable_text = s;
+    return t;
+}
+
+HumanReadableText *qmp_x_query_irq(Error **errp) { return take(irq_statistics()); }
+HumanReadableText *qmp_x_query_numa(Error **errp) { return take(g_strdup("0 nodes\n")); }
+HumanReadableText *qmp_x_query_roms(Error **errp) { return take(g_strdup("")); }
+
+/* The mouse behind the keyboard controller is the only one. */
+MouseInfoList *qmp_query_mice(Error **errp)
+{
+    MouseInfoList *list = MouseInfoList_new();
+
+    if (is_pc() && machine_current()->i8042) {
+        MouseInfo *m = MouseInfo_new();
+
+        m->name = g_strdup("QEMU PS/2 Mouse");
+        m->index = 2;
+        m->current = true;
+        MouseInfoList_append(list, m);
+    }
+    return list;
+}
+
+/* No ticks are ever made up for: there are none to forget. */
+void qmp_rtc_reset_reinjection(Error **errp) {}
+
+/* Memory and processors cannot be plugged, so the guest has nothing to report about. */
+ACPIOSTInfoList *qmp_query_acpi_ospm_status(Error **errp)
+{
+    if (!is_pc()) {
+        error_setg(errp, "command is not supported, missing ACPI device");
+        return NULL;
+    }
+    return ACPIOSTInfoList_new();
+}
