@@ -24,16 +24,16 @@ requires() {
 requires_stock() { requires "${STOCK_QEMU_IMG:-}" "${STOCK_QEMU_IO:-}"; }
 finish() { [ "$failures" -eq 0 ] && exit 0; echo "$failures differences"; exit 1; }
 
-# steady COMMAND...: run it, and again (20 times at most) while the stock program fails for want of a usable clock:
-# its LUKS code times a key derivation and gives up when the kernel charged no processor time for it.
+# The stock program's LUKS code times a key derivation and gives up when the kernel charged no processor time for it.
+no_clock() { [ "$1" -ne 0 ] && grep -q "CPU usage$" "$2"; }
+# steady COMMAND...: run it, and again (20 times at most) while it fails for want of a clock.
 steady() {
-    local tries=20 code said
+    local tries code said
     said=$(mktemp "$TEST_DIR/.said.XXXXXX")
-    while :; do
+    for tries in $(seq 20); do
         "$@" 2>"$said"
         code=$?
-        tries=$((tries - 1))
-        [ "$code" -ne 0 ] && [ "$tries" -gt 0 ] && grep -q "CPU usage$" "$said" || break
+        no_clock "$code" "$said" || break
     done
     cat "$said" >&2
     rm -f "$said"
@@ -69,14 +69,16 @@ filter_hint() { filter_info | grep -v "^Did you mean " || true; }
 # Only the exit code counts (text that differs on purpose).
 filter_all() { cat >/dev/null; }
 
-# redirected NAME PROGRAM ARGS...: with nothing to read, its output in NAME.out, written anew.
-redirected() { local name=$1; shift; "$@" >"$TEST_DIR/$name.out" </dev/null; }
 # in_dir DIR NAME PROGRAM ARGS...: run, leaving NAME.out .err .rc in $TEST_DIR.
 in_dir() {
-    local dir=$1 name=$2
+    local dir=$1 name=$2 tries code
     shift 2
-    (cd "$TEST_DIR/$dir" && steady redirected "$name" "$@" 2>"$TEST_DIR/$name.err")
-    echo $? >"$TEST_DIR/$name.rc"
+    for tries in $(seq 20); do
+        (cd "$TEST_DIR/$dir" && "$@" >"$TEST_DIR/$name.out" 2>"$TEST_DIR/$name.err" </dev/null)
+        code=$?
+        no_clock "$code" "$TEST_DIR/$name.err" || break
+    done
+    echo "$code" >"$TEST_DIR/$name.rc"
     "$FILTER" <"$TEST_DIR/$name.out" >"$TEST_DIR/$name.out.f"
     "$FILTER" <"$TEST_DIR/$name.err" >"$TEST_DIR/$name.err.f"
 }
