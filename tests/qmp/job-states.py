@@ -19,10 +19,10 @@ def verbs(d, names=VERBS, job="j"):
 
 def running(d):
     d.start("blockdev-backup", device="top", target="t", sync="full", speed=1)
-    d.until("running")
+    d.until_now("running")
     verbs(d)
     d.cmd("job-pause", id="j")
-    d.until("paused")
+    d.until_now("paused")
     verbs(d, ("complete", "finalize", "dismiss"))
     d.cmd("block-job-cancel", device="j")
     d.cmd("block-job-cancel", device="j", force=True)
@@ -109,7 +109,7 @@ def refused_starts(command, **base):
 def busy(d):
     """What others may do to nodes that a job works on."""
     d.start("blockdev-mirror", device="top", target="t", sync="full", speed=1)
-    d.until("running")
+    d.until_now("running")
     d.start("blockdev-mirror", device="t", target="top", sync="full", job_id="k")
     d.start("block-commit", device="top", job_id="k")
     d.start("blockdev-backup", device="t", target="top", sync="full", job_id="k")

@@ -97,6 +97,12 @@ class Driver:
         """Wait for the state (which may be past)."""
         self.vm.wait_event("JOB_STATUS_CHANGE", lambda data: data["status"] == status and data["id"] == job_id)
 
+    def until_now(self, status, job_id="j"):
+        """Wait for the state to be there and to last: a job that begins pauses for a moment while the graph changes."""
+        self.until(status, job_id)
+        while not any(job["status"] == status and job["id"] == job_id for job in self.vm.cmd("query-jobs")):
+            time.sleep(0.01)
+
     def until_stopped(self, job_id="j"):
         """By an error; then what is shown."""
         self.vm.wait_event("BLOCK_JOB_ERROR")
