@@ -642,6 +642,7 @@ static const BlockDriver bdrv_qcow2 = {
     .snapshot_wait = qcow2_snapshot_wait,
     .snapshot_goto = qcow2_snapshot_goto,
     .snapshot_delete = qcow2_snapshot_delete,
+    .snapshot_delete_many = qcow2_snapshot_delete_many,
     .co_snapshot_usage = qcow2_co_snapshot_usage,
     .co_snapshot_diff = qcow2_co_snapshot_diff,
     .snapshot_list = qcow2_snapshot_list,

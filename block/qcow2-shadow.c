@@ -393,12 +393,13 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
     }
     for (uint32_t k = 0; k < n; k++) {
         uint64_t count = qcow2_rb_get(q, b->data, i + k);
-        if (delta < 0 ? count == 0 : count == q->refcount_max) {
+        uint64_t by = delta < 0 ? -(int64_t)delta : delta;
+        if (delta < 0 ? count < by : by > q->refcount_max || count > q->refcount_max - by) {
             return -EINVAL;
         }
         qcow2_rb_set(q, b->data, i + k, count + delta);
-        s->growth += (delta > 0 && count == 0) - (delta < 0 && count == 1);
-        if (note && count == 1) {
+        s->growth += (delta > 0 && count == 0) - (delta < 0 && count + delta == 0);
+        if (note && count + delta == 0) {
             note_freed(s, cluster + k);
         }
     }
@@ -428,11 +429,7 @@ int coroutine_fn qcow2_shadow_add(Qcow2Shadow *s, uint64_t offset, uint64_t byte
 {
     uint64_t first = offset >> s->q->cluster_bits;
     uint64_t n = bytes ? ((offset + bytes - 1) >> s->q->cluster_bits) - first + 1 : 0;
-    int ret = 0;
-    for (; delta && ret == 0; delta += delta < 0 ? 1 : -1) {
-        ret = qcow2_shadow_add_clusters(s, first, n, delta < 0 ? -1 : 1);
-    }
-    return ret;
+    return delta ? qcow2_shadow_add_clusters(s, first, n, delta) : 0;
 }
 
 int64_t qcow2_shadow_growth(const Qcow2Shadow *s)

@@ -9,7 +9,7 @@
 #include "qcow2-commit.h"
 #include "qcow2-io.h"
 
-/* As qcow2_shadow_add with whole clusters; delta +1 or -1. */
+/* As qcow2_shadow_add with whole clusters; delta not 0. */
 int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta);
 /* Counts of the block with this index, changes included; NULL: all are zero.  Borrowed until the next shadow call. */
 int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t block_index, const void **block);
@@ -27,8 +27,8 @@ int64_t qcow2_shadow_growth(const Qcow2Shadow *s);
 
 /* --- qcow2-snapshot-walk.c: the L2 tables of an L1 --------------------------------- */
 typedef enum Qcow2WalkFlags {
-    QCOW2_WALK_RAISE = 1,            /* one more reference to each cluster that the table names */
-    QCOW2_WALK_LOWER = 2,            /* one less */
+    QCOW2_WALK_RAISE = 1,            /* `times` more references to each cluster that the table names */
+    QCOW2_WALK_LOWER = 2,            /* so many less */
     QCOW2_WALK_CLEAR = 4,            /* drop COPIED */
     QCOW2_WALK_SET = 8,              /* COPIED where the (new) count is one, if the table's own count is one */
 } Qcow2WalkFlags;
@@ -37,7 +37,8 @@ typedef enum Qcow2WalkFlags {
  * place has one reference then, and the old one lost one.
  */
 typedef struct Qcow2WalkItem { uint32_t index; uint64_t place; } Qcow2WalkItem;
-int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags);
+int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags,
+                                   int times);
 /* Read n tables from the file, sorted by place, to buf, neighbours together. */
 int coroutine_fn qcow2_read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf);
 /* The L1 of a snapshot in host order, g_free it; -errno when it is out of bounds (errp set) or cannot be read. */

@@ -26,6 +26,7 @@ typedef struct Walk {
     Qcow2Shadow *s;
     Qcow2 *q;
     unsigned flags;
+    int delta;                       /* of each count: with RAISE and LOWER */
     bool simple;                     /* entries of 8 bytes: runs can be recognised */
     uint64_t run_first, run_n;       /* clusters whose counts are to change next */
     uint64_t have;                   /* index of counts, borrowed while flags are being set */
@@ -70,7 +71,7 @@ static int coroutine_fn flush_run(Walk *w)
 {
     uint64_t n = w->run_n;
     w->run_n = 0;
-    return n ? qcow2_shadow_add_clusters(w->s, w->run_first, n, w->flags & QCOW2_WALK_RAISE ? 1 : -1) : 0;
+    return n ? qcow2_shadow_add_clusters(w->s, w->run_first, n, w->delta) : 0;
 }
 
 static int coroutine_fn count_range(Walk *w, uint64_t first, uint64_t n)
@@ -181,8 +182,7 @@ static int coroutine_fn visit(Walk *w, Qcow2WalkItem *item, uint8_t *table, bool
     if (w->flags & (QCOW2_WALK_RAISE | QCOW2_WALK_LOWER)) {
         ret = count_table(w, table, item->place);
         if (ret == 0) {
-            ret = qcow2_shadow_add_clusters(w->s, item->place >> w->q->cluster_bits, 1,
-                                            w->flags & QCOW2_WALK_RAISE ? 1 : -1);
+            ret = qcow2_shadow_add_clusters(w->s, item->place >> w->q->cluster_bits, 1, w->delta);
         }
     }
     if (ret == 0 && (w->flags & QCOW2_WALK_CLEAR)) {
@@ -290,9 +290,10 @@ static int coroutine_fn walk_all(Walk *w, Qcow2WalkItem *items, uint64_t n)
     return ret;
 }
 
-int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags)
+int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags, int times)
 {
     Walk w = { .s = s, .q = q, .flags = flags, .simple = q->l2_entry_size == 8 };
+    w.delta = flags & QCOW2_WALK_RAISE ? times : -times;
     if (!n) {
         return 0;
     }

@@ -1,12 +1,12 @@
 /*
- * qcow2: internal snapshots: create, apply, delete, open at one.
+ * qcow2: internal snapshots: create, apply, open at one.
  *
  * Each verb that changes the image collects its changes in a shadow and becomes true with one
  * sector write (qcow2-shadow.c).  After it:
  *   create  snapshot and active L1 name the same tables, none of which has COPIED entries; tables
  *           of the machine state move to the snapshot
  *   apply   only L1 entries that differ change; the snapshot's tables are shared again
- *   delete  what only the active state names has COPIED again
+ *   delete  what only the active state names has COPIED again (qcow2-snapshot-delete.c)
  *
  * Verbs run drained in the main thread; q->lock is held from begin to end.
  *
@@ -15,27 +15,18 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include "qcow2-shadow.h"
+#include "qcow2-snapshot.h"
 
 typedef struct SnapJob {
     BlockDriverState *bs;
-    QEMUSnapshotInfo *info;
     const char *id, *name;
-    int64_t *freed;
     Error **errp;
     int ret;
 } SnapJob;
 
-/* A state's L1 in memory and where it will be on disk. */
-typedef struct L1Copy {
-    uint64_t *l1;                    /* host order */
-    uint32_t size;
-    uint64_t offset;
-} L1Copy;
-
 /* --- lookup and ids -------------------------------------------------------------------------- */
 
-static int find_snapshot(const Qcow2 *q, const char *id, const char *name)
+int qcow2_snapshot_find(const Qcow2 *q, const char *id, const char *name)
 {
     for (unsigned i = 0; (id || name) && i < q->nb_snapshots; i++) {
         const Qcow2Snapshot *sn = &q->snapshots[i];
@@ -49,13 +40,13 @@ static int find_snapshot(const Qcow2 *q, const char *id, const char *name)
 /* The old order of interfaces with one word: an id, else a name. */
 static int find_either(const Qcow2 *q, const char *word)
 {
-    int i = find_snapshot(q, word, NULL);
-    return i >= 0 ? i : find_snapshot(q, NULL, word);
+    int i = qcow2_snapshot_find(q, word, NULL);
+    return i >= 0 ? i : qcow2_snapshot_find(q, NULL, word);
 }
 
 static bool name_taken(const Qcow2 *q, const char *name)
 {
-    return find_snapshot(q, NULL, name) >= 0;
+    return qcow2_snapshot_find(q, NULL, name) >= 0;
 }
 
 /* One above the largest id; passes over numbers that are names, so that a number never means two snapshots. */
@@ -69,12 +60,12 @@ static void generate_id(const Qcow2 *q, char *id, size_t size)
     do {
         max++;
         g_snprintf(id, size, "%" PRIu64, max);
-    } while (name_taken(q, id) || find_snapshot(q, id, NULL) >= 0);
+    } while (name_taken(q, id) || qcow2_snapshot_find(q, id, NULL) >= 0);
 }
 
 /* --- L1 tables ------------------------------------------------------------------------------- */
 
-static int coroutine_fn read_l1(Qcow2 *q, const Qcow2Snapshot *sn, uint32_t room, L1Copy *out, Error **errp)
+int coroutine_fn qcow2_snapshot_read_l1(Qcow2 *q, const Qcow2Snapshot *sn, uint32_t room, L1Copy *out, Error **errp)
 {
     int ret = qcow2_validate_table(q, sn->l1_table_offset, sn->l1_size, sizeof(uint64_t), QCOW2_MAX_L1_BYTES,
                                    "Snapshot L1 table", errp);
@@ -105,7 +96,7 @@ static int coroutine_fn read_l1(Qcow2 *q, const Qcow2Snapshot *sn, uint32_t room
 int coroutine_fn qcow2_snapshot_l1(Qcow2 *q, unsigned index, uint64_t **l1, uint32_t *size, Error **errp)
 {
     L1Copy c = { 0 };
-    int ret = read_l1(q, &q->snapshots[index], 0, &c, errp);
+    int ret = qcow2_snapshot_read_l1(q, &q->snapshots[index], 0, &c, errp);
     *l1 = c.l1;
     *size = c.size;
     return ret;
@@ -131,13 +122,13 @@ static int coroutine_fn put_l1(Qcow2Shadow *s, L1Copy *c)
 }
 
 /* The active L1 goes to a new place with new content. */
-static int coroutine_fn replace_active(Qcow2Shadow *s, Qcow2 *q, L1Copy *fresh)
+int coroutine_fn qcow2_snapshot_replace_active(Qcow2Shadow *s, Qcow2 *q, L1Copy *fresh)
 {
     int ret = put_l1(s, fresh);
     return ret < 0 ? ret : qcow2_shadow_add(s, q->l1_offset, (uint64_t)q->l1_size * sizeof(uint64_t), -1);
 }
 
-static uint64_t table_of(const uint64_t *l1, uint32_t size, uint32_t i)
+uint64_t qcow2_snapshot_table_of(const uint64_t *l1, uint32_t size, uint32_t i)
 {
     return i < size ? l1[i] & QCOW2_L1_OFFSET_MASK : 0;
 }
@@ -150,7 +141,7 @@ static uint64_t table_of(const uint64_t *l1, uint32_t size, uint32_t i)
  */
 static int coroutine_fn share_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, uint64_t *l1, bool *moved)
 {
-    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_RAISE | QCOW2_WALK_CLEAR);
+    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_RAISE | QCOW2_WALK_CLEAR, 1);
     for (uint64_t i = 0; i < n && ret == 0; i++) {
         uint64_t old = l1[items[i].index] & QCOW2_L1_OFFSET_MASK;
         if (items[i].place != old) {
@@ -167,8 +158,6 @@ static int coroutine_fn share_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *it
 
 /* --- the snapshot table ------------------------------------------------------------------------- */
 
-typedef struct NewTable { uint64_t offset, bytes; } NewTable;
-
 static bool all_complete(const Qcow2 *q)
 {
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
@@ -180,7 +169,7 @@ static bool all_complete(const Qcow2 *q)
 }
 
 /* Write a whole new table; the old one's clusters go. */
-static int coroutine_fn put_table(Qcow2Shadow *s, Qcow2 *q, const Qcow2Snapshot *sn, unsigned n, NewTable *out)
+int coroutine_fn qcow2_snapshot_put_table(Qcow2Shadow *s, Qcow2 *q, const Qcow2Snapshot *sn, unsigned n, NewTable *out)
 {
     g_autofree uint8_t *buf = qcow2_snapshots_encode(sn, n, &out->bytes);
     int64_t place = 0;
@@ -211,11 +200,11 @@ static int coroutine_fn append_entry(Qcow2Shadow *s, Qcow2 *q, const Qcow2Snapsh
         memcpy(all, q->snapshots, q->nb_snapshots * sizeof(*all));
     }
     all[q->nb_snapshots] = *sn;
-    return put_table(s, q, all, q->nb_snapshots + 1, out);
+    return qcow2_snapshot_put_table(s, q, all, q->nb_snapshots + 1, out);
 }
 
 /* Roots as they are now, to be changed by the verb. */
-static Qcow2Roots present_roots(const Qcow2 *q)
+Qcow2Roots qcow2_snapshot_roots(const Qcow2 *q)
 {
     return (Qcow2Roots){
         .l1_offset = q->l1_offset, .l1_size = q->l1_size, .snapshots_offset = q->snapshots_offset,
@@ -223,28 +212,12 @@ static Qcow2Roots present_roots(const Qcow2 *q)
     };
 }
 
-static void adopt_l1(Qcow2 *q, L1Copy *fresh)
+void qcow2_snapshot_adopt_l1(Qcow2 *q, L1Copy *fresh)
 {
     g_free(q->l1);
     q->l1 = g_steal_pointer(&fresh->l1);
     q->l1_size = fresh->size;
     q->l1_offset = fresh->offset;
-}
-
-/* freed: bytes less in use, may be NULL. */
-static int coroutine_fn finish(Qcow2Shadow *s, Qcow2 *q, Qcow2Roots *roots, int ret, int64_t *freed)
-{
-    if (ret == 0) {
-        ret = qcow2_shadow_prepare(s);
-    }
-    if (freed) {
-        *freed = -qcow2_shadow_growth(s) * (int64_t)q->cluster_size;
-    }
-    if (ret < 0) {
-        qcow2_shadow_abort(s);
-        return ret;
-    }
-    return qcow2_shadow_switch(s, roots);
 }
 
 /* --- verbs in two steps ------------------------------------------------------------------------- */
@@ -370,7 +343,7 @@ static int fill_entry(Qcow2 *q, QEMUSnapshotInfo *info, Qcow2Snapshot *sn)
     if (!info->id_str[0]) {
         generate_id(q, info->id_str, sizeof(info->id_str));
     }
-    if (find_snapshot(q, info->id_str, NULL) >= 0) {
+    if (qcow2_snapshot_find(q, info->id_str, NULL) >= 0) {
         return -EEXIST;
     }
     *sn = (Qcow2Snapshot){
@@ -406,7 +379,7 @@ static int coroutine_fn create_tables(Qcow2Shadow *s, Qcow2 *q, L1Copy *mine, L1
         *changed = q->l1_size && memcmp(active->l1, q->l1, q->l1_size * sizeof(uint64_t));
         ret = put_l1(s, mine);
     }
-    return ret == 0 && *changed ? replace_active(s, q, active) : ret;
+    return ret == 0 && *changed ? qcow2_snapshot_replace_active(s, q, active) : ret;
 }
 
 static int coroutine_fn create_in_shadow(Qcow2Shadow *s, Qcow2 *q, Qcow2Snapshot *sn, L1Copy *active, bool *changed,
@@ -442,7 +415,7 @@ static int coroutine_fn create_prepare(Verb *v)
     if (ret < 0) {
         return ret;
     }
-    v->roots = present_roots(q);
+    v->roots = qcow2_snapshot_roots(q);
     ret = create_in_shadow(v->shadow, q, &v->sn, &v->l1, &v->l1_changed, &v->table);
     v->roots.nb_snapshots++;
     v->roots.snapshots_offset = v->table.offset;
@@ -458,7 +431,7 @@ static int coroutine_fn create_commit(Verb *v)
     if (ret == 0) {
         add_to_list(v->q, &v->sn, &v->table);
         if (v->l1_changed) {
-            adopt_l1(v->q, &v->l1);
+            qcow2_snapshot_adopt_l1(v->q, &v->l1);
         }
     }
     return ret;
@@ -492,17 +465,17 @@ static int coroutine_fn apply_difference(Qcow2Shadow *s, Qcow2 *q, L1Copy *c, bo
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < c->size; i++) {
-        uint64_t place = table_of(q->l1, q->l1_size, i);
-        if (place && place != table_of(c->l1, c->size, i)) {
+        uint64_t place = qcow2_snapshot_table_of(q->l1, q->l1_size, i);
+        if (place && place != qcow2_snapshot_table_of(c->l1, c->size, i)) {
             items[n++] = (Qcow2WalkItem){ i, place };
         }
     }
-    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER);
+    int ret = qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER, 1);
     n = 0;
     for (uint32_t i = 0; i < c->size; i++) {
-        uint64_t place = table_of(c->l1, c->size, i);
+        uint64_t place = qcow2_snapshot_table_of(c->l1, c->size, i);
         c->l1[i] = place;
-        if (place && place != table_of(q->l1, q->l1_size, i)) {
+        if (place && place != qcow2_snapshot_table_of(q->l1, q->l1_size, i)) {
             items[n++] = (Qcow2WalkItem){ i, place };
         }
     }
@@ -524,7 +497,7 @@ static int coroutine_fn move_snapshot(Qcow2Shadow *s, Qcow2 *q, unsigned index, 
     changed->l1_table_offset = mine.offset;
     g_autofree Qcow2Snapshot *all = g_memdup2(q->snapshots, q->nb_snapshots * sizeof(*all));
     all[index] = *changed;
-    return put_table(s, q, all, q->nb_snapshots, table);
+    return qcow2_snapshot_put_table(s, q, all, q->nb_snapshots, table);
 }
 
 static int coroutine_fn apply_in_shadow(Verb *v)
@@ -543,7 +516,7 @@ static int coroutine_fn apply_in_shadow(Verb *v)
         ret = move_snapshot(v->shadow, q, v->index, &v->l1, &v->changed, &v->table);
     }
     if (ret == 0) {
-        ret = replace_active(v->shadow, q, &v->l1);
+        ret = qcow2_snapshot_replace_active(v->shadow, q, &v->l1);
     }
     v->roots.l1_offset = v->l1.offset;
     v->roots.l1_size = v->l1.size;
@@ -567,14 +540,14 @@ static int coroutine_fn apply_prepare(Verb *v)
     if (entries > QCOW2_MAX_L1_BYTES / sizeof(uint64_t) || size > BDRV_MAX_LENGTH) {
         return -EFBIG;
     }
-    int ret = read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &v->l1, &err);
+    int ret = qcow2_snapshot_read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &v->l1, &err);
     if (ret < 0) {
         if (err) {
             error_report_err(err);
         }
         return ret;
     }
-    v->roots = present_roots(q);
+    v->roots = qcow2_snapshot_roots(q);
     v->roots.disk_size = size;
     return apply_in_shadow(v);
 }
@@ -588,7 +561,7 @@ static int coroutine_fn apply_commit(Verb *v)
         q->snapshots[v->index] = v->changed;
         q->snapshots_offset = v->table.offset;
         q->snapshots_bytes = v->table.bytes;
-        adopt_l1(q, &v->l1);
+        qcow2_snapshot_adopt_l1(q, &v->l1);
         q->l1_vm_state_index = qcow2_l1_entries_for(q, size);
         bdrv_set_length(q->bs, ALIGN_DOWN(size, BDRV_SECTOR_SIZE));
     }
@@ -612,178 +585,13 @@ void *qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id)
     return group_start(apply_verb(bs, id));
 }
 
-/* --- delete ---------------------------------------------------------------------------------------- */
-
-/* Which of the snapshot's tables to visit: those that are also active, or the others. */
-static uint64_t pick(Qcow2 *q, const L1Copy *c, bool also_active, Qcow2WalkItem *items)
-{
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < c->size; i++) {
-        uint64_t place = table_of(c->l1, c->size, i);
-        if (place && (place == table_of(q->l1, q->l1_size, i)) == also_active) {
-            items[n++] = (Qcow2WalkItem){ i, place };
-        }
-    }
-    return n;
-}
-
-/* Active tables beside the snapshot's own ones: what they share with them may now be theirs alone. */
-static uint64_t pick_active(Qcow2 *q, const L1Copy *c, Qcow2WalkItem *items)
-{
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < c->size; i++) {
-        uint64_t place = table_of(c->l1, c->size, i), mine = table_of(q->l1, q->l1_size, i);
-        if (place && mine && place != mine) {
-            items[n++] = (Qcow2WalkItem){ i, mine };
-        }
-    }
-    return n;
-}
-
-/* Active entries follow tables that moved, and get COPIED when their table's count is one. */
-static int coroutine_fn take_over(Qcow2Shadow *s, Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint64_t *l1)
-{
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t count;
-        int ret = qcow2_shadow_get(s, items[i].place >> q->cluster_bits, &count);
-        if (ret < 0) {
-            return ret;
-        }
-        l1[items[i].index] = items[i].place | (count == 1 ? QCOW2_OFLAG_COPIED : 0);
-    }
-    return 0;
-}
-
-/* -errno says that `what` failed, unless that is known already. */
-static int fail_step(int ret, const char *what, Error **errp)
-{
-    if (ret < 0 && !*errp) {
-        error_setg_errno(errp, -ret, "%s", what);
-    }
-    return ret;
-}
-
-static int coroutine_fn delete_tables(Qcow2Shadow *s, Qcow2 *q, const L1Copy *c, uint64_t *l1, Error **errp)
-{
-    static const char freeing[] = "Failed to free the cluster and L1 table";
-    static const char updating[] = "Failed to update snapshot status in disk";
-    g_autofree Qcow2WalkItem *items = g_try_new(Qcow2WalkItem, MAX(c->size, 1));
-    if (!items) {
-        return -ENOMEM;
-    }
-    uint64_t n = pick(q, c, false, items);
-    int ret = fail_step(qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER), freeing, errp);
-    if (ret == 0) {
-        n = pick_active(q, c, items);
-        ret = fail_step(qcow2_walk_tables(s, q, items, n, QCOW2_WALK_SET), updating, errp);
-    }
-    if (ret == 0) {
-        ret = fail_step(take_over(s, q, items, n, l1), updating, errp);
-    }
-    if (ret == 0) {
-        n = pick(q, c, true, items);
-        ret = fail_step(qcow2_walk_tables(s, q, items, n, QCOW2_WALK_LOWER | QCOW2_WALK_SET), freeing, errp);
-    }
-    return ret == 0 ? fail_step(take_over(s, q, items, n, l1), updating, errp) : ret;
-}
-
-static int coroutine_fn delete_in_shadow(Qcow2Shadow *s, Qcow2 *q, unsigned index, const L1Copy *c, L1Copy *active,
-                                         bool *changed, NewTable *table, Error **errp)
-{
-    unsigned left = q->nb_snapshots - 1;
-    *active = (L1Copy){ .size = q->l1_size, .offset = q->l1_offset };
-    active->l1 = g_memdup2(q->l1, q->l1_size * sizeof(uint64_t));
-    int ret = delete_tables(s, q, c, active->l1, errp);
-    if (ret == 0) {
-        *changed = q->l1_size && memcmp(active->l1, q->l1, q->l1_size * sizeof(uint64_t));
-        ret = *changed ? replace_active(s, q, active) : 0;
-    }
-    if (ret == 0) {
-        const Qcow2Snapshot *sn = &q->snapshots[index];
-        ret = qcow2_shadow_add(s, sn->l1_table_offset, (uint64_t)sn->l1_size * sizeof(uint64_t), -1);
-    }
-    if (ret < 0) {
-        return ret;
-    }
-    g_autofree Qcow2Snapshot *rest = g_new(Qcow2Snapshot, MAX(left, 1));
-    memcpy(rest, q->snapshots, index * sizeof(*rest));
-    memcpy(rest + index, q->snapshots + index + 1, (left - index) * sizeof(*rest));
-    return put_table(s, q, rest, left, table);
-}
-
-static void remove_from_list(Qcow2 *q, unsigned index, const NewTable *table)
-{
-    unsigned left = q->nb_snapshots - 1;
-    qcow2_snapshot_clear(&q->snapshots[index]);
-    memmove(q->snapshots + index, q->snapshots + index + 1, (left - index) * sizeof(*q->snapshots));
-    q->nb_snapshots = left;
-    q->snapshots_offset = table->offset;
-    q->snapshots_bytes = table->bytes;
-}
-
-static int coroutine_fn delete_locked(Qcow2 *q, const char *id, const char *name, int64_t *freed, Error **errp)
-{
-    ERRP_GUARD();
-    int index = find_snapshot(q, id, name);
-    L1Copy c = { 0 }, active = { 0 };
-    NewTable table = { 0 };
-    Qcow2Shadow *s;
-    bool changed = false;
-    if (qcow2_has_data_file(q)) {
-        return -ENOTSUP;
-    }
-    if (index < 0) {
-        error_setg(errp, "Can't find the snapshot");
-        return -ENOENT;
-    }
-    int ret = read_l1(q, &q->snapshots[index], 0, &c, errp);
-    if (ret == 0) {
-        ret = qcow2_shadow_begin(q, &s);
-    }
-    if (ret == 0) {
-        Qcow2Roots roots = present_roots(q);
-        qcow2_shadow_note_freed(s, QCOW2_DISCARD_SNAPSHOT);
-        ret = delete_in_shadow(s, q, index, &c, &active, &changed, &table, errp);
-        roots.l1_offset = active.offset;
-        roots.nb_snapshots--;
-        roots.snapshots_offset = table.offset;
-        ret = finish(s, q, &roots, ret, freed);
-    }
-    if (ret == 0) {
-        remove_from_list(q, index, &table);
-        if (changed) {
-            adopt_l1(q, &active);
-        }
-    } else if (!*errp) {
-        error_setg_errno(errp, -ret, "Failed to remove snapshot from snapshot list");
-    }
-    g_free(c.l1);
-    g_free(active.l1);
-    return ret;
-}
-
-static void coroutine_fn delete_entry(void *opaque)
-{
-    SnapJob *j = opaque;
-    Qcow2 *q = qcow2_of(j->bs);
-    CO_SCOPED_LOCK(&q->lock);
-    j->ret = delete_locked(q, j->id, j->name, j->freed, j->errp);
-}
-
-int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp)
-{
-    SnapJob job = { .bs = bs, .id = id, .name = name, .freed = freed, .errp = errp };
-    co_run_sync(delete_entry, &job);
-    return job.ret;
-}
-
 /* --- open at a snapshot ----------------------------------------------------------------------- */
 
 static void coroutine_fn load_entry(void *opaque)
 {
     SnapJob *j = opaque;
     Qcow2 *q = qcow2_of(j->bs);
-    int index = find_snapshot(q, j->id, j->name);
+    int index = qcow2_snapshot_find(q, j->id, j->name);
     L1Copy c = { 0 };
     CO_SCOPED_LOCK(&q->lock);
     if (index < 0) {
@@ -792,7 +600,7 @@ static void coroutine_fn load_entry(void *opaque)
         return;
     }
     Error *err = NULL;
-    j->ret = read_l1(q, &q->snapshots[index], 0, &c, &err);
+    j->ret = qcow2_snapshot_read_l1(q, &q->snapshots[index], 0, &c, &err);
     if (err) {
         error_propagate(j->errp, err);
     } else if (j->ret < 0) {

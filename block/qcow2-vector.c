@@ -109,15 +109,16 @@ bool qcow2_counts16_one(const uint8_t *p, uint32_t n)
     return all_equal((const uint16_t *)(const void *)p, n, GUINT16_TO_BE(1));
 }
 
-/* How many of c[0..n) are `edge`; *bad: is any `bound`? */
-VECTORS static uint32_t look_for(const uint16_t *c, uint32_t n, uint16_t bound, uint16_t edge, bool *bad)
+/* How many of c[0..n) are `edge`; *bad: is any outside of [min, max]? */
+VECTORS static uint32_t look_for(const uint16_t *c, uint32_t n, uint16_t min, uint16_t max, uint16_t edge, bool *bad)
 {
-    uint16_t hits = 0, turns = 0;
+    uint16_t outside = 0, turns = 0;
     for (uint32_t i = 0; i < n; i++) {
-        hits |= c[i] == bound;
-        turns += c[i] == edge;
+        uint16_t count = __builtin_bswap16(c[i]);
+        outside |= (count < min) | (count > max);
+        turns += count == edge;
     }
-    *bad = hits;
+    *bad = outside;
     return turns;
 }
 
@@ -130,12 +131,12 @@ VECTORS static void add_words(uint16_t *c, uint32_t n, uint16_t delta)
 
 bool qcow2_counts16_add(uint8_t *p, uint32_t n, int delta, uint32_t *turned)
 {
-    uint16_t *c = (uint16_t *)(void *)p, bound = delta > 0 ? 0xffff : 0, edge = GUINT16_TO_BE(delta > 0 ? 0 : 1);
-    bool bad = false;
+    uint16_t *c = (uint16_t *)(void *)p, min = delta < 0 ? -delta : 0, max = delta > 0 ? UINT16_MAX - delta : UINT16_MAX;
+    bool bad = delta > UINT16_MAX || delta < -UINT16_MAX;
     *turned = 0;
     for (uint32_t i = 0, part; i < n && !bad; i += part) {
         part = MIN(n - i, 0xffffu);  /* so many fit into 16 bits */
-        *turned += look_for(c + i, part, bound, edge, &bad);
+        *turned += look_for(c + i, part, min, max, min, &bad);
     }
     if (!bad) {
         add_words(c, n, (uint16_t)delta);

@@ -20,8 +20,8 @@ void qcow2_set_copied(uint8_t *table, uint32_t i, uint32_t n);
 /* n counts of 16 bits from p on: are all of them one? */
 bool qcow2_counts16_one(const uint8_t *p, uint32_t n);
 /*
- * Add delta (1 or -1) to n counts of 16 bits, unless one is at its bound: then false, nothing is changed.  *turned: how
- * many came into use or fell out of it.
+ * Add delta (not 0) to n counts of 16 bits, unless one would leave its bounds: then false, nothing is changed.  *turned:
+ * how many came into use or fell out of it.
  */
 bool qcow2_counts16_add(uint8_t *p, uint32_t n, int delta, uint32_t *turned);
 

@@ -303,6 +303,8 @@ int qcow2_snapshot_wait(BlockDriverState *bs, void *prepared);
 int qcow2_snapshot_goto(BlockDriverState *bs, const char *id, Error **errp);
 void *qcow2_snapshot_goto_prepare(BlockDriverState *bs, const char *id);
 int qcow2_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
+int qcow2_snapshot_delete_many(BlockDriverState *bs, const QEMUSnapshotInfo *list, unsigned n, int64_t *freed,
+                               unsigned *done, Error **errp);
 int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out);
 int qcow2_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);
 int qcow2_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp);

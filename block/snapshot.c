@@ -408,6 +408,30 @@ int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const ch
     return ret;
 }
 
+int bdrv_snapshot_delete_many(BlockDriverState *bs, const QEMUSnapshotInfo *list, unsigned n, int64_t *freed, unsigned *done,
+                              Error **errp)
+{
+    ERRP_GUARD();
+    BlockDriverState *actor = acting_node(bs);
+    int ret = 0;
+
+    *done = 0;
+    if (!actor || !actor->drv->snapshot_delete_many) {
+        while (*done < n && ret == 0) {
+            ret = bdrv_snapshot_delete_counting(bs, list[*done].id_str, list[*done].name, &freed[*done], errp);
+            *done += ret == 0;
+        }
+        return ret;
+    }
+    bdrv_drained_begin(bs);
+    ret = actor->drv->snapshot_delete_many(actor, list, n, freed, done, errp);
+    bdrv_drained_end(bs);
+    if (ret < 0 && !*errp) {
+        error_setg_errno(errp, -ret, "Could not delete snapshot");
+    }
+    return ret;
+}
+
 /* A list that cannot be read is reported as such, not as a missing snapshot. */
 static bool find_id_first(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp)
 {

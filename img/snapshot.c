@@ -86,24 +86,24 @@ static bool find_all(BlockDriverState *bs, GArray *found)
 
 static int delete_found(BlockDriverState *bs, const GArray *found, QList *report)
 {
-    for (guint i = 0; i < found->len; i++) {
-        const QEMUSnapshotInfo *sn = &g_array_index(found, QEMUSnapshotInfo, i);
-        QDict *line = qdict_new();
-        Error *err = NULL;
-        int64_t freed = 0;
-        int ret = bdrv_snapshot_delete_counting(bs, sn->id_str, sn->name, &freed, &err);
+    const QEMUSnapshotInfo *list = (const QEMUSnapshotInfo *)(void *)found->data;
+    g_autofree int64_t *freed = g_new0(int64_t, MAX(found->len, 1));
+    Error *err = NULL;
+    unsigned done;
+    int ret = bdrv_snapshot_delete_many(bs, list, found->len, freed, &done, &err);
 
-        if (ret < 0) {
-            error_reportf_err(err, "Could not delete snapshot '%s': ", sn->name);
-            qobject_unref(line);
-            return ret;
-        }
-        qdict_put_str(line, "id", sn->id_str);
-        qdict_put_str(line, "name", sn->name);
-        qdict_put_int(line, "freed", freed);
+    for (unsigned i = 0; i < done; i++) {
+        QDict *line = qdict_new();
+
+        qdict_put_str(line, "id", list[i].id_str);
+        qdict_put_str(line, "name", list[i].name);
+        qdict_put_int(line, "freed", freed[i]);
         qlist_append(report, line);
     }
-    return 0;
+    if (ret < 0) {
+        error_reportf_err(err, "Could not delete snapshot '%s': ", list[done].name);
+    }
+    return ret;
 }
 
 /* The one name of the peer's form; NULL: several, or all. */

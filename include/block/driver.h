@@ -168,6 +168,9 @@ struct BlockDriver {
     int (*snapshot_goto)(BlockDriverState *bs, const char *id, Error **errp);
     /* freed: bytes that the image uses less afterwards; may be NULL. */
     int (*snapshot_delete)(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
+    /* Several at once, by id and name, in that order; freed: one figure each; *done: so many of them are gone. */
+    int (*snapshot_delete_many)(BlockDriverState *bs, const QEMUSnapshotInfo *list, unsigned n, int64_t *freed,
+                                unsigned *done, Error **errp);
     int (*snapshot_list)(BlockDriverState *bs, QEMUSnapshotInfo **out);     /* count or -errno */
     int (*snapshot_sizes)(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);   /* of the first n listed */
     int (*snapshot_load_tmp)(BlockDriverState *bs, const char *id, const char *name, Error **errp);

@@ -48,6 +48,12 @@ int bdrv_snapshot_goto(BlockDriverState *bs, const char *id_or_name, Error **err
 int bdrv_snapshot_delete(BlockDriverState *bs, const char *id, const char *name, Error **errp);
 /* The same; *freed: bytes that the image uses less afterwards (negative: more). */
 int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const char *name, int64_t *freed, Error **errp);
+/*
+ * Delete those in the list, by id and name, in that order but in as few steps as the driver can; freed: one figure each, as
+ * if one after another.  On failure *done of them are gone, and the next one is what errp tells of.
+ */
+int bdrv_snapshot_delete_many(BlockDriverState *bs, const QEMUSnapshotInfo *list, unsigned n, int64_t *freed, unsigned *done,
+                              Error **errp);
 /* The old order for tools and HMP: id first, then name. */
 int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp);
 /* Sizes of the first n of bdrv_snapshot_list, 0 or -errno. */
