@@ -322,6 +322,9 @@ void setup_machine(void)
     machine_set_boot(m, emu.boot, true, &error_fatal);
     cpu = emu.cpu ? cpu_type_from_option(emu.cpu->text, &error_fatal) : g_strdup(machine_class(m)->default_cpu_type);
     m->cpu_type = g_steal_pointer(&cpu);
+    if (!g_strcmp0(m->cpu_type, "host-x86_64-cpu") && machine_class(m)->default_cpu_type) {
+        fail("CPU model 'host' requires KVM or HVF");
+    }
     if (!strcmp(machine_class(m)->name, "none") && (emu.kernel || emu.initrd)) {
         error_report("The -%s parameter is not supported (use the generic 'loader' device instead).", emu.kernel ? "kernel" : "initrd");
         exit(1);

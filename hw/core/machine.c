@@ -301,6 +301,20 @@ bool machine_set_boot_order(Machine *m, const char *order, Error **errp)
     return true;
 }
 
+/* How long a firmware shows its picture, or waits before it starts again. */
+static bool check_boot_time(const char *key, const char *value, Error **errp)
+{
+    bool splash = !strcmp(key, "splash-time");
+    int64_t n = g_ascii_strtoll(value, NULL, 0);
+
+    if ((splash && (n < 0 || n > 65535)) || (!strcmp(key, "reboot-timeout") && (n < -1 || n > 65535))) {
+        error_setg(errp, splash ? "splash-time is invalid,it should be a value between 0 and 65535"
+                   : "reboot timeout is invalid,it should be a value between -1 and 65535");
+        return false;
+    }
+    return true;
+}
+
 static bool put_boot_bool(QDict *out, const QDict *opts, const char *key, Error **errp)
 {
     bool on;
@@ -337,6 +351,9 @@ bool machine_set_boot(Machine *m, const QDict *opts, bool text, Error **errp)
             return false;
         }
         if ((!strcmp(key, "order") || !strcmp(key, "once")) && !check_boot_order(value, errp)) {
+            return false;
+        }
+        if (!check_boot_time(key, value, errp)) {
             return false;
         }
         if (strcmp(key, "menu") && strcmp(key, "strict")) {

@@ -63,6 +63,10 @@ none -action foo=bar
 none -watchdog-action foo
 none -no-shutdown -no-reboot
 none -preconfig -only-migratable
+pc -boot splash-time=99999999
+pc -boot reboot-timeout=70000
+pc -boot strict=on,menu=on
+pc -cpu host
 """
 
 
