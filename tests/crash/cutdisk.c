@@ -14,6 +14,7 @@ int64_t cut_fail_at, cut_requests, cut_trips;
 bool cut_fail_lasting, cut_delay_lasting;
 int64_t cut_delay_at;
 int cut_fail_errno = EIO;
+unsigned cut_discard_turns;
 
 typedef struct CutState { int disk; } CutState;
 
@@ -228,7 +229,12 @@ static int coroutine_fn cut_co_zero(BlockDriverState *bs, int64_t offset, int64_
 
 static int coroutine_fn cut_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
 {
-    return do_later(bs, (CutEntry){ .kind = CUT_DISCARD, .offset = offset, .bytes = bytes });
+    CutEntry e = { .kind = CUT_DISCARD, .offset = offset, .bytes = bytes, .begin = cut_log ? cut_log->len : 0 };
+
+    for (unsigned i = 0; i <= cut_discard_turns; i++) {
+        pause_here();
+    }
+    return do_entry(bs, e);
 }
 
 static int coroutine_fn cut_co_flush(BlockDriverState *bs)

@@ -34,6 +34,7 @@ extern GArray *cut_log;                /* CutEntry; NULL: nothing is written dow
 extern int64_t cut_fail_at;
 extern bool cut_fail_lasting;
 extern int cut_fail_errno;
+extern unsigned cut_discard_turns;     /* of the event loop that a discard takes more than other requests */
 extern int64_t cut_requests, cut_trips;   /* seen, and made to fail, since they were set to 0 */
 /* The n-th request from now on takes so long that others overtake it (0: none); `lasting`: each second one after it.  Counts down. */
 extern int64_t cut_delay_at;

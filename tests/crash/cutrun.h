@@ -96,7 +96,7 @@ bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g);
 
 /* cutsteps.c */
 CutStep cut_step_writes, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize, cut_step_reopen,
-        cut_step_check;
+        cut_step_check, cut_step_churn;
 /* cutsnapshots.c */
 CutStep cut_step_group_writes, cut_step_group_reopen, cut_step_snapshot, cut_step_live_snapshot, cut_step_apply, cut_step_delete, cut_step_delete_live, cut_step_group_snapshot,
         cut_step_group_apply, cut_step_group_delete;

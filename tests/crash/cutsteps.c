@@ -32,6 +32,7 @@ typedef struct Request {
     unsigned first, n;
     uint32_t *buf;
     IoVec v;
+    guint tick;                        /* of a flush */
 } Request;
 
 static unsigned running;
@@ -135,6 +136,75 @@ void cut_step_flush(CutRun *r)
     } else {
         cut_run_failed(r, ret);
     }
+}
+
+static void discard_done(void *opaque, int ret)
+{
+    Request *q = opaque;
+
+    if (ret == 0) {
+        cut_model_done(q->run->model, q->first, q->n);
+    } else {
+        write_failed(q->run, q->first, q->n, ret);
+    }
+    g_free(q);
+    running--;
+}
+
+static void start_discard(CutRun *r, unsigned first, unsigned n)
+{
+    Request *q = g_new0(Request, 1);
+
+    *q = (Request){ .run = r, .first = first, .n = n };
+    cut_model_write(r->model, first, n, 0, true, true, cut_now());
+    running++;
+    blk_aio_pdiscard(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, (int64_t)n * BDRV_SECTOR_SIZE, discard_done, q);
+}
+
+static void flush_done(void *opaque, int ret)
+{
+    Request *q = opaque;
+
+    if (ret == 0) {
+        cut_model_flush(q->run->model, q->tick, cut_now());
+    } else {
+        cut_run_failed(q->run, ret);
+    }
+    g_free(q);
+    running--;
+}
+
+/* Clusters become free in a flush: this one runs beside other requests. */
+static void start_flush(CutRun *r)
+{
+    Request *q = g_new0(Request, 1);
+
+    *q = (Request){ .run = r, .tick = cut_model_tick(r->model) };
+    running++;
+    blk_aio_flush(r->blk, flush_done, q);
+}
+
+/* Writes and discards of whole clusters side by side: what one gives back, another wants. */
+void cut_step_churn(CutRun *r)
+{
+    unsigned c = r->cluster_sectors, clusters = cut_model_size(r->model) / c, part = MIN(clusters / 6, 8u), at;
+
+    if (r->geometry->data_file || r->geometry->backing || !part) {
+        cut_step_writes(r);
+        return;
+    }
+    start_flush(r);
+    at = cut_pick(r, 0, clusters - 6 * part);
+    for (unsigned i = 0; i < 6; i++, at += part) {
+        unsigned n = cut_pick(r, 1, part), first = at + cut_pick(r, 0, part - n);
+
+        if (cut_pick(r, 0, 2)) {
+            start_write(r, first * c, n * c, NULL);
+        } else {
+            start_discard(r, first * c, n * c);
+        }
+    }
+    cut_wait();
 }
 
 static void change(CutRun *r, unsigned first, unsigned n, bool soft, int (*fn)(BlockBackend *, int64_t, int64_t))
@@ -298,6 +368,7 @@ const CutScenario cut_scenarios[] = {
     { "group-bitmaps", { STEP(group_writes, 3), STEP(bitmap_transaction, 4), STEP(group_reopen, 2), STEP(group_snapshot, 1) },
       .shape = CUT_GROUP, .fits = has_group_bitmaps },
     { "repair", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 1), STEP(discard, 1), STEP(check, 1) }, .shape = CUT_DAMAGED },
+    { "reuse", { STEP(churn, 8), STEP(flush, 2), STEP(snapshot, 1), STEP(delete, 1), STEP(zero, 1) } },
     { "mixed", { STEP(writes, 6), STEP(flush, 2), STEP(snapshot, 2), STEP(apply, 1), STEP(delete, 1), STEP(zero, 1), STEP(discard, 2),
                  STEP(compressed, 1), STEP(reopen, 1), STEP(check, 1) } },
     { NULL }

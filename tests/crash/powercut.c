@@ -392,7 +392,7 @@ static void parse(int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "s:n:r:l:R:g:c:k:t:d:v")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:r:l:R:g:c:k:t:d:D:v")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
@@ -402,12 +402,14 @@ static void parse(int argc, char **argv)
         case 'g': opt.only_geometry = optarg; break;
         case 'c': opt.only_scenario = optarg; break;
         case 'k': opt.keep = optarg; break;
+        case 'D': cut_discard_turns = atoi(optarg); break;
         case 't': opt.stock_every = atoi(optarg); break;
         case 'd': opt.wanted = strtoull(optarg, NULL, 10); break;
         case 'v': opt.verbose = true; break;
         default:
             fprintf(stderr, "usage: powercut [-s seed] [-R runs] [-n steps] [-r random subsets] [-l states a run] [-g geometry] "
-                    "[-c scenario] [-k folder for failing states] [-t every n-th state to stock, 0: none] [-d distinct states] [-v]\n");
+                    "[-c scenario] [-k folder for failing states] [-t every n-th state to stock, 0: none] [-d distinct states] "
+                    "[-D turns that a discard takes] [-v]\n");
             exit(2);
         }
     }
