@@ -28,9 +28,9 @@ check-tsan:
 bench: all
 	python3 tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) --save docs/benchmarks.md $(SECTIONS)
 
-# Each entry for SECONDS seconds.
+# Each entry for TIME seconds; ENGINE=afl for AFL++, ENTRIES="image qmp" for some of them, MERGE=yes to keep what covers more.
 fuzz:
-	tests/fuzz/run.sh $(or $(SECONDS),60)
+	tests/fuzz/run.sh $(or $(TIME),60) $(ENTRIES)
 
 install: all
 	meson install -C $(BUILD)

@@ -175,8 +175,13 @@ static int coroutine_fn load_counts(AmendPlan *p, RefMap *counts, uint64_t nb_cl
 
     for (uint64_t i = 0; i < nb_clusters; i++) {
         uint64_t count;
-        int ret = qcow2_get_refcount(q, i, &count);
+        int ret;
 
+        if (!q->rt[i >> q->rb_bits]) {
+            i |= q->rb_entries - 1;
+            continue;
+        }
+        ret = qcow2_get_refcount(q, i, &count);
         if (ret < 0) {
             error_setg_errno(p->errp, -ret, "Can't get refcount for cluster %" G_GUINT64_FORMAT, i);
             return ret;
@@ -227,7 +232,8 @@ static int coroutine_fn change_refcount_width(AmendPlan *p)
 {
     Qcow2 *q = p->q;
     int64_t len = bdrv_getlength(q->bs->file->bs);
-    uint64_t clusters = len < 0 ? 0 : qcow2_clusters_for(q, len);
+    /* A sparse file may be much longer than what is counted in it. */
+    uint64_t clusters = len < 0 ? 0 : MIN(qcow2_clusters_for(q, len), (uint64_t)q->rt_size << q->rb_bits);
     g_autoptr(RefMap) counts = refmap_new(clusters);
     g_autoptr(RefMap) taken = refmap_new(clusters);
     int ret = len < 0 ? (int)len : load_counts(p, counts, clusters, UINT64_MAX >> (64 - (1u << p->refcount_order)));
@@ -239,7 +245,7 @@ static int coroutine_fn change_refcount_width(AmendPlan *p)
         error_setg(p->errp, "Image is corrupt: the refcount structures are not counted once; run qemu-img check -r all");
         return -EIO;
     }
-    for (uint64_t i = 0; i < clusters; i++) {
+    for (uint64_t i = refmap_next(counts, 0); i < clusters; i = refmap_next(counts, i + 1)) {
         refmap_add(taken, i, refmap_get(counts, i) ? 1 : 0);
     }
     release_old_structures(q, counts);

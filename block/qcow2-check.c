@@ -273,13 +273,26 @@ static int coroutine_fn compare_block(Checker *c, BdrvCheckFix fix, uint8_t *blo
     return changed ? write_repaired(c, q->rt[from >> q->rb_bits] & QCOW2_RT_OFFSET_MASK, block, &before) : 0;
 }
 
+/* Where the next block begins that counts something, or that references want to be counted in. */
+static uint64_t next_block(const Checker *c, uint64_t from)
+{
+    const Qcow2 *q = c->q;
+    uint64_t next = refmap_next(c->refs, from) & ~(uint64_t)(q->rb_entries - 1);
+    uint64_t i = from >> q->rb_bits, stop = MIN((uint64_t)q->rt_size, MAX(next >> q->rb_bits, i));
+
+    while (i < stop && !q->rt[i]) {
+        i++;
+    }
+    return i < stop ? i << q->rb_bits : MAX(next, from);
+}
+
 int coroutine_fn check_compare(Checker *c, BdrvCheckFix fix)
 {
     Qcow2 *q = c->q;
     uint64_t highest = 0, end = refmap_size(c->refs);
     int ret = 0;
 
-    for (uint64_t from = 0; from < end && ret == 0; from += q->rb_entries) {
+    for (uint64_t from = next_block(c, 0); from < end && ret == 0; from = next_block(c, from + q->rb_entries)) {
         uint64_t to = MIN(end, from + q->rb_entries);
         uint8_t *block;
         int err = get_block(c, from >> q->rb_bits, &block);
@@ -417,6 +430,10 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
 
     if (ret < 0 || len < 0) {
         return ret < 0 ? ret : (int)len;
+    }
+    if (qcow2_clusters_for(q, len) > INT_MAX) {
+        res->check_errors++;
+        return -EFBIG;                                /* a file may be that long and hold nothing */
     }
     c.file_len = len;
     ret = run_passes(&c);

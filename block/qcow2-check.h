@@ -24,6 +24,8 @@ uint64_t refmap_get(const RefMap *m, uint64_t cluster);
 void refmap_add(RefMap *m, uint64_t cluster, uint64_t n);
 /* Add `times` to n clusters, if none of them gets more than max; otherwise nothing is done: false. */
 bool refmap_add_run(RefMap *m, uint64_t first, uint64_t n, uint64_t times, uint64_t max);
+/* The first cluster from `from` on that may have references; the map's end when there is none. */
+uint64_t refmap_next(const RefMap *m, uint64_t from);
 /*
  * The numbers from this cluster on, *n cut to what lies side by side; NULL: all zero.  REFMAP_LARGE stands for
  * that and any larger number.

@@ -91,6 +91,18 @@ const uint16_t *refmap_peek(const RefMap *m, uint64_t cluster, uint64_t *n)
     return chunk ? chunk + in : NULL;
 }
 
+uint64_t refmap_next(const RefMap *m, uint64_t from)
+{
+    uint64_t i = from >> CHUNK_BITS;
+
+    if (chunk_of(m, from)) {
+        return from;
+    }
+    for (i++; i < m->chunks->len && !m->chunks->pdata[i]; i++) {
+    }
+    return i < m->chunks->len ? i << CHUNK_BITS : MAX(m->size, from);
+}
+
 /* Simple loops over 16-bit numbers: the compiler makes vectors of them. */
 static bool any_above(const uint16_t *p, uint32_t n, uint16_t limit)
 {

@@ -1,38 +1,65 @@
 #!/bin/sh
-# Build the fuzzing entries with clang (libFuzzer, ASan, UBSan) and run each for SECONDS (default 60).
-# Usage: tests/fuzz/run.sh [SECONDS].  New inputs are kept under build-fuzz/corpus-NAME.
+# Build the fuzzing entries for an engine, with the address and undefined-behaviour sanitizers, and run each for some seconds.
+# Usage: tests/fuzz/run.sh [SECONDS [ENTRY...]]     (make fuzz TIME=SECONDS)
+# ENGINE=libfuzzer (default; needs clang and libclang-rt-dev) or afl (needs afl++).  New inputs are kept under
+# build-fuzz/corpus-ENTRY, findings under build-fuzz/found-ENTRY; MERGE=yes puts what covers more into tests/fuzz/corpus.
 # SPDX-License-Identifier: GPL-2.0-or-later
 set -eu
 src=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-60}
+[ $# -gt 0 ] && shift
+entries=${*:-header image json options qmp hmp nbd-server nbd-client machine}
+engine=${ENGINE:-libfuzzer}
 out=$src/build-fuzz
-command -v clang >/dev/null || { echo "clang is missing: apt-get install clang libclang-rt-14-dev" >&2; exit 1; }
+tree=$out/$engine
+case $engine in
+    libfuzzer) CC=clang need="clang libclang-rt-14-dev" flags=-fsanitize=fuzzer-no-link,address,undefined ;;
+    afl) CC=afl-clang-fast need=afl++ flags=-fsanitize=address,undefined ;;
+    *) echo "ENGINE is libfuzzer or afl" >&2; exit 2 ;;
+esac
+export CC
+command -v $CC >/dev/null || { echo "$CC is missing: apt-get install $need" >&2; exit 1; }
 mkdir -p "$out"
-flags="-g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fwrapv -D_GNU_SOURCE -w"
-include="-I$src/include -I$src/block -I$src/util $(pkg-config --cflags glib-2.0)"
-data="cutils error hbitmap iov json-lex json-order json-parse json-print options options-keyval options-list path qdict-names qobject size trace zero"
-sources=
-for f in $data; do sources="$sources $src/util/$f.c"; done
-for name in header json options; do
-    extra=
-    [ "$name" = header ] && extra="$src/block/qcow2-header.c"
+[ -f "$tree/build.ninja" ] ||
+    meson setup "$tree" "$src" -Dfuzz=engine -Db_lundef=false -Dwerror=false "-Dc_args=$flags -fno-sanitize-recover=undefined -w" \
+        "-Dc_link_args=-fsanitize=address,undefined" >"$out/$engine.setup.log" || { cat "$out/$engine.setup.log" >&2; exit 1; }
+targets=
+for name in $entries; do targets="$targets tests/fuzz/fuzz-$name"; done
+# shellcheck disable=SC2086  # words
+ninja -C "$tree" $targets >"$out/$engine.build.log" || { tail -n 40 "$out/$engine.build.log" >&2; exit 1; }
+
+run_libfuzzer() { # NAME
+    dict=
+    [ -f "$src/tests/fuzz/$1.dict" ] && dict=-dict=$src/tests/fuzz/$1.dict
     # shellcheck disable=SC2086
-    clang $flags $include "$src/tests/fuzz/fuzz-$name.c" $sources $extra $(pkg-config --libs glib-2.0) -o "$out/fuzz-$name"
-    mkdir -p "$out/corpus-$name"
-    "$out/fuzz-$name" -max_total_time="$seconds" -max_len=66000 -rss_limit_mb=512 -timeout=10 -print_final_stats=1 \
-        "$out/corpus-$name" "$src/tests/fuzz/corpus/$name" 2>"$out/fuzz-$name.log" ||
-        { tail -n 40 "$out/fuzz-$name.log" >&2; exit 1; }
-    sed -n 's/^stat::number_of_executed_units: */'"$name"': executions /p' "$out/fuzz-$name.log"
+    "$tree/tests/fuzz/fuzz-$1" -max_total_time="$seconds" -max_len=66000 -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 \
+        -artifact_prefix="$out/found-$1/" $dict "$out/corpus-$1" "$src/tests/fuzz/corpus/$1" >"$out/$1.log" 2>&1 ||
+        { grep -aE '^(SUMMARY|==|ALARM|Test unit|artifact)' "$out/$1.log" >&2; echo "$1: a finding; see $out/$1.log and found-$1" >&2; return 1; }
+    sed -n "s/^stat::number_of_executed_units: */$1: executions /p" "$out/$1.log"
+    if [ "${MERGE:-no}" = yes ]; then
+        "$tree/tests/fuzz/fuzz-$1" -merge=1 -max_len=66000 "$src/tests/fuzz/corpus/$1" "$out/corpus-$1" >>"$out/$1.log" 2>&1
+    fi
+}
+
+run_afl() { # NAME: what its mutator is stands in a library
+    library=
+    case $1 in header|image)
+        library=$out/mutate-qcow2.so
+        # shellcheck disable=SC2046
+        cc -shared -fPIC -O2 -D_GNU_SOURCE -I"$src/include" $(pkg-config --cflags glib-2.0) "$src/tests/fuzz/mutate-qcow2.c" \
+            "$src/tests/fuzz/afl-mutator.c" -o "$library" ;;
+    esac
+    AFL_CUSTOM_MUTATOR_LIBRARY=$library AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 \
+        ASAN_OPTIONS=abort_on_error=1:symbolize=0:detect_leaks=0 \
+        afl-fuzz -V "$seconds" -m none -t 20000 -i "$src/tests/fuzz/corpus/$1" -o "$out/afl-$1" -- "$tree/tests/fuzz/fuzz-$1" >"$out/$1.log" 2>&1 ||
+        { tail -n 20 "$out/$1.log" >&2; return 1; }
+    sed -n "s/^execs_done *: */$1: executions /p" "$out/afl-$1/default/fuzzer_stats"
+    [ -z "$(ls "$out/afl-$1/default/crashes" 2>/dev/null | grep -v README)" ] || { echo "$1: see $out/afl-$1/default/crashes" >&2; return 1; }
+}
+
+failed=0
+for name in $entries; do
+    mkdir -p "$out/corpus-$name" "$out/found-$name"
+    "run_$engine" "$name" || failed=1
 done
-# Whole images need the block room: a build tree of its own with clang.
-tree=$out/tree
-[ -f "$tree/build.ninja" ] || CC=clang meson setup "$tree" "$src" -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false \
-    -Dc_args=-fsanitize=fuzzer-no-link >/dev/null
-ninja -C "$tree" block/libblock.a crypto/libstillcrypto.a qapi/libqapi.a util/libutil.a >/dev/null
-# shellcheck disable=SC2086
-clang $flags $include "$src/tests/fuzz/fuzz-image.c" -Wl,--start-group "$tree/block/libblock.a" "$tree/crypto/libstillcrypto.a" \
-    "$tree/qapi/libqapi.a" "$tree/util/libutil.a" -Wl,--end-group \
-    $(pkg-config --libs glib-2.0 zlib libzstd liburing libgcrypt gnutls) -laio -lpthread -o "$out/fuzz-image"
-mkdir -p "$out/corpus-image"
-"$out/fuzz-image" -max_total_time="$seconds" -max_len=66000 -rss_limit_mb=1024 -timeout=10 -artifact_prefix="$out/" \
-    "$out/corpus-image" "$src/tests/fuzz/corpus/image" || { echo "fuzz-image: see the input under $out" >&2; exit 1; }
+exit $failed
