@@ -70,7 +70,7 @@ static void start_once(void)
     blk_exp_add(&export, &error_abort);
 }
 
-static void gone(void *opaque) { *(bool *)opaque = true; }
+static void gone(void *opaque, bool served) { *(bool *)opaque = true; }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
