@@ -127,6 +127,15 @@ static int coroutine_fn get_block_for_update(Qcow2 *q, uint64_t bi, void **block
     return ret;
 }
 
+uint64_t qcow2_counted_below(const Qcow2 *q, uint64_t clusters)
+{
+    uint64_t i = MIN((uint64_t)q->rt_size, DIV_UP(clusters, q->rb_entries));
+    while (i > 0 && !q->rt[i - 1]) {
+        i--;
+    }
+    return MIN(clusters, i << q->rb_bits);
+}
+
 int coroutine_fn qcow2_get_refcount(Qcow2 *q, uint64_t cluster, uint64_t *count)
 {
     void *block;

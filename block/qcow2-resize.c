@@ -43,12 +43,8 @@ static void cut_l1(Qcow2 *q, uint64_t entries)
 
 int64_t coroutine_fn qcow2_used_end(Qcow2 *q, int64_t file_len)
 {
-    for (uint64_t i = MIN(qcow2_clusters_for(q, file_len), (uint64_t)q->rt_size << q->rb_bits); i > 0; i--) {
+    for (uint64_t i = qcow2_counted_below(q, qcow2_clusters_for(q, file_len)); i > 0; i = qcow2_counted_below(q, i - 1)) {
         uint64_t count;
-        if (!q->rt[(i - 1) >> q->rb_bits]) {
-            i -= (i - 1) & (q->rb_entries - 1);      /* the whole block counts nothing */
-            continue;
-        }
         int ret = qcow2_get_refcount(q, i - 1, &count);
         if (ret < 0) {
             return ret;

@@ -254,6 +254,8 @@ void qcow2_free_late(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType
 int coroutine_fn qcow2_refcount_open(Qcow2 *q, const Qcow2Header *h, Error **errp);
 void qcow2_refcount_close(Qcow2 *q);
 int coroutine_fn qcow2_get_refcount(Qcow2 *q, uint64_t cluster_index, uint64_t *count);
+/* So many of the first `clusters` can have a count: where tables say that there is none, nothing is read. */
+uint64_t qcow2_counted_below(const Qcow2 *q, uint64_t clusters);
 /* Allocate `bytes` (rounded up to clusters) contiguous; counts raised in memory.  File offset or -errno. */
 int64_t coroutine_fn qcow2_alloc(Qcow2 *q, uint64_t bytes);
 /* Try to allocate exactly at offset: clusters obtained (0: the first is taken), or -errno. */
