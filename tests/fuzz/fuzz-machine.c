@@ -177,8 +177,9 @@ static void kick(FuzzReader *r)
 static void write_ram(FuzzReader *r)
 {
     uint64_t addr = any_address(r);
-    unsigned len = MIN(fuzz_take(r, 1), r->size);
+    size_t len = fuzz_take(r, 1);
 
+    len = MIN(len, r->size);
     dma_write(addr, r->data, len);
     r->data += len;
     r->size -= len;
