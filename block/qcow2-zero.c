@@ -31,6 +31,7 @@ typedef struct Change {
     unsigned flags;
     Qcow2DiscardType type;
     InDataFile data;
+    bool punch;                      /* clusters that stay are emptied */
 } Change;
 
 static void coroutine_fn free_old(Qcow2 *q, uint64_t entry, uint64_t bitmap, const Change *ch)
@@ -44,6 +45,45 @@ static void coroutine_fn free_old(Qcow2 *q, uint64_t entry, uint64_t bitmap, con
     } else if (ch->data == DATA_ZERO && q->discard_pass[ch->type]) {
         bdrv_zero(q->data_file, entry & QCOW2_L2_OFFSET_MASK, q->cluster_size, BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK);
     }
+}
+
+/* Clusters that a discard left where they are: their content goes, as far as nobody shares it. */
+typedef struct Kept { uint64_t host, bytes; } Kept;
+
+static void note_kept(Qcow2 *q, GArray **kept, uint64_t old, uint64_t entry)
+{
+    uint64_t host = entry & QCOW2_L2_OFFSET_MASK;
+    if (!host || !(old & QCOW2_OFLAG_COPIED) || (old & QCOW2_L2_OFFSET_MASK) != host) {
+        return;
+    }
+    if (!*kept) {
+        *kept = g_array_new(false, false, sizeof(Kept));
+    }
+    Kept *last = (*kept)->len ? &g_array_index(*kept, Kept, (*kept)->len - 1) : NULL;
+    if (last && last->host + last->bytes == host) {
+        last->bytes += q->cluster_size;
+    } else {
+        Kept one = { host, q->cluster_size };
+        g_array_append_val(*kept, one);
+    }
+}
+
+/* Holes for them.  The claim keeps writes away meanwhile, which would find these places again.  q->lock held. */
+static void coroutine_fn punch_kept(Qcow2 *q, const GArray *kept, uint64_t offset, uint64_t bytes)
+{
+    BdrvChild *data = q->data_file ? q->data_file : q->bs->file;
+    Qcow2Claim claim;
+    if (!q->discard_pass[QCOW2_DISCARD_REQUEST] || !(data->bs->open_flags & BDRV_O_UNMAP)) {
+        return;
+    }
+    qcow2_claim_begin(q, &claim, offset, offset + ALIGN_UP(bytes, q->cluster_size));
+    co_mutex_unlock(&q->lock);
+    for (guint i = 0; i < kept->len; i++) {
+        const Kept *k = &g_array_index(kept, Kept, i);
+        bdrv_discard(data, k->host, k->bytes);
+    }
+    co_mutex_lock(&q->lock);
+    qcow2_claim_end(q, &claim);
 }
 
 /* Apply the change to the clusters of [offset, + *bytes) that one table maps and nobody claims.  q->lock held. */
@@ -62,6 +102,7 @@ static int coroutine_fn change_table(Qcow2 *q, uint64_t offset, uint64_t *bytes,
         qcow2_cache_put(q->l2_cache, &table);
         return ret;
     }
+    g_autoptr(GArray) kept = NULL;
     uint32_t n = qcow2_clusters_for(q, *bytes), first = UINT32_MAX, last = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t entry = qcow2_l2_get(q, table, idx + i), bitmap = qcow2_l2_get_bitmap(q, table, idx + i);
@@ -75,12 +116,17 @@ static int coroutine_fn change_table(Qcow2 *q, uint64_t offset, uint64_t *bytes,
         last = idx + i;
         if (drop) {
             free_old(q, old, old_bitmap, ch);
+        } else if (ch->punch) {
+            note_kept(q, &kept, old, entry);
         }
     }
     if (first != UINT32_MAX) {
         qcow2_cache_mark_dirty(q->l2_cache, table, first * q->l2_entry_size, (last - first + 1) * q->l2_entry_size);
     }
     qcow2_cache_put(q->l2_cache, &table);
+    if (kept) {
+        punch_kept(q, kept, offset, *bytes);
+    }
     return 0;
 }
 
@@ -294,7 +340,7 @@ static bool discard_entry(Qcow2 *q, uint64_t guest, uint64_t *entry, uint64_t *b
 
 int coroutine_fn qcow2_discard_clusters(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType type, bool full)
 {
-    Change ch = { .fn = discard_entry, .flags = full ? DISCARD_FULL : 0, .type = type,
+    Change ch = { .fn = discard_entry, .flags = full ? DISCARD_FULL : 0, .type = type, .punch = q->discard_no_unref,
                   .data = type == QCOW2_DISCARD_REQUEST ? DATA_DISCARD : type == QCOW2_DISCARD_ALWAYS ? DATA_ZERO : DATA_KEEP };
     return change_range(q, offset, ALIGN_UP(bytes, q->cluster_size), &ch, full || !q->bs->backing);
 }

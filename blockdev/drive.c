@@ -179,11 +179,14 @@ static void print_formats(void)
         }
     }
     g_ptr_array_sort(names, compare_names);
-    printf("Supported formats:");
-    for (guint i = 0; i < names->len; i++) {
-        printf(" %s", (const char *)g_ptr_array_index(names, i));
+    /* All of them may be opened either way. */
+    for (int read_only = 0; read_only < 2; read_only++) {
+        printf("Supported formats%s:", read_only ? " (read-only)" : "");
+        for (guint i = 0; i < names->len; i++) {
+            printf(" %s", (const char *)g_ptr_array_index(names, i));
+        }
+        printf("\n");
     }
-    printf("\n");
 }
 
 /* opts: what is left of the options after the place was taken out. */

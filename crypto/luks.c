@@ -47,8 +47,17 @@ Luks *luks_open(const LuksArea *area, const char *secret_id, bool no_io, Error *
     Luks *l = g_new0(Luks, 1);
     g_autofree char *pass = NULL;
     Error *err = NULL;
-    int ret = area->read(area->opaque, 0, buf, sizeof(buf));
+    int ret;
 
+    if (!no_io && !secret_id) {
+        error_setg(errp, "Parameter 'key-secret' is required for cipher");
+        goto fail;
+    }
+    pass = no_io ? NULL : secret_lookup_utf8(secret_id, errp);
+    if (!no_io && !pass) {
+        goto fail;
+    }
+    ret = area->read(area->opaque, 0, buf, sizeof(buf));
     if (ret < 0) {
         if (ret == -EINVAL && area->bounded) {
             error_setg(errp, "Request for data outside of extension header");
@@ -67,14 +76,6 @@ Luks *luks_open(const LuksArea *area, const char *secret_id, bool no_io, Error *
     }
     if (no_io) {
         return l;
-    }
-    if (!secret_id) {
-        error_setg(errp, "Parameter 'key-secret' is required for cipher");
-        goto fail;
-    }
-    pass = secret_lookup_utf8(secret_id, errp);
-    if (!pass) {
-        goto fail;
     }
     ret = luks_find_key(&l->header, &l->spec, area, pass, key, &err);
     explicit_bzero(pass, strlen(pass));

@@ -182,7 +182,7 @@ int img_bitmap(int argc, char **argv)
 {
     g_autoptr(GArray) wanted = g_array_new(FALSE, FALSE, sizeof(ImgOptSeen));
     const char *source = NULL, *source_fmt = NULL, *granularity = NULL;
-    ImgOpen how = { .flags = BDRV_O_RDWR };
+    ImgOpen how = { .flags = BDRV_O_RDWR | BDRV_O_NO_BACKING };
     BitmapCall call = { 0 };
     const ImgOpt opts[] = {
         { 'b', "source-file", IMG_OPT_STR, &source },

@@ -97,7 +97,9 @@ static void dispatch_next(void *opaque)
         return;
     }
     previous = monitor_command_begin(&qmp->common);
+    error_set_nameless(true);
     reply = run_request(qmp, r);
+    error_set_nameless(false);
     monitor_command_end(previous);
     finish(qmp, reply, session);
     qmp_request_free(r);

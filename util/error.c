@@ -207,6 +207,13 @@ void error_set_prefix(bool timestamp, const char *guest)
     guest_name = g_strdup(guest);
 }
 
+static __thread bool without_name;
+
+void error_set_nameless(bool on)
+{
+    without_name = on;
+}
+
 void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque)
 {
     sink = fn;
@@ -252,6 +259,10 @@ static void report_text(const char *kind, const char *msg)
         g_autofree char *text = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
 
         fprintf(stderr, "%s.%06dZ ", text, g_date_time_get_microsecond(now));
+    }
+    if (without_name && !in_file) {
+        fprintf(stderr, "%s%s%s\n", guest_name ? guest_name : "", guest_name ? " " : "", line);
+        return;
     }
     fprintf(stderr, "%s%s%s%s%s\n", guest_name ? guest_name : "", guest_name ? " " : "", progname, in_file ? "" : ": ", line);
 }

@@ -60,8 +60,15 @@ static int coroutine_fn access_co_write(BlockDriverState *bs, int64_t offset, in
     return -ENOTSUP;
 }
 
+static void access_refresh_filename(BlockDriverState *bs)
+{
+    g_free(bs->exact_filename);
+    bs->exact_filename = g_strdup(bs->file->bs->filename);
+}
+
 static const BlockDriver snapshot_access_driver = {
     .name = "snapshot-access",
+    .refresh_filename = access_refresh_filename,
     .open = access_open,
     .child_perm = access_child_perm,
     .co_read = access_co_read,

@@ -41,7 +41,7 @@ static bool is_blocked_by_overlay(BlockDriverState *bs, BlockOp op, Error **errp
     for (BdrvChild *c = overlay_allows(op) ? NULL : bs->parents; c; c = c->next_parent) {
         if (c->parent && (c->role & BDRV_CHILD_COW)) {
             error_setg(errp, "Node '%s' is busy: node is used as backing hd of '%s'",
-                       bdrv_get_device_or_node_name(bs), bdrv_get_device_or_node_name(c->parent));
+                       bdrv_get_device_or_node_name(bs), c->parent->node_name);
             return true;
         }
     }

@@ -248,7 +248,10 @@ static int check_fixed(ReopenEntry *e, Error **errp)
 /* With new options alone, what defines the image must be said again: it has no default to fall back to. */
 static int check_not_reset(ReopenEntry *e, Error **errp)
 {
-    for (const char *const *s = e->bs->drv->strong_options; s && *s && !e->keep_old; s++) {
+    const BlockDriver *drv = e->bs->drv;
+
+    /* What cannot be reopened at all is told so later. */
+    for (const char *const *s = drv->reopen_prepare ? drv->strong_options : NULL; s && *s && !e->keep_old; s++) {
         if (qdict_has(e->bs->options, *s) && !qdict_has(e->own, *s)) {
             error_setg(errp, "Option '%s' cannot be reset to its default value", *s);
             return -EINVAL;

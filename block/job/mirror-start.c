@@ -163,11 +163,13 @@ static bool connect_job(MirrorJob *s, const MirrorStart *m, Error **errp)
 {
     const MirrorJobParams *p = m->p;
 
-    s->dirty = bdrv_create_dirty_bitmap(s->filter, s->granularity, NULL, errp);
+    s->dirty = bdrv_create_dirty_bitmap(p->bs, s->granularity, NULL, errp);
     if (!s->dirty) {
         return false;
     }
-    bdrv_disable_dirty_bitmap(s->dirty);
+    if (s->copy_mode == MIRROR_COPY_MODE_WRITE_BLOCKING) {
+        bdrv_disable_dirty_bitmap(s->dirty);      /* what is written goes to both: nothing to record */
+    }
     if (block_job_add_bdrv(&s->common, "source", p->bs, 0,
                            BLK_PERM_WRITE_UNCHANGED | BLK_PERM_WRITE | BLK_PERM_CONSISTENT_READ, errp) < 0) {
         return false;

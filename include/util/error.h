@@ -73,6 +73,8 @@ const char *error_progname(void);
 void error_set_location(const char *text);
 /* -msg: put the time, and a guest's name (NULL: none), before each line. */
 void error_set_prefix(bool timestamp, const char *guest);
+/* The program's name is left out: what is said belongs to a command that a manager sent. Per thread. */
+void error_set_nameless(bool on);
 /* While non-NULL, error_report and friends go to fn (a monitor) instead of stderr. Per thread. */
 void error_set_sink(void (*fn)(void *opaque, const char *line), void *opaque);
 

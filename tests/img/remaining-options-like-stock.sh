@@ -67,6 +67,8 @@ before=$("$STOCK_QEMU_IMG" check --output=json ours/d.qcow2 | grep allocated-clu
 "$STOCK_QEMU_IO" -c "read -P 0 0 512k" -c "read -P 5 512k 512k" ours/d.qcow2 | grep -q "Pattern verification failed" && fail "content after discard"
 [ "$before" = "$("$STOCK_QEMU_IMG" check --output=json ours/d.qcow2 | grep allocated-clusters)" ] || fail "clusters after discard-no-unref"
 clean d.qcow2
+[ "$(stat -c %b ours/d.qcow2)" -lt $(($(stat -c %b stock/d.qcow2) - 900)) ] || fail "discard-no-unref keeps the blocks of the file"
+"$STOCK_QEMU_IO" -c "write -P 5 0 512k" ours/d.qcow2 >/dev/null; same_content d.qcow2
 
 # Each part of the overlap check, switched on alone and off alone, leaves good images alone.
 for part in main-header active-l1 active-l2 refcount-table refcount-block snapshot-table inactive-l1 inactive-l2 bitmap-directory; do
