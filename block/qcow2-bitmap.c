@@ -105,11 +105,11 @@ static int coroutine_fn load_bits(Qcow2 *q, const Qcow2BitmapEntry *e, BdrvDirty
 {
     HBitmap *map = bdrv_dirty_bitmap_map(bm);
     uint64_t entries = qcow2_bitmap_table_entries(q, hbitmap_size(map), e->granularity_bits), first, n;
-    g_autofree uint8_t *buf = g_malloc(q->cluster_size);
+    g_autofree uint8_t *buf = g_try_malloc(q->cluster_size);
     g_autofree uint64_t *table = NULL;
-    int ret = -EINVAL;
+    int ret = buf ? -EINVAL : -ENOMEM;
 
-    if (entries == e->table_entries) {
+    if (buf && entries == e->table_entries) {
         table = read_table(q, e, entries, &ret);
     }
     if (!table) {
@@ -167,11 +167,11 @@ static int coroutine_fn load_one(Qcow2 *q, const Qcow2BitmapEntry *e, Error **er
 static int coroutine_fn rewrite_in_place(Qcow2 *q, const GArray *list)
 {
     uint64_t bytes = qcow2_bitmap_dir_bytes(list);
-    g_autofree uint8_t *dir = g_malloc(bytes);
+    g_autofree uint8_t *dir = g_try_malloc(MAX(bytes, 1));
     int ret;
 
-    if (bytes != q->bitmaps_ext_size) {
-        return -EINVAL;
+    if (!dir || bytes != q->bitmaps_ext_size) {
+        return dir ? -EINVAL : -ENOMEM;
     }
     qcow2_bitmap_dir_build(list, dir);
     ret = qcow2_check_overlap(q, QCOW2_OL_BITMAP_DIRECTORY, q->bitmaps_ext_offset, bytes, false);
@@ -229,8 +229,11 @@ static int coroutine_fn publish(Qcow2 *q, GArray *list)
     int ret;
 
     if (list->len) {
-        g_autofree uint8_t *dir = g_malloc0(padded);
+        g_autofree uint8_t *dir = g_try_malloc0(padded);
 
+        if (!dir) {
+            return -ENOMEM;
+        }
         qcow2_bitmap_dir_build(list, dir);
         offset = write_new(q, dir, padded);
         if (offset < 0) {
@@ -287,10 +290,10 @@ static int coroutine_fn write_bits(Qcow2 *q, BdrvDirtyBitmap *bm, Qcow2BitmapEnt
     const HBitmap *map = bdrv_dirty_bitmap_map(bm);
     uint64_t entries = qcow2_bitmap_table_entries(q, hbitmap_size(map), hbitmap_granularity_bits(map)), first, n;
     uint64_t table_bytes = ALIGN_UP(MAX(entries, 1) * 8, q->cluster_size);
-    g_autofree uint8_t *table = g_try_malloc0(table_bytes), *buf = g_malloc(q->cluster_size);
+    g_autofree uint8_t *table = g_try_malloc0(table_bytes), *buf = g_try_malloc(q->cluster_size);
     int64_t offset;
 
-    if (!table || entries > UINT32_MAX) {
+    if (!table || !buf || entries > UINT32_MAX) {
         return -ENOMEM;
     }
     for (uint64_t i = 0; i < entries && granules_of(q, map, i, &first, &n); i++) {

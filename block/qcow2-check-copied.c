@@ -145,9 +145,9 @@ int coroutine_fn check_copied_flags(Checker *c)
 {
     Qcow2 *q = c->q;
     const BdrvCheckResult *r = c->res;
-    g_autofree uint8_t *table = g_malloc(q->cluster_size);
+    g_autofree uint8_t *table = g_try_malloc(q->cluster_size);
     CopiedPass p = { .c = c };
-    int ret = 0;
+    int ret = table ? 0 : -ENOMEM;
 
     /* Flags follow counts: when only leaks may be repaired, the counts must all be right by now. */
     p.repair = (c->fix & BDRV_FIX_ERRORS) ||

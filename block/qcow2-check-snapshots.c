@@ -134,7 +134,10 @@ static int coroutine_fn read_table(TableReader *r, unsigned nb, Error **errp)
     Qcow2 *q = r->c->q;
     int ret;
 
-    q->snapshots = g_new0(Qcow2Snapshot, nb);
+    q->snapshots = g_try_new0(Qcow2Snapshot, nb);
+    if (nb && !q->snapshots) {
+        return -ENOMEM;
+    }
     for (unsigned i = 0; i < nb; i++) {
         ret = take_entry(r, &q->snapshots[i], i, errp);
         q->nb_snapshots = i + 1;

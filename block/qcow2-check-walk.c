@@ -267,9 +267,9 @@ typedef int coroutine_fn L1Visitor(Checker *c, uint64_t entry, bool active, uint
 /* Call visit for each entry that is not zero. */
 static int coroutine_fn for_l1(Checker *c, uint64_t offset, uint64_t entries, bool active, L1Visitor *visit, uint8_t *l2)
 {
-    g_autofree uint8_t *step = g_malloc(L1_STEP_BYTES);
+    g_autofree uint8_t *step = g_try_malloc(L1_STEP_BYTES);
     uint64_t bytes = entries * 8;
-    int ret = 0;
+    int ret = step ? 0 : -ENOMEM;
 
     for (uint64_t done = 0; done < bytes && ret == 0; done += L1_STEP_BYTES) {
         uint64_t n = MIN(L1_STEP_BYTES, bytes - done);
@@ -364,9 +364,12 @@ static int coroutine_fn note_all_l2(Checker *c)
 static int coroutine_fn walk_l1_tables(Checker *c)
 {
     const Qcow2 *q = c->q;
-    g_autofree uint8_t *l2 = g_malloc(q->cluster_size);
+    g_autofree uint8_t *l2 = g_try_malloc(q->cluster_size);
     int ret;
 
+    if (!l2) {
+        return -ENOMEM;
+    }
     count_region(c, q->l1_offset, (uint64_t)q->l1_size * 8, 1);
     ret = for_l1(c, q->l1_offset, q->l1_size, true, visit_l1_entry, l2);
     if (ret == 0 && qcow2_has_data_file(q) && q->nb_snapshots) {
@@ -461,5 +464,5 @@ int coroutine_fn check_count_references(Checker *c)
             visit_refcount_block(c, i, q->rt[i]);
         }
     }
-    return 0;
+    return refmap_is_whole(c->refs) ? 0 : -ENOMEM;
 }

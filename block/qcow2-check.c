@@ -127,7 +127,10 @@ static int coroutine_fn get_block(Checker *c, uint64_t index, uint8_t **block)
     }
     if (!c->blocks[slot].valid || c->blocks[slot].index != index) {
         if (!c->blocks[slot].data) {
-            c->blocks[slot].data = g_malloc(q->cluster_size);
+            c->blocks[slot].data = g_try_malloc(q->cluster_size);
+        }
+        if (!c->blocks[slot].data) {
+            return -ENOMEM;
         }
         c->blocks[slot].valid = false;
         ret = check_read(c, offset, q->cluster_size, c->blocks[slot].data);

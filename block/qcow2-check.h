@@ -20,6 +20,8 @@
 typedef struct RefMap RefMap;
 RefMap *refmap_new(uint64_t nb_clusters);
 void refmap_free(RefMap *m);
+/* False: there was no memory for some counts, and none of them may be relied on. */
+bool refmap_is_whole(const RefMap *m);
 uint64_t refmap_get(const RefMap *m, uint64_t cluster);
 void refmap_add(RefMap *m, uint64_t cluster, uint64_t n);
 /* Add `times` to n clusters, if none of them gets more than max; otherwise nothing is done: false. */

@@ -519,7 +519,10 @@ int coroutine_fn qcow2_defer_settle_range(Qcow2 *q, uint64_t offset, uint64_t by
     if (qcow2_defer_clip(q, offset, bytes) == bytes) {
         return 0;
     }
-    g_autofree Place *places = g_new(Place, q->defer->count);
+    g_autofree Place *places = g_try_new(Place, q->defer->count);
+    if (!places) {
+        return -ENOMEM;
+    }
     for (const Qcow2Pending *p = q->defer->head; p; p = p->next) {
         if (p->cluster >= first && p->cluster <= last) {
             places[n++] = (Place){ p->fresh, p->cluster };

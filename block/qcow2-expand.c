@@ -28,8 +28,8 @@ static int coroutine_fn zero_cluster(Qcow2 *q, uint64_t guest, uint64_t host)
     if (ret < 0 || !qcow2_is_encrypted(q)) {
         return ret < 0 ? ret : bdrv_zero(q->data_file, host, q->cluster_size, 0);
     }
-    g_autofree void *buf = g_malloc0(q->cluster_size);
-    ret = qcow2_encrypt(q, guest, host, buf, q->cluster_size);
+    g_autofree void *buf = g_try_malloc0(q->cluster_size);
+    ret = buf ? qcow2_encrypt(q, guest, host, buf, q->cluster_size) : -ENOMEM;
     return ret < 0 ? ret : bdrv_write_buf(q->data_file, host, q->cluster_size, buf, 0);
 }
 

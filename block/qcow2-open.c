@@ -100,8 +100,9 @@ static int read_header(BdrvChild *file, int flags, HeaderImage *hi, Error **errp
     if (ret < 0) {
         return ret;
     }
-    buf = g_realloc(buf, 1u << cluster_bits);
-    ret = read_padded(file, 0, 1u << cluster_bits, buf);
+    g_free(buf);
+    buf = g_try_malloc(1u << cluster_bits);
+    ret = buf ? read_padded(file, 0, 1u << cluster_bits, buf) : -ENOMEM;
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Could not read qcow2 header");
         return ret;

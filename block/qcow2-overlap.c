@@ -74,9 +74,12 @@ static int by_start(const void *a, const void *b)
     return x->from < y->from ? -1 : x->from > y->from;
 }
 
-static void collect_inactive(const Qcow2 *q, Qcow2OverlapSet *s)
+static bool collect_inactive(const Qcow2 *q, Qcow2OverlapSet *s)
 {
-    s->inactive = g_new(Range, q->nb_snapshots);
+    s->inactive = g_try_new(Range, q->nb_snapshots);
+    if (q->nb_snapshots && !s->inactive) {
+        return false;
+    }
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
         const Qcow2Snapshot *sn = &q->snapshots[i];
         uint64_t bytes = (uint64_t)sn->l1_size * sizeof(uint64_t);
@@ -85,7 +88,7 @@ static void collect_inactive(const Qcow2 *q, Qcow2OverlapSet *s)
         }
     }
     if (!s->n_inactive) {
-        return;
+        return true;
     }
     qsort(s->inactive, s->n_inactive, sizeof(Range), by_start);
     unsigned last = 0;
@@ -97,6 +100,7 @@ static void collect_inactive(const Qcow2 *q, Qcow2OverlapSet *s)
         }
     }
     s->n_inactive = last + 1;
+    return true;
 }
 
 /* Is there one that ends behind r's start and begins before its end? */
@@ -123,7 +127,8 @@ static void put_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t ma
     }
 }
 
-static void set_build(Qcow2 *q)
+/* False: no memory for it. */
+static bool set_build(Qcow2 *q)
 {
     uint64_t room = 256, members = (uint64_t)q->l1_size + q->rt_size;
     while (room < members * 3) {
@@ -131,16 +136,24 @@ static void set_build(Qcow2 *q)
     }
     qcow2_overlap_free(q);
     Qcow2OverlapSet *s = q->overlap_set = g_new0(Qcow2OverlapSet, 1);
-    s->slots = g_new0(uint64_t, room);
+    s->slots = g_try_new0(uint64_t, room);
+    if (!s->slots) {
+        qcow2_overlap_free(q);
+        return false;
+    }
     s->mask = room - 1;
     put_entries(q, q->l1, q->l1_size, QCOW2_L1_OFFSET_MASK);
     put_entries(q, q->rt, q->rt_size, QCOW2_RT_OFFSET_MASK);
-    collect_inactive(q, s);
+    if (!collect_inactive(q, s)) {
+        qcow2_overlap_free(q);
+        return false;
+    }
     s->l1 = q->l1;
     s->l1_offset = q->l1_offset;
     s->l1_size = q->l1_size;
     s->snapshots_offset = q->snapshots_offset;
     s->nb_snapshots = q->nb_snapshots;
+    return true;
 }
 
 static bool set_is_current(const Qcow2 *q)
@@ -212,8 +225,8 @@ static unsigned many_hit(Qcow2 *q, unsigned kinds, const Range *r)
 static bool maybe_many(Qcow2 *q, const Range *r)
 {
     uint64_t last = (r->to - 1) >> q->cluster_bits;
-    if (!set_is_current(q)) {
-        set_build(q);
+    if (!set_is_current(q) && !set_build(q)) {
+        return true;                     /* the long way */
     }
     if (inactive_has(q->overlap_set, r)) {
         return true;

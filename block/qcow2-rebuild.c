@@ -22,6 +22,7 @@ typedef struct Rebuild {
     uint64_t nb_blocks;              /* table entries, holes included */
     uint64_t *place;                 /* cluster of each block, 0: not needed */
     uint64_t table_start, table_clusters;
+    uint64_t *rt;                    /* the table in memory that is to be */
 } Rebuild;
 
 static bool block_needed(const Rebuild *r, uint64_t block)
@@ -119,9 +120,9 @@ static void set_count(const Rebuild *r, uint8_t *block, uint64_t index, uint64_t
 static int coroutine_fn write_blocks(const Rebuild *r)
 {
     const Qcow2 *q = r->q;
-    g_autofree uint8_t *block = g_malloc(q->cluster_size);
+    g_autofree uint8_t *block = g_try_malloc(q->cluster_size);
     uint64_t entries = 1ULL << r->block_bits;
-    int ret = 0;
+    int ret = block ? 0 : -ENOMEM;
 
     for (uint64_t b = 0; b < r->nb_blocks && ret == 0; b++) {
         if (!r->place[b]) {
@@ -147,13 +148,13 @@ static int coroutine_fn write_table(const Rebuild *r)
 {
     const Qcow2 *q = r->q;
     uint64_t bytes = r->table_clusters << q->cluster_bits;
-    g_autofree uint8_t *table = g_malloc0(bytes);
+    g_autofree uint8_t *table = g_try_malloc0(bytes);
     int ret;
 
-    for (uint64_t i = 0; i < r->nb_blocks; i++) {
+    for (uint64_t i = 0; i < r->nb_blocks && table; i++) {
         store_be64(table + i * 8, r->place[i] << q->cluster_bits);
     }
-    ret = bdrv_write_buf(q->bs->file, r->table_start << q->cluster_bits, bytes, table, 0);
+    ret = table ? bdrv_write_buf(q->bs->file, r->table_start << q->cluster_bits, bytes, table, 0) : -ENOMEM;
     if (ret < 0) {
         error_report("ERROR writing reftable: %s", strerror(-ret));
     }
@@ -184,7 +185,7 @@ static int coroutine_fn switch_header(const Rebuild *r)
     return ret;
 }
 
-static void adopt(const Rebuild *r)
+static void adopt(Rebuild *r)
 {
     Qcow2 *q = r->q;
 
@@ -198,7 +199,7 @@ static void adopt(const Rebuild *r)
     q->rt_size = r->table_clusters << (q->cluster_bits - 3);
     q->rt_offset = r->table_start << q->cluster_bits;
     g_free(q->rt);
-    q->rt = g_new0(uint64_t, q->rt_size);
+    q->rt = g_steal_pointer(&r->rt);
     for (uint64_t i = 0; i < r->nb_blocks; i++) {
         q->rt[i] = r->place[i] << q->cluster_bits;
     }
@@ -212,11 +213,15 @@ int coroutine_fn qcow2_rebuild_refcounts(Qcow2 *q, RefMap *counts, RefMap *taken
                   .block_bits = q->cluster_bits + 3 - order };
     int ret = place_all(&r);
 
+    if (ret == 0 && (!refmap_is_whole(r.counts) || !refmap_is_whole(r.taken))) {
+        ret = -ENOMEM;
+    }
     if (ret < 0) {
         error_report("ERROR allocating reftable: %s", strerror(-ret));
     }
     if (ret == 0) {
-        ret = write_blocks(&r);
+        r.rt = g_try_new0(uint64_t, r.table_clusters << (q->cluster_bits - 3));      /* nothing may fail after the switch */
+        ret = r.rt ? write_blocks(&r) : -ENOMEM;
     }
     if (ret == 0) {
         ret = write_table(&r);
@@ -228,5 +233,6 @@ int coroutine_fn qcow2_rebuild_refcounts(Qcow2 *q, RefMap *counts, RefMap *taken
         adopt(&r);
     }
     g_free(r.place);
+    g_free(r.rt);
     return ret;
 }

@@ -12,6 +12,7 @@
 
 struct RefMap {
     uint64_t size;                   /* clusters */
+    bool lacking;                    /* no memory for some */
     GPtrArray *chunks;               /* uint16_t[CHUNK_ENTRIES] or NULL: all zero */
     GHashTable *large;               /* cluster -> count, both boxed */
 };
@@ -77,7 +78,10 @@ static uint16_t *chunk_for_change(RefMap *m, uint64_t cluster)
         g_ptr_array_set_size(m->chunks, i + 1);
     }
     if (!m->chunks->pdata[i]) {
-        m->chunks->pdata[i] = g_new0(uint16_t, CHUNK_ENTRIES);
+        m->chunks->pdata[i] = g_try_new0(uint16_t, CHUNK_ENTRIES);
+    }
+    if (!m->chunks->pdata[i]) {
+        m->lacking = true;
     }
     return m->chunks->pdata[i];
 }
@@ -132,15 +136,20 @@ bool refmap_add_run(RefMap *m, uint64_t first, uint64_t n, uint64_t times, uint6
     }
     for (uint64_t i = 0, part; i < n; i += part) {
         uint32_t in = (first + i) & (CHUNK_ENTRIES - 1);
-        uint16_t *p = chunk_for_change(m, first + i) + in;
+        uint16_t *chunk = chunk_for_change(m, first + i), *p = chunk ? chunk + in : NULL;
 
         part = MIN(n - i, CHUNK_ENTRIES - in);
-        for (uint32_t k = 0; k < part; k++) {
+        for (uint32_t k = 0; p && k < part; k++) {
             p[k] += times;
         }
     }
     m->size = MAX(m->size, first + n);
     return true;
+}
+
+bool refmap_is_whole(const RefMap *m)
+{
+    return !m->lacking;
 }
 
 void refmap_add(RefMap *m, uint64_t cluster, uint64_t n)
@@ -152,6 +161,9 @@ void refmap_add(RefMap *m, uint64_t cluster, uint64_t n)
         return;
     }
     chunk = chunk_for_change(m, cluster);
+    if (!chunk) {
+        return;
+    }
     count = refmap_get(m, cluster) + n;
     if (count >= OVERFLOWN) {
         put_large(m, cluster, count);

@@ -284,10 +284,10 @@ static int coroutine_fn hide_backing(Qcow2 *q, uint64_t old, uint64_t size, Erro
         ret = qcow2_zeroize(q, start, size - start, 0);
     }
     if (ret == 0 && old < start) {
-        g_autofree uint8_t *zeroes = g_malloc0(start - old);
+        g_autofree uint8_t *zeroes = g_try_malloc0(start - old);
         IoVec v;
         iov_init_buf(&v, zeroes, start - old);
-        ret = qcow2_co_write(q->bs, old, start - old, &v, 0, 0);
+        ret = zeroes ? qcow2_co_write(q->bs, old, start - old, &v, 0, 0) : -ENOMEM;
     }
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to zero out new clusters");

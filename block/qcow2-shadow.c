@@ -524,10 +524,15 @@ int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
             return ret;
         }
     } while (qcow2_cache_is_dirty(q->l2_cache) || qcow2_cache_is_dirty(q->rb_cache));
+    uint64_t *rt = g_try_new(uint64_t, MAX(q->rt_size, 1));
+    if (!rt) {
+        return -ENOMEM;
+    }
+    memcpy(rt, q->rt, q->rt_size * sizeof(uint64_t));
     Qcow2Shadow *s = g_new0(Qcow2Shadow, 1);
     s->q = q;
     s->rt_size = q->rt_size;
-    s->rt = g_memdup2(q->rt, q->rt_size * sizeof(uint64_t));
+    s->rt = rt;
     s->next = q->free_cluster_index;
     s->blocks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_block);
     s->writes.parallel = 2;

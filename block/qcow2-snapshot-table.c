@@ -220,9 +220,14 @@ int coroutine_fn qcow2_read_snapshots(Qcow2 *q, const Qcow2Header *h, Error **er
         error_setg_errno(errp, -r.file_len, "Failed to read snapshot table");
         return r.file_len;
     }
-    g_autofree uint8_t *window = g_malloc(WINDOW);
+    g_autofree uint8_t *window = g_try_malloc(WINDOW);
     r.buf = window;
-    q->snapshots = g_new0(Qcow2Snapshot, nb);
+    q->snapshots = g_try_new0(Qcow2Snapshot, nb);
+    if (!window || !q->snapshots) {
+        g_clear_pointer(&q->snapshots, g_free);
+        error_setg_errno(errp, ENOMEM, "Failed to read snapshot table");
+        return -ENOMEM;
+    }
     int ret = read_entries(&r, nb, errp);
     if (ret < 0) {
         qcow2_free_snapshots(q);
@@ -287,7 +292,10 @@ int qcow2_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
     if (!q->nb_snapshots) {
         return 0;
     }
-    *out = g_new0(QEMUSnapshotInfo, q->nb_snapshots);
+    *out = g_try_new0(QEMUSnapshotInfo, q->nb_snapshots);
+    if (!*out) {
+        return -ENOMEM;
+    }
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
         const Qcow2Snapshot *sn = &q->snapshots[i];
         QEMUSnapshotInfo *info = &(*out)[i];

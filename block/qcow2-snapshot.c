@@ -195,7 +195,10 @@ static int coroutine_fn append_entry(Qcow2Shadow *s, Qcow2 *q, const Qcow2Snapsh
         *out = (NewTable){ q->snapshots_offset, at + bytes };
         return buf ? bdrv_write_buf(q->bs->file, q->snapshots_offset + at, bytes, buf, 0) : -ENOMEM;
     }
-    g_autofree Qcow2Snapshot *all = g_new(Qcow2Snapshot, q->nb_snapshots + 1);
+    g_autofree Qcow2Snapshot *all = g_try_new(Qcow2Snapshot, q->nb_snapshots + 1);
+    if (!all) {
+        return -ENOMEM;
+    }
     if (q->nb_snapshots) {
         memcpy(all, q->snapshots, q->nb_snapshots * sizeof(*all));
     }
@@ -495,7 +498,11 @@ static int coroutine_fn move_snapshot(Qcow2Shadow *s, Qcow2 *q, unsigned index, 
         return ret;
     }
     changed->l1_table_offset = mine.offset;
-    g_autofree Qcow2Snapshot *all = g_memdup2(q->snapshots, q->nb_snapshots * sizeof(*all));
+    g_autofree Qcow2Snapshot *all = g_try_new(Qcow2Snapshot, MAX(q->nb_snapshots, 1));
+    if (!all) {
+        return -ENOMEM;
+    }
+    memcpy(all, q->snapshots, q->nb_snapshots * sizeof(*all));
     all[index] = *changed;
     return qcow2_snapshot_put_table(s, q, all, q->nb_snapshots, table);
 }

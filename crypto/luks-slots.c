@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include "luks-private.h"
 #include "crypto/secret.h"
@@ -109,7 +110,12 @@ int luks_slot_unlock(const LuksHeader *h, const CryptSpec *spec, const LuksArea 
     if (!c) {
         return -1;
     }
-    stripes = g_malloc(len);
+    stripes = g_try_malloc(len);
+    if (!stripes) {
+        crypt_cipher_free(c);
+        error_setg_errno(errp, ENOMEM, "Failed to read key material");
+        return -1;
+    }
     ret = area->read(area->opaque, (uint64_t)h->slot[i].key_offset_sector * CRYPT_SECTOR, stripes, len);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to read key material");
@@ -190,7 +196,12 @@ bool luks_slot_store(LuksHeader *h, const CryptSpec *spec, const LuksArea *area,
     if (!c) {
         return false;
     }
-    stripes = g_malloc0(len);
+    stripes = g_try_malloc0(len);
+    if (!stripes) {
+        crypt_cipher_free(c);
+        error_setg_errno(errp, ENOMEM, "Failed to store key material");
+        return false;
+    }
     if (split(h, key, stripes, errp)) {
         ret = crypt_encrypt(c, 0, stripes, len);
         if (ret >= 0) {
@@ -213,9 +224,13 @@ bool luks_slot_store(LuksHeader *h, const CryptSpec *spec, const LuksArea *area,
 bool luks_slot_erase(LuksHeader *h, const LuksArea *area, int i, Error **errp)
 {
     size_t len = luks_split_sectors(h) * CRYPT_SECTOR;
-    g_autofree uint8_t *garbage = g_malloc(len);
+    g_autofree uint8_t *garbage = g_try_malloc(len);
     LuksSlot *s = &h->slot[i];
 
+    if (!garbage) {
+        error_setg_errno(errp, ENOMEM, "Failed to erase key material");
+        return false;
+    }
     memset(s->salt, 0, sizeof(s->salt));
     s->active = LUKS_SLOT_DISABLED;
     s->iterations = 0;
