@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 BUILD ?= build
 
-.PHONY: all demo check check-asan check-tsan bench fuzz install clean
+.PHONY: all demo check check-asan check-tsan bench fuzz crash-long install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -31,6 +31,10 @@ bench: all
 # Each entry for TIME seconds; ENGINE=afl for AFL++, ENTRIES="image qmp" for some of them, MERGE=yes to keep what covers more.
 fuzz:
 	tests/fuzz/run.sh $(or $(TIME),60) $(ENTRIES)
+
+# Power cuts until STATES distinct states were tried; figures go to docs/reliability.md by hand.
+crash-long: all
+	$(BUILD)/tests/crash/powercut -s $(or $(SEED),100) -R 1000 -l 2000 -r 8 -S 512 -t 997 -d $(or $(STATES),1000000)
 
 install: all
 	meson install -C $(BUILD)

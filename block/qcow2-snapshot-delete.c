@@ -180,7 +180,10 @@ static int coroutine_fn drop_entries(Batch *b)
     Qcow2 *q = b->q;
     unsigned left = 0;
     uint64_t bytes = 0, before;
-    g_autofree Qcow2Snapshot *rest = g_new(Qcow2Snapshot, q->nb_snapshots);
+    g_autofree Qcow2Snapshot *rest = g_try_new(Qcow2Snapshot, MAX(q->nb_snapshots, 1));
+    if (!rest) {
+        return -ENOMEM;
+    }
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
         bytes += qcow2_snapshot_entry_bytes(&q->snapshots[i]);
         if (!b->chosen[i]) {

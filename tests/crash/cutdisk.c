@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "alloccount.h"
 #include "cutdisk.h"
 #include "util/cutils.h"
 
@@ -27,7 +28,9 @@ void cut_image_resize(CutImage *image, int64_t len)
 {
     if (len > image->room) {
         image->room = MAX(len, image->room * 2);
+        alloc_own++;
         image->data = g_realloc(image->data, image->room);
+        alloc_own--;
     }
     if (len > image->len) {
         memset(image->data + image->len, 0, len - image->len);
@@ -39,7 +42,9 @@ void cut_image_copy(CutImage *to, const CutImage *from)
 {
     if (to->room < from->len) {
         to->room = from->room;
+        alloc_own++;
         to->data = g_realloc(to->data, to->room);
+        alloc_own--;
     }
     to->len = from->len;
     memcpy(to->data, from->data, from->len);
@@ -50,7 +55,12 @@ bool cut_image_load(CutImage *image, const char *path)
     g_autofree char *data = NULL;
     gsize len;
 
-    if (!g_file_get_contents(path, &data, &len, NULL)) {
+    bool ok;
+
+    alloc_own++;
+    ok = g_file_get_contents(path, &data, &len, NULL);
+    alloc_own--;
+    if (!ok) {
         return false;
     }
     image->len = 0;
@@ -153,7 +163,9 @@ static int do_entry(BlockDriverState *bs, CutEntry e)
     e.disk = disk_of(bs);
     cut_apply(&cut_disks[e.disk], &e, NULL);
     if (cut_log) {
+        alloc_own++;
         g_array_append_val(cut_log, e);
+        alloc_own--;
     } else {
         g_free(e.data);
     }
@@ -216,8 +228,11 @@ static int coroutine_fn cut_co_read(BlockDriverState *bs, int64_t offset, int64_
 
 static int coroutine_fn cut_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f)
 {
-    uint8_t *data = g_malloc(bytes);
+    uint8_t *data;
 
+    alloc_own++;
+    data = g_malloc(bytes);
+    alloc_own--;
     iov_to_buf(qiov, qo, data, bytes);
     return do_later(bs, (CutEntry){ .kind = CUT_WRITE, .offset = offset, .bytes = bytes, .data = data });
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include "alloccount.h"
 #include "block/blockdev.h"
 #include "block/job.h"
 #include "cutrun.h"
@@ -144,12 +145,6 @@ static int offline(CutRun *r, ImgCommandFn *command, char **argv)
     return ret == 0 ? 0 : -cut_fail_errno;
 }
 
-static void open_again(CutRun *r)
-{
-    cut_fail_at = 0;
-    cut_run_open(r, &error_abort);
-}
-
 void cut_step_commit(CutRun *r)
 {
     g_autofree char *name = own_name(r);
@@ -164,7 +159,7 @@ void cut_step_commit(CutRun *r)
     c = commit_begun(r, i);
     ret = offline(r, img_commit, argv);
     commit_ended(r, &c, ret);
-    open_again(r);
+    cut_run_reopen(r);
 }
 
 /* Monitor command `commit`. */
@@ -188,7 +183,7 @@ void cut_step_rebase(CutRun *r)
     if (ret < 0) {
         cut_run_failed(r, ret);
     }
-    open_again(r);
+    cut_run_reopen(r);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------------ */
@@ -269,10 +264,10 @@ void cut_step_commit_job(CutRun *r)
     }
     cut_wait();
     ret = error || job_error ? -cut_fail_errno : 0;
-    if (ret < 0 && !cut_trips) {
+    if (ret < 0 && !cut_trips && !alloc_trips) {
         cut_run_wrong(r, "block-commit: %s", error ? error : job_error);
     }
     commit_ended(r, &c, ret);
     cut_run_close(r);
-    open_again(r);
+    cut_run_reopen(r);
 }

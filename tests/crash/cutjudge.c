@@ -165,7 +165,8 @@ static char *judge_image(const CutRun *r, int disk, const CutModel *m, guint at,
     if (!why && disk < 0) {
         why = cut_bitmaps_judge(r, at, blk, stamps, size);
     }
-    n = MAX(bdrv_snapshot_list(blk_bs(blk), &list), 0);     /* none with a data file */
+    n = bdrv_snapshot_list(blk_bs(blk), &list);
+    n = MAX(n, 0);                     /* there are none with a data file */
     if (!why && repair) {
         why = judge_repair(blk, leaks, v);
     }

@@ -4,11 +4,14 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include "alloccount.h"
 #include "block/snapshot.h"
 #include "crypto/secret.h"
 #include "cutbitmaps.h"
 #include "cutrun.h"
 #include "util/cutils.h"
+
+unsigned cut_sectors = 2048;
 
 const CutGeometry cut_geometries[] = {
     { "v3", "cluster_size=4k", .snapshots = true },
@@ -105,8 +108,8 @@ static bool create_on(const CutRun *r, int disk, const char *options, unsigned s
 static void make_backing(CutRun *r)
 {
     cut_disks[CUT_DISK_BELOW].len = 0;
-    cut_image_resize(&cut_disks[CUT_DISK_BELOW], (int64_t)CUT_SECTORS * BDRV_SECTOR_SIZE);
-    for (unsigned s = 0; s < CUT_SECTORS; s++) {
+    cut_image_resize(&cut_disks[CUT_DISK_BELOW], (int64_t)cut_sectors * BDRV_SECTOR_SIZE);
+    for (unsigned s = 0; s < cut_sectors; s++) {
         uint32_t stamp = cut_model_stamp(r->model);
 
         cut_fill((uint32_t *)(cut_disks[CUT_DISK_BELOW].data + (size_t)s * BDRV_SECTOR_SIZE), stamp, 1);
@@ -119,7 +122,7 @@ static bool make_below(CutRun *r, int i)
 {
     static const char *const options[] = { "cluster_size=4k", "cluster_size=64k", "compat=0.10,cluster_size=16k", "cluster_size=512" };
     unsigned size = cut_model_size(r->model), sectors = cut_pick(r, size / 2, size);
-    CutModel *m = r->below[i] = cut_model_new(CUT_SECTORS, sectors);
+    CutModel *m = r->below[i] = cut_model_new(cut_sectors, sectors);
     g_autofree uint32_t *buf = g_malloc(64 * BDRV_SECTOR_SIZE);
     QEMUSnapshotInfo sn = { .date_sec = 1, .name = "keep" };
     BlockBackend *blk;
@@ -216,6 +219,15 @@ bool cut_run_open(CutRun *r, Error **errp)
     return r->blk != NULL;
 }
 
+void cut_run_reopen(CutRun *r)
+{
+    cut_fail_at = 0;                   /* a failure of the disk at open is another test's subject */
+    if (!cut_run_open(r, NULL)) {
+        alloc_fail_at = 0;
+        cut_run_open(r, &error_abort);
+    }
+}
+
 void cut_run_close(CutRun *r)
 {
     guint tick = cut_model_tick(r->model), begin = cut_now();
@@ -239,7 +251,7 @@ void cut_run_close(CutRun *r)
 
 static bool run_make(CutRun *r)
 {
-    r->model = cut_model_new(CUT_SECTORS, CUT_SECTORS / 2);
+    r->model = cut_model_new(cut_sectors, cut_sectors / 2);
     r->model->next_stamp += r->disk * 100000000u;
     r->closes = cut_bitmaps_new();
     r->mended = 0;
@@ -366,9 +378,19 @@ void cut_fill(uint32_t *buf, uint32_t stamp, unsigned n)
     }
 }
 
+uint32_t *cut_buffer(unsigned sectors)
+{
+    uint32_t *buf;
+
+    alloc_own++;
+    buf = g_malloc((size_t)sectors * BDRV_SECTOR_SIZE);
+    alloc_own--;
+    return buf;
+}
+
 bool cut_read_stamps(BlockBackend *blk, unsigned n, uint32_t *out, unsigned *bad)
 {
-    g_autofree uint32_t *buf = g_malloc((size_t)n * BDRV_SECTOR_SIZE);
+    g_autofree uint32_t *buf = cut_buffer(n);
     const unsigned words = BDRV_SECTOR_SIZE / sizeof(uint32_t);
 
     *bad = 0;

@@ -15,7 +15,7 @@
 #include "cutdisk.h"
 #include "cutmodel.h"
 
-#define CUT_SECTORS 2048               /* at most: 1 MiB */
+extern unsigned cut_sectors;            /* of a disk at the most; 2048 unless changed before the first run */
 #define CUT_KEYS 2
 
 typedef enum CutShape { CUT_ALONE, CUT_CHAIN, CUT_GROUP, CUT_DAMAGED } CutShape;
@@ -58,6 +58,8 @@ bool cut_run_start(CutRun *r);
 /* Close: what was answered is stable, unless the disk failed meanwhile. */
 void cut_run_close(CutRun *r);
 bool cut_run_open(CutRun *r, Error **errp);
+/* Open again, without faults of the disk.  One of memory is met by a second try. */
+void cut_run_reopen(CutRun *r);
 /* Flush and close all images. */
 void cut_run_finish(CutRun *r);
 void cut_run_end(CutRun *r);
@@ -76,6 +78,8 @@ BlockBackend *cut_open_qcow2(int disk, bool writable, Error **errp);
 char *cut_image_name(int disk);
 /* The stamps of a disk as blk shows it, n sectors; false when a sector is torn or a read fails. */
 bool cut_read_stamps(BlockBackend *blk, unsigned n, uint32_t *out, unsigned *bad);
+/* For data of the test. */
+uint32_t *cut_buffer(unsigned sectors);
 /* A buffer of n sectors with stamps stamp, stamp + 1, ... */
 void cut_fill(uint32_t *buf, uint32_t stamp, unsigned n);
 unsigned cut_pick(CutRun *r, unsigned from, unsigned to);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include "alloccount.h"
 #include "block/snapshot.h"
 #include "cutrun.h"
 
@@ -95,7 +96,7 @@ static void take(CutRun *r, bool live)
     created(r, sn.name, tick, ret);
     if (live) {
         cut_wait();
-        if (ret == 0 && !cut_fail_at) {
+        if (ret == 0 && !cut_fail_at && !alloc_fail_at) {
             pin(r, sn.name);
         }
     }
@@ -191,7 +192,7 @@ static char *transaction(CutRun *r, const char *type, const char *name)
     g_string_append(text, "]}");
     error = cut_qmp("transaction", text->str);
     g_string_free(text, true);
-    if (error && !cut_trips) {
+    if (error && !cut_trips && !alloc_trips) {
         cut_run_wrong(r, "%s of %s: %s", type, name, error);
     }
     return error;
@@ -216,7 +217,7 @@ void cut_step_group_snapshot(CutRun *r)
         created(m, name, ticks[m->disk], error ? -cut_fail_errno : 0);
     }
     cut_wait();
-    for (CutRun *m = r; m && !error && !cut_fail_at; m = m->next) {
+    for (CutRun *m = r; m && !error && !cut_fail_at && !alloc_fail_at; m = m->next) {
         pin(m, name);
     }
 }

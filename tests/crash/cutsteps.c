@@ -86,7 +86,7 @@ static void start_write(CutRun *r, unsigned first, unsigned n, Writer *w)
     uint32_t stamp = cut_model_stamp(r->model);
 
     *q = (Request){ .run = r, .first = first, .n = n, .writer = w };
-    q->buf = g_malloc((size_t)n * BDRV_SECTOR_SIZE);
+    q->buf = cut_buffer(n);
     cut_fill(q->buf, stamp, n);
     iov_init_buf(&q->v, q->buf, (size_t)n * BDRV_SECTOR_SIZE);
     cut_model_write(r->model, first, n, stamp, false, false, cut_now());
@@ -258,7 +258,7 @@ void cut_step_discard(CutRun *r)
 void cut_step_compressed(CutRun *r)
 {
     unsigned c = r->cluster_sectors, clusters = cut_model_size(r->model) / c, first, n = c;
-    g_autofree uint32_t *buf = g_malloc((size_t)c * BDRV_SECTOR_SIZE);
+    g_autofree uint32_t *buf = cut_buffer(c);
     uint32_t stamp = cut_model_stamp(r->model);
     int ret;
 
@@ -280,7 +280,7 @@ void cut_step_compressed(CutRun *r)
 
 void cut_step_resize(CutRun *r)
 {
-    unsigned old = cut_model_size(r->model), size = cut_pick(r, CUT_SECTORS / 4, CUT_SECTORS);
+    unsigned old = cut_model_size(r->model), size = cut_pick(r, cut_sectors / 4, cut_sectors);
     guint begin = cut_now();
     CutChange maybe = { begin, G_MAXUINT, size, false };
     int64_t trips = cut_trips;
@@ -288,7 +288,7 @@ void cut_step_resize(CutRun *r)
 
     if (ret == 0) {
         /* A data file loses what is cut off before the size says so. */
-        cut_model_resize(r->model, size, r->geometry->data_file ? CUT_SECTORS : r->cluster_sectors, begin);
+        cut_model_resize(r->model, size, r->geometry->data_file ? cut_sectors : r->cluster_sectors, begin);
         return;
     }
     /* Refused (nothing happened), or failed on the way: both sizes are possible, what lay above may be gone. */
@@ -308,8 +308,7 @@ void cut_step_resize(CutRun *r)
 void cut_step_reopen(CutRun *r)
 {
     cut_run_close(r);
-    cut_fail_at = 0;                   /* a failure at open is another test's subject */
-    cut_run_open(r, &error_abort);
+    cut_run_reopen(r);
 }
 
 void cut_step_check(CutRun *r)

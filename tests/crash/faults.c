@@ -1,8 +1,10 @@
 /*
- * Faults: the same operations as for power cuts, with the k-th request to the disk failing, once or from then on.
+ * Faults: the same operations as for power cuts, with the k-th request to the disk failing, once or from then on, or taking long, or
+ * (-a) with the k-th large allocation of memory failing.
  *
  * No operation may hang or crash; what failed is told to the caller; afterwards the image opens, checks without
- * corruption, and holds what the model allows (a write that failed may have left old or new content).
+ * corruption, and holds what the model allows (a write that failed may have left old or new content).  A case after which more memory
+ * is in use than before it, TRIES times in a row, leaks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "alloccount.h"
 #include "cutjudge.h"
 #include "util/cutils.h"
 
@@ -20,63 +23,99 @@ static struct {
     unsigned seed, steps, runs, most;
     int64_t only_request;              /* 0: all */
     const char *only_geometry, *only_scenario;
-    bool verbose;
+    bool verbose, memory;
 } opt = { .seed = 1, .steps = 8, .runs = 1, .most = 12 };
 
-static uint64_t faults, delays, told, failures;
+#define TRIES 6                        /* pools grow now and then; a leak is there each time */
 
-typedef struct Fault { int64_t at; bool lasting; int error; bool delay; } Fault;
+static uint64_t faults, delays, lacks, told, failures;
 
-/* One run; f->at 0: no fault.  Requests seen while operations ran. */
-static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, const Fault *f)
+typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY } FaultKind;
+typedef struct Fault { FaultKind kind; int64_t at; bool lasting; int error; } Fault;
+
+static void arm(const Fault *f)
 {
-    CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed), .shape = s->shape };
-    g_autofree char *why = NULL;
-    int64_t seen = 0;
+    cut_requests = cut_trips = alloc_seen = alloc_trips = 0;
+    cut_fail_errno = f->error;
+    cut_fail_lasting = cut_delay_lasting = f->lasting;
+    *(f->kind == FAULT_MEMORY ? &alloc_fail_at : f->kind == FAULT_DELAY ? &cut_delay_at : &cut_fail_at) = f->at;
+}
+
+static void disarm(void) { cut_fail_at = cut_delay_at = alloc_fail_at = 0; }
+
+/* What is wrong after a run (g_free it), or NULL.  f->at 0: no fault.  *seen: requests, or large allocations, while operations ran. */
+static char *try(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, const Fault *f, int64_t *seen)
+{
+    CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed), .shape = s->shape, .doing = "start" };
+    char *why = NULL;
     CutVerdict v;
 
-    cut_fail_at = cut_requests = cut_trips = cut_delay_at = 0;
+    disarm();
     if (!cut_run_start(&r)) {
         why = g_strdup("no image");
     } else {
-        cut_requests = cut_trips = 0;
-        cut_fail_errno = f->error;
-        cut_fail_lasting = cut_delay_lasting = f->lasting;
-        *(f->delay ? &cut_delay_at : &cut_fail_at) = f->at;
+        arm(f);
         for (unsigned i = 0; i < opt.steps && !r.wrong; i++) {
             cut_scenario_step(&r, s);
             if (opt.verbose && f->at == opt.only_request && f->at) {
                 printf("after %s: request %" PRId64 ", %u failed, %u sectors\n", r.doing, cut_requests, r.failures, cut_model_size(r.model));
             }
         }
-        seen = cut_requests;
-        cut_fail_at = cut_delay_at = 0;
+        *seen = f->kind == FAULT_MEMORY ? alloc_seen : cut_requests;
+        disarm();
         cut_run_finish(&r);
-        why = r.wrong ? g_strdup(r.wrong) : cut_judge(&r, cut_now(), true, &v);
+        why = r.wrong ? g_strdup_printf("%s: %s", r.doing, r.wrong) : cut_judge(&r, cut_now(), true, &v);
+    }
+    told += r.failures > 0;
+    cut_run_end(&r);
+    return why;
+}
+
+static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, Fault f)
+{
+    static const char *const verbs[] = { "fails", "is late", "finds no memory" };
+    int64_t seen = 0, live, leaked = 1;
+    char *why = NULL;
+
+    for (int i = 0; i < TRIES && !why && leaked > 0; i++) {
+        live = alloc_live;
+        why = try(g, s, seed, folder, &f, &seen);
+        leaked = alloc_live - live - (why != NULL);
+    }
+    if (!why && leaked > 0) {
+        why = g_strdup_printf("%" PRId64 " blocks of memory are lost each time", leaked);
     }
     if (why) {
         failures++;
-        printf("FAIL: %s %s seed %u, request %" PRId64 " of %" PRId64 " %s%s (%s): %s: %s\n", g->name, s->name, seed, f->at, seen,
-               f->delay ? "is late" : "fails", f->lasting ? " and all after it" : "", strerror(f->error), r.doing, why);
+        printf("FAIL: %s %s seed %u, request %" PRId64 " of %" PRId64 " %s%s (%s): %s\n", g->name, s->name, seed, f.at, seen, verbs[f.kind],
+               f.lasting ? " and all after it" : "", strerror(f.error), why);
+        g_free(why);
     }
-    faults += f->at > 0 && !f->delay;
-    delays += f->at > 0 && f->delay;
-    told += r.failures > 0;
-    cut_run_end(&r);
+    *(f.kind == FAULT_ERROR ? &faults : f.kind == FAULT_DELAY ? &delays : &lacks) += f.at > 0;
     return seen;
+}
+
+/* Allocations of memory, each in turn. */
+static void run_memory(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
+{
+    int64_t n = run_one(g, s, seed, folder, (Fault){ FAULT_MEMORY, 0 }), stride = opt.most ? MAX(n / opt.most, 1) : 1;
+
+    for (int64_t k = opt.only_request ? opt.only_request : 1 + seed % stride; k <= n; k += opt.only_request ? n : stride) {
+        run_one(g, s, seed, folder, (Fault){ FAULT_MEMORY, k, false, ENOMEM });
+    }
 }
 
 static void run_all(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
 {
-    int64_t n = run_one(g, s, seed, folder, &(Fault){ 0, false, EIO, false }), stride = opt.most ? MAX(n / opt.most, 1) : 1;
+    int64_t n = run_one(g, s, seed, folder, (Fault){ FAULT_ERROR, 0, false, EIO }), stride = opt.most ? MAX(n / opt.most, 1) : 1;
 
     for (int64_t k = 1 + seed % stride; k <= n; k += stride) {
         if (opt.only_request && k != opt.only_request) {
             continue;
         }
-        run_one(g, s, seed, folder, &(Fault){ k, k % 2, k % 3 ? EIO : ENOSPC, false });
+        run_one(g, s, seed, folder, (Fault){ FAULT_ERROR, k, k % 2, k % 3 ? EIO : ENOSPC });
         if (k % 4 == 0) {
-            run_one(g, s, seed, folder, &(Fault){ k, k % 8, 0, true });
+            run_one(g, s, seed, folder, (Fault){ FAULT_DELAY, k, k % 8, 0 });
         }
     }
     if (opt.verbose) {
@@ -90,7 +129,7 @@ int main(int argc, char **argv)
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", folder);
     int c, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:v")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:av")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
@@ -99,9 +138,10 @@ int main(int argc, char **argv)
         case 'g': opt.only_geometry = optarg; break;
         case 'c': opt.only_scenario = optarg; break;
         case 'k': opt.only_request = atoll(optarg); break;
+        case 'a': opt.memory = true; break;
         case 'v': opt.verbose = true; break;
         default:
-            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run] [-k that request only] [-g geometry] [-c scenario] [-v]\n");
+            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run] [-k that request only] [-a: memory] [-g geometry] [-c scenario] [-v]\n");
             return 2;
         }
     }
@@ -114,13 +154,13 @@ int main(int argc, char **argv)
             for (const CutScenario *s = cut_scenarios; s->name; s++) {
                 if ((!opt.only_geometry || !strcmp(opt.only_geometry, g->name)) &&
                     (!opt.only_scenario || !strcmp(opt.only_scenario, s->name)) && cut_scenario_fits(s, g)) {
-                    run_all(g, s, opt.seed + run, folder);
+                    (opt.memory ? run_memory : run_all)(g, s, opt.seed + run, folder);
                 }
             }
         }
     }
-    printf("%" PRIu64 " faults injected, %" PRIu64 " told to the caller, %" PRIu64 " requests delayed: %" PRIu64 " failures\n", faults, told,
-           delays, failures);
+    printf("%" PRIu64 " faults injected, %" PRIu64 " allocations failed, %" PRIu64 " requests delayed, %" PRIu64 " times told to the caller, memory "
+           "%s: %" PRIu64 " failures\n", faults, lacks, delays, told, alloc_watched ? "counted" : "not counted", failures);
     bdrv_close_all();
     return system(rm) != 0 || failures ? 1 : 0;
 }

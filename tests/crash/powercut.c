@@ -296,7 +296,7 @@ static void print_log(const GArray *log)
 static void explore(CutRun *r, GArray *log)
 {
     Explorer x = { .run = r, .log = log, .seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL) };
-    uint64_t limit = r->geometry->luks ? opt.limit / 4 : opt.limit;      /* opening is slow */
+    uint64_t limit = r->geometry->luks ? opt.limit / 8 : opt.limit;      /* opening is slow */
     double chance = log->len < limit ? (double)(limit - log->len) / (log->len * SUBSETS_OF_A_CUT) : 0;
 
     for (guint i = 0; i < log->len; i++) {
@@ -392,13 +392,14 @@ static void parse(int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "s:n:r:l:R:g:c:k:t:d:D:v")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:r:l:R:S:g:c:k:t:d:D:v")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
         case 'r': opt.randoms = atoi(optarg); break;
         case 'l': opt.limit = strtoull(optarg, NULL, 10); break;
         case 'R': opt.runs = atoi(optarg); break;
+        case 'S': cut_sectors = atoi(optarg); break;
         case 'g': opt.only_geometry = optarg; break;
         case 'c': opt.only_scenario = optarg; break;
         case 'k': opt.keep = optarg; break;
@@ -407,9 +408,9 @@ static void parse(int argc, char **argv)
         case 'd': opt.wanted = strtoull(optarg, NULL, 10); break;
         case 'v': opt.verbose = true; break;
         default:
-            fprintf(stderr, "usage: powercut [-s seed] [-R runs] [-n steps] [-r random subsets] [-l states a run] [-g geometry] "
-                    "[-c scenario] [-k folder for failing states] [-t every n-th state to stock, 0: none] [-d distinct states] "
-                    "[-D turns that a discard takes] [-v]\n");
+            fprintf(stderr, "usage: powercut [-s seed] [-R runs] [-n steps] [-r random subsets] [-l states a run] "
+                    "[-S sectors of a disk] [-g geometry] [-c scenario] [-k folder for failing states] "
+                    "[-t every n-th state to stock, 0: none] [-d distinct states] [-D turns that a discard takes] [-v]\n");
             exit(2);
         }
     }
