@@ -256,8 +256,11 @@ static int coroutine_fn delete_batch(Batch *b, Error **errp)
         return ret;
     }
     Qcow2Roots roots = qcow2_snapshot_roots(q);
-    b->active = (L1Copy){ g_memdup2(q->l1, q->l1_size * sizeof(uint64_t)), q->l1_size, q->l1_offset };
-    ret = collect(b, &changed, errp);
+    b->active = (L1Copy){ g_try_new(uint64_t, MAX(q->l1_size, 1)), q->l1_size, q->l1_offset };
+    if (b->active.l1) {
+        memcpy(b->active.l1, q->l1, q->l1_size * sizeof(uint64_t));
+    }
+    ret = b->active.l1 ? collect(b, &changed, errp) : -ENOMEM;
     if (ret == 0) {
         ret = qcow2_shadow_prepare(b->s);
     }
