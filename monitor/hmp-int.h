@@ -40,7 +40,7 @@ const HmpCommand *hmp_find(const HmpCommand *table, const char *name, size_t len
 
 /* hmp-parse.c: arguments after the name; NULL after what is wrong was printed. */
 QDict *hmp_parse_args(Monitor *mon, const HmpCommand *cmd, const char *text);
-/* Words of a line, quotes taken away; a blank at the end adds an empty word.  -1 when a quote stays open. */
+/* Words of a line, quotes taken away; a blank at the end adds an empty word.  -1 (and no words) when a quote stays open. */
 #define HMP_WORDS_MAX 64
 int hmp_split(const char *line, char **words, int max);
 /* One word or quoted string; 0, or -1 at the end and for bad quoting (told on stderr). *at moves behind it. */

@@ -72,6 +72,9 @@ int hmp_split(const char *line, char **words, int max)
             return n;
         }
         if (hmp_get_word(&line, word) < 0) {
+            while (n > 0) {
+                g_free(words[--n]);
+            }
             return -1;
         }
         words[n++] = g_strdup(word->str);

@@ -178,10 +178,11 @@ static unsigned width(char letter) { return letter == 'b' ? 1 : letter == 'w' ? 
 static bool port_command(Qtest *q, char **w, unsigned words)
 {
     bool out = !strncmp(w[0], "out", 3);
-    char letter = w[0][out ? 3 : 2];
+    size_t len = strlen(w[0]);
+    char letter = len ? w[0][len - 1] : 0;             /* the last one, whatever the word is */
     uint64_t port, value = 0;
 
-    if ((!out && strncmp(w[0], "in", 2)) || strlen(w[0]) != (out ? 4 : 3) || !strchr("bwl", letter)) {
+    if ((!out && strncmp(w[0], "in", 2)) || len != (out ? 4 : 3) || !strchr("bwl", letter)) {
         return false;
     }
     if (words < (out ? 3 : 2) || parse_u64(w[1], 0, &port) < 0 || (out && parse_u64(w[2], 0, &value) < 0)) {
@@ -198,10 +199,11 @@ static bool port_command(Qtest *q, char **w, unsigned words)
 static bool word_command(Qtest *q, char **w, unsigned words)
 {
     bool wr = !strncmp(w[0], "write", 5);
-    char letter = w[0][wr ? 5 : strlen(w[0]) >= 4 ? 4 : 0];
+    size_t len = strlen(w[0]);
+    char letter = len ? w[0][len - 1] : 0;
     uint64_t addr, value = 0;
 
-    if ((!wr && strncmp(w[0], "read", 4)) || strlen(w[0]) != (wr ? 6 : 5) || !strchr("bwlq", letter)) {
+    if ((!wr && strncmp(w[0], "read", 4)) || len != (wr ? 6 : 5) || !strchr("bwlq", letter)) {
         return false;
     }
     if (words < (wr ? 3 : 2) || parse_u64(w[1], 0, &addr) < 0 || (wr && parse_u64(w[2], 0, &value) < 0)) {
