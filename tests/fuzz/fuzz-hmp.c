@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "../../monitor/hmp-int.h"
@@ -70,7 +71,9 @@ static void start_once(void)
         int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
         error_init("fuzz-hmp");
-        dup2(null, STDERR_FILENO);         /* bad quoting is told there */
+        if (!getenv("FUZZ_VERBOSE")) {
+            dup2(null, STDERR_FILENO);
+        }
         aio_init_main();
         started = true;
     }
