@@ -26,7 +26,7 @@ const ImgCommand img_commands[] = {
       "(--merge SOURCE | --add | --remove | --clear | --enable | --disable)... [-b source_file [-F source_fmt]] "
       "[-g granularity] [--object objectdef] [--image-opts | -f fmt] filename bitmap" },
     { "check", img_check,
-      "[--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] "
+      "[--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] [--explain] "
       "filename" },
     { "commit", img_commit,
       "[--object objectdef] [--image-opts] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] [-p] filename" },

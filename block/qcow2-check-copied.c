@@ -51,6 +51,7 @@ static int coroutine_fn check_l1_entry(CopiedPass *p, uint32_t index)
     }
     check_say("%s OFLAG_COPIED L2 cluster: l1_index=%u l1_entry=%" G_GINT64_MODIFIER "x refcount=%" G_GUINT64_FORMAT "\n",
               p->verb, index, entry, count);
+    check_note(p->c, CHECK_COPIED, entry & QCOW2_L1_OFFSET_MASK, q->cluster_size);
     tally(p);
     if (!p->repair) {
         return 0;
@@ -126,6 +127,7 @@ static int coroutine_fn check_l2_table(CopiedPass *p, uint64_t offset, uint8_t *
         }
         check_say("%s OFLAG_COPIED data cluster: l2_entry=%" G_GINT64_MODIFIER "x refcount=%" G_GUINT64_FORMAT "\n",
                   p->verb, entry, count);
+        check_note_entry(c, CHECK_COPIED, offset, i);
         tally(p);
         store_be64(table + (size_t)i * q->l2_entry_size, with_flag(entry, count == 1));
         dirty = p->repair;

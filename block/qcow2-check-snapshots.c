@@ -54,6 +54,7 @@ static int coroutine_fn take_extra(TableReader *r, Qcow2Snapshot *sn, unsigned i
         check_say("Discarding too much extra metadata in snapshot table entry %u (%u > %u)\n", index, size,
                   QCOW2_MAX_SNAPSHOT_EXTRA);
         r->c->snapshot_findings++;
+        check_note(r->c, CHECK_SNAPSHOT_ENTRY, r->start, r->pos - r->start);
         r->c->snapshots_fixed = true;
         sn->extra_data_size = kept;
     }
@@ -109,6 +110,7 @@ static void check_complete(TableReader *r, Qcow2Snapshot *sn, unsigned index)
     }
     check_say("%s snapshot table entry %u is incomplete\n", r->repair ? "Repairing" : "ERROR", index);
     r->c->snapshot_findings++;
+    check_note(r->c, CHECK_SNAPSHOT_ENTRY, r->start, r->pos - r->start);
     if (r->repair) {
         sn->extra_data_size = EXTRA_COMPLETE;
         r->c->snapshots_fixed = true;

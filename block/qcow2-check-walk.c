@@ -46,6 +46,7 @@ static void count_region(Checker *c, uint64_t offset, uint64_t bytes, uint64_t t
     if (!region_fits(c, offset, bytes)) {
         check_say("ERROR: counting reference for region exceeding the end of the file by one cluster or more: "
                   "offset 0x%" G_GINT64_MODIFIER "x size 0x%" G_GINT64_MODIFIER "x\n", offset, bytes);
+        check_note(c, CHECK_OUTSIDE, offset, bytes);
         c->res->corruptions++;
         return;
     }
@@ -56,6 +57,9 @@ static void count_region(Checker *c, uint64_t offset, uint64_t bytes, uint64_t t
     for (uint64_t i = offset >> q->cluster_bits; i <= (offset + bytes - 1) >> q->cluster_bits; i++) {
         uint64_t room = q->refcount_max - refmap_get(c->refs, i);
 
+        if (times > room) {
+            check_note(c, CHECK_OVERFLOW, i << q->cluster_bits, q->cluster_size);
+        }
         for (uint64_t over = times > room ? times - room : 0; over; over--) {
             check_say("ERROR: overflow cluster offset=0x%" G_GINT64_MODIFIER "x\n"
                       "Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy "
@@ -69,14 +73,15 @@ static void count_region(Checker *c, uint64_t offset, uint64_t bytes, uint64_t t
 /* --- L2 entries ---------------------------------------------------------------- */
 
 /* In a quiet walk any finding makes the table unsound; else it is counted as a corruption. */
-#define FINDING(c, w, ...)              \
-    do {                                \
-        if ((w)->quiet) {               \
-            (w)->sound = false;         \
-        } else {                        \
-            check_say(__VA_ARGS__);     \
-            (c)->res->corruptions++;    \
-        }                               \
+#define FINDING(c, w, kind, index, ...)                           \
+    do {                                                          \
+        if ((w)->quiet) {                                         \
+            (w)->sound = false;                                   \
+        } else {                                                  \
+            check_say(__VA_ARGS__);                               \
+            check_note_entry((c), (kind), (w)->offset, (index));  \
+            (c)->res->corruptions++;                              \
+        }                                                         \
     } while (0)
 
 static void visit_region(Checker *c, L2Walk *w, uint64_t offset, uint64_t bytes)
@@ -94,16 +99,16 @@ static void visit_compressed(Checker *c, L2Walk *w, uint32_t index, uint64_t ent
 
     qcow2_compressed_place(c->q, entry & ~QCOW2_OFLAG_COPIED, &offset, &bytes);
     if (entry & QCOW2_OFLAG_COPIED) {
-        FINDING(c, w, "ERROR: coffset=0x%" G_GINT64_MODIFIER "x: copied flag must never be set for compressed clusters\n",
+        FINDING(c, w, CHECK_COMPRESSED, index, "ERROR: coffset=0x%" G_GINT64_MODIFIER "x: copied flag must never be set for compressed clusters\n",
                 offset);
         entry &= ~QCOW2_OFLAG_COPIED;
     }
     if (qcow2_has_data_file(c->q)) {
-        FINDING(c, w, "ERROR compressed cluster %u with data file, entry=0x%" G_GINT64_MODIFIER "x\n", index, entry);
+        FINDING(c, w, CHECK_COMPRESSED, index, "ERROR compressed cluster %u with data file, entry=0x%" G_GINT64_MODIFIER "x\n", index, entry);
         return;
     }
     if (bitmap) {
-        FINDING(c, w, "ERROR compressed cluster %u with non-zero subcluster allocation bitmap, entry=0x%"
+        FINDING(c, w, CHECK_COMPRESSED, index, "ERROR compressed cluster %u with non-zero subcluster allocation bitmap, entry=0x%"
                 G_GINT64_MODIFIER "x\n", index, entry);
         return;
     }
@@ -138,11 +143,11 @@ static bool coroutine_fn visit_unaligned(Checker *c, L2Walk *w, uint32_t index, 
                                          bool has_data)
 {
     if (has_data) {
-        FINDING(c, w, "ERROR offset=%" G_GINT64_MODIFIER "x: Data cluster is not properly aligned; L2 entry corrupted.\n",
+        FINDING(c, w, CHECK_DATA_UNALIGNED, index, "ERROR offset=%" G_GINT64_MODIFIER "x: Data cluster is not properly aligned; L2 entry corrupted.\n",
                 offset);
         return false;
     }
-    FINDING(c, w, "%s offset=%" G_GINT64_MODIFIER "x: Preallocated cluster is not properly aligned; L2 entry corrupted.\n",
+    FINDING(c, w, CHECK_PREALLOCATED_UNALIGNED, index, "%s offset=%" G_GINT64_MODIFIER "x: Preallocated cluster is not properly aligned; L2 entry corrupted.\n",
             c->fix & BDRV_FIX_ERRORS ? "Repairing" : "ERROR", offset);
     if (w->quiet || !(c->fix & BDRV_FIX_ERRORS) || drop_place(c, w, index, bitmap) < 0) {
         return false;
@@ -160,7 +165,7 @@ static void coroutine_fn visit_allocated(Checker *c, L2Walk *w, uint32_t index, 
     bool has_data = extended ? ALLOC_BITS(bitmap) : !(entry & QCOW2_OFLAG_ZERO);
 
     if (extended && (ALLOC_BITS(bitmap) & ZERO_BITS(bitmap))) {
-        FINDING(c, w, "ERROR offset=%" G_GINT64_MODIFIER "x: Allocated cluster has corrupted subcluster allocation bitmap\n",
+        FINDING(c, w, CHECK_SUBCLUSTERS, index, "ERROR offset=%" G_GINT64_MODIFIER "x: Allocated cluster has corrupted subcluster allocation bitmap\n",
                 offset);
     }
     if (qcow2_in_cluster(q, offset) && visit_unaligned(c, w, index, offset, bitmap, has_data)) {
@@ -185,12 +190,12 @@ static void coroutine_fn visit_entry(Checker *c, L2Walk *w, uint32_t index, uint
         return;
     }
     if (entry & QCOW2_L2_RESERVED_MASK) {
-        FINDING(c, w, "ERROR found l2 entry with reserved bits set: %" G_GINT64_MODIFIER "x\n", entry);
+        FINDING(c, w, CHECK_L2_RESERVED, index, "ERROR found l2 entry with reserved bits set: %" G_GINT64_MODIFIER "x\n", entry);
     }
     if ((entry & QCOW2_L2_OFFSET_MASK) || (qcow2_has_data_file(c->q) && (entry & QCOW2_OFLAG_COPIED))) {
         visit_allocated(c, w, index, entry, bitmap);
     } else if (ALLOC_BITS(bitmap)) {
-        FINDING(c, w, "ERROR: Unallocated cluster has non-zero subcluster allocation map\n");
+        FINDING(c, w, CHECK_SUBCLUSTERS, index, "ERROR: Unallocated cluster has non-zero subcluster allocation map\n");
     }
 }
 
@@ -314,11 +319,13 @@ static int coroutine_fn visit_l1_entry(Checker *c, uint64_t entry, bool active, 
 
     if (entry & QCOW2_L1_RESERVED_MASK) {
         check_say("ERROR found L1 entry with reserved bits set: %" G_GINT64_MODIFIER "x\n", entry);
+        check_note(c, CHECK_L1_RESERVED, offset, c->q->cluster_size);
         c->res->corruptions++;
     }
     count_region(c, offset, c->q->cluster_size, 1);
     if (qcow2_in_cluster(c->q, offset)) {
         check_say("ERROR l2_offset=%" G_GINT64_MODIFIER "x: Table is not cluster aligned; L1 entry corrupted\n", offset);
+        check_note(c, CHECK_L1_UNALIGNED, offset, c->q->cluster_size);
         c->res->corruptions++;
     }
     return visit_l2(c, offset, active, l2);
@@ -342,6 +349,7 @@ static bool snapshot_l1_usable(Checker *c, const Qcow2Snapshot *sn, bool say)
         check_say("ERROR snapshot %s (%s) l1_size=%#" G_GINT32_MODIFIER "x: L1 table is too large; "
                   "snapshot table entry corrupted\n", sn->id_str, sn->name, sn->l1_size);
     }
+    check_note(c, CHECK_SNAPSHOT_L1, sn->l1_table_offset, 8 * (uint64_t)sn->l1_size);
     c->res->corruptions++;
     return false;
 }
@@ -374,6 +382,7 @@ static int coroutine_fn walk_l1_tables(Checker *c)
     ret = for_l1(c, q->l1_offset, q->l1_size, true, visit_l1_entry, l2);
     if (ret == 0 && qcow2_has_data_file(q) && q->nb_snapshots) {
         check_say("ERROR %u snapshots in image with data file\n", q->nb_snapshots);
+        check_note(c, CHECK_SNAPSHOTS_WITH_DATA_FILE, 0, 0);
         c->res->corruptions++;
     }
     for (unsigned i = 0; i < q->nb_snapshots && ret == 0; i++) {
@@ -396,12 +405,14 @@ static void coroutine_fn visit_refcount_block(Checker *c, uint64_t index, uint64
 
     if (entry & QCOW2_RT_RESERVED_MASK) {
         check_say("ERROR refcount table entry %" G_GUINT64_FORMAT " has reserved bits set\n", index);
+        check_note(c, CHECK_REFTABLE, q->rt_offset + index * 8, 8);
         c->res->corruptions++;
         c->rebuild = true;
         return;
     }
     if (qcow2_in_cluster(q, offset)) {
         check_say("ERROR refcount block %" G_GUINT64_FORMAT " is not cluster aligned; refcount table entry corrupted\n", index);
+        check_note(c, CHECK_REFTABLE, q->rt_offset + index * 8, 8);
         c->res->corruptions++;
         c->rebuild = true;
         return;
@@ -410,6 +421,7 @@ static void coroutine_fn visit_refcount_block(Checker *c, uint64_t index, uint64
         bool fix = c->fix & BDRV_FIX_ERRORS;
 
         check_say("%s refcount block %" G_GUINT64_FORMAT " is outside image\n", fix ? "Repairing" : "ERROR", index);
+        check_note(c, CHECK_REFTABLE, q->rt_offset + index * 8, 8);
         if (fix) {
             c->rebuild = true;       /* what it counted is counted anew in a block that exists */
         }
@@ -420,6 +432,7 @@ static void coroutine_fn visit_refcount_block(Checker *c, uint64_t index, uint64
     if (refmap_get(c->refs, cluster) != 1) {
         check_say("ERROR refcount block %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT "\n", index,
                   refmap_get(c->refs, cluster));
+        check_note(c, CHECK_REFTABLE, offset, q->cluster_size);
         c->res->corruptions++;
         c->rebuild = true;
     }

@@ -175,6 +175,8 @@ static bool compare_one(Checker *c, BdrvCheckFix fix, uint8_t *block, uint64_t c
     } else {
         fixing = fix & BDRV_FIX_LEAKS;
     }
+    check_note(c, count == 0 ? CHECK_COUNT_NONE : low ? CHECK_COUNT_LOW : refs ? CHECK_COUNT_HIGH : CHECK_LEAK,
+               cluster << c->q->cluster_bits, c->q->cluster_size);
     say_count(fixing ? "Repairing" : low ? "ERROR" : "Leaked", cluster, count, refs);
     if (fixing) {
         qcow2_rb_set(c->q, block, index, refs);
@@ -351,6 +353,8 @@ static int coroutine_fn compare_and_repair(Checker *c)
     if (ret < 0) {
         return ret;
     }
+    check_explain(c);
+    c->notes_closed = true;
     if (c->io_error && c->fix) {
         /* What looks unused may be in use by what could not be read. */
         check_say("The image could not be read in full: nothing is repaired\n");
@@ -400,7 +404,9 @@ static int coroutine_fn run_passes(Checker *c)
     }
     check_forget_blocks(c);
     if (ret == 0) {
+        c->notes_closed = false;
         ret = check_copied_flags(c);
+        check_explain(c);
     }
     if (c->fix) {
         drop_caches(c->q);
@@ -447,6 +453,7 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
     check_forget_blocks(&c);
     g_clear_pointer(&c.refs, refmap_free);
     g_clear_pointer(&c.l2_visits, g_hash_table_destroy);
+    g_clear_pointer(&c.notes, g_array_unref);
     if (ret == 0 && fix && !q->broken && !res->check_errors && !res->corruptions) {
         ret = qcow2_mark_clean(q);
         if (ret == 0) {

@@ -6,6 +6,7 @@
  *   3. counts              qcow2-check.c             compare with the counts on disk
  *   4. new structures      qcow2-rebuild.c           where counts cannot be put right in place
  *   5. COPIED flags        qcow2-check-copied.c      flag set exactly where the count is one
+ *   -  explanation         qcow2-check-explain.c     findings in words, with what they touch of the guest's disk
  *
  * Memory is bounded by the file: two bytes a cluster, in chunks made when first touched.
  *
@@ -40,6 +41,13 @@ uint64_t refmap_size(const RefMap *m);
 uint64_t refmap_find_free(const RefMap *m, uint64_t from, uint64_t n);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RefMap, refmap_free)
 
+/* What can be found, for the explanation. */
+typedef enum CheckKind {
+    CHECK_LEAK, CHECK_COUNT_HIGH, CHECK_COUNT_LOW, CHECK_COUNT_NONE, CHECK_COPIED, CHECK_L1_RESERVED, CHECK_L1_UNALIGNED,
+    CHECK_L2_RESERVED, CHECK_DATA_UNALIGNED, CHECK_PREALLOCATED_UNALIGNED, CHECK_COMPRESSED, CHECK_SUBCLUSTERS, CHECK_OUTSIDE,
+    CHECK_OVERFLOW, CHECK_SNAPSHOT_L1, CHECK_SNAPSHOT_ENTRY, CHECK_SNAPSHOTS_WITH_DATA_FILE, CHECK_REFTABLE, CHECK_KINDS
+} CheckKind;
+
 #define CHECK_BLOCKS 16               /* refcount blocks kept while looking up counts */
 
 typedef struct Checker {
@@ -54,6 +62,8 @@ typedef struct Checker {
     bool signalled;                   /* unaligned refcount blocks were reported */
     bool snapshots_fixed;             /* the table in memory differs from the one on disk */
     int64_t snapshot_findings;        /* counted as repaired once the table is written */
+    GArray *notes;                    /* qcow2-check-explain.c */
+    bool notes_closed;                /* what is found now was noted already */
     struct { uint8_t *data; uint64_t index; bool valid; } blocks[CHECK_BLOCKS];
 } Checker;
 
@@ -69,6 +79,12 @@ int coroutine_fn check_disk_count(Checker *c, uint64_t cluster, uint64_t *count)
 /* The block that holds counts, borrowed until the next call; NULL: there is none, or it cannot be had. */
 const uint8_t *coroutine_fn check_disk_block(Checker *c, uint64_t index);
 void check_forget_blocks(Checker *c);
+
+/* For the explanation: something about these bytes of the file (bytes 0: about none), or about an entry of an L2 table. */
+void check_note(Checker *c, CheckKind kind, uint64_t host, uint64_t bytes);
+void check_note_entry(Checker *c, CheckKind kind, uint64_t l2, uint32_t index);
+/* Turn the notes into findings; before anything is repaired. */
+void coroutine_fn check_explain(Checker *c);
 
 /* Pass 1.  Loads the table into q->snapshots; -errno (errp set) when it cannot be read at all. */
 int coroutine_fn check_snapshot_table(Checker *c, Error **errp);

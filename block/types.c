@@ -29,3 +29,12 @@ bool prealloc_mode_parse(const char *s, PreallocMode *out)
     }
     return false;
 }
+
+void bdrv_check_finding_free(BdrvCheckFinding *f)
+{
+    for (guint i = 0; i < f->guest->len; i++) {
+        g_free(g_array_index(f->guest, BdrvGuestRange, i).snapshot);
+    }
+    g_array_free(f->guest, TRUE);
+    g_free(f);
+}

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
-#include "img/common.h"
+#include <unistd.h>
+#include "img/check.h"
 
 /* Exit codes that scripts rely on. */
 enum { CHECK_CLEAN = 0, CHECK_FAILED = 1, CHECK_CORRUPT = 2, CHECK_LEAKS = 3, CHECK_UNSUPPORTED = 63 };
@@ -24,6 +25,9 @@ static QDict *check_to_json(const char *filename, const char *format, const Bdrv
     };
     QDict *d = qdict_new();
 
+    if (r->findings) {
+        qdict_put(d, "explanations", img_check_explain_json(r));
+    }
     qdict_put_str(d, "filename", filename);
     qdict_put_str(d, "format", format);
     qdict_put_int(d, "check-errors", r->check_errors);
@@ -95,7 +99,7 @@ static bool parse_repair(const char *word, BdrvCheckFix *fix)
 /* One pass; what it fixed is added to what earlier passes fixed.  0 or -errno after reporting. */
 static int run_check(BlockDriverState *bs, BdrvCheckFix fix, BdrvCheckResult *r)
 {
-    BdrvCheckResult now = { 0 };
+    BdrvCheckResult now = { .findings = r->findings };
     int ret = bdrv_check(bs, &now, fix);
 
     if (ret == -ENOTSUP) {
@@ -112,6 +116,7 @@ static int run_check(BlockDriverState *bs, BdrvCheckFix fix, BdrvCheckResult *r)
 /* Repair, then look again: the second pass tells the state that the exit code reports. */
 static int check_and_recheck(BlockDriverState *bs, BdrvCheckFix fix, bool human, bool quiet, BdrvCheckResult *r)
 {
+    BdrvCheckResult first;
     int ret = run_check(bs, fix, r);
 
     if (ret < 0 || !(r->corruptions_fixed || r->leaks_fixed)) {
@@ -123,13 +128,20 @@ static int check_and_recheck(BlockDriverState *bs, BdrvCheckFix fix, bool human,
                 r->leaks_fixed, r->corruptions_fixed);
         fflush(stdout);
     }
-    return run_check(bs, 0, r);
+    first = *r;
+    r->findings = NULL;
+    ret = run_check(bs, 0, r);
+    r->findings = first.findings;      /* what was found at first is explained */
+    r->findings_omitted = first.findings_omitted;
+    r->findings_cut = first.findings_cut;
+    return ret;
 }
 
-static int check_image(const char *filename, const ImgOpen *how, BdrvCheckFix fix, bool json)
+static int check_image(const char *filename, const ImgOpen *how, BdrvCheckFix fix, bool json, bool explain)
 {
     AUTO_BLK blk = img_open(filename, how);
-    BdrvCheckResult result = { 0 };
+    g_autoptr(GPtrArray) findings = explain ? g_ptr_array_new_with_free_func((GDestroyNotify)bdrv_check_finding_free) : NULL;
+    BdrvCheckResult result = { .findings = findings };
     int ret;
 
     if (!blk) {
@@ -148,6 +160,9 @@ static int check_image(const char *filename, const ImgOpen *how, BdrvCheckFix fi
     } else if (!how->quiet) {
         print_findings(&result);
         print_statistics(&result);
+        if (explain) {
+            img_check_explain(&result);
+        }
     }
     return exit_code(&result);
 }
@@ -157,13 +172,14 @@ int img_check(int argc, char **argv)
     const char *output = NULL, *repair = NULL, *cache = "writeback", *filename;
     BdrvCheckFix fix = 0;
     ImgOpen how = { .flags = BDRV_O_CHECK };
-    bool json;
+    bool json, explain = false;
     const ImgOpt opts[] = {
         { 'f', "format", IMG_OPT_STR, &how.fmt },
         { 'r', "repair", IMG_OPT_STR, &repair },
         { 0, "output", IMG_OPT_STR, &output },
         { 'T', NULL, IMG_OPT_STR, &cache },
         { 'q', NULL, IMG_OPT_FLAG, &how.quiet },
+        { 0, "explain", IMG_OPT_FLAG, &explain },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &how.image_opts },
         { 'U', "force-share", IMG_OPT_FLAG, &how.force_share },
@@ -184,5 +200,7 @@ int img_check(int argc, char **argv)
     if (img_format_conflict(how.image_opts, how.fmt)) {
         return EXIT_FAILURE;
     }
-    return check_image(filename, &how, fix, json);
+    /* A person is told what it means; programs get the plain text unless they ask. */
+    explain |= !json && isatty(STDOUT_FILENO);
+    return check_image(filename, &how, fix, json, explain);
 }

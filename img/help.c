@@ -64,6 +64,8 @@ static const char parameters_text[] =
     "  '-r' repairs what the check finds.\n"
     "       '-r leaks' frees leaked clusters only, '-r all' repairs every kind of\n"
     "       error and may choose wrongly or hide damage that is already done.\n"
+    "  '--explain' tells what each finding means, which parts of the disk it touches and\n"
+    "       what a repair does; on a terminal it is told anyway\n"
     "\n"
     "Parameters to convert subcommand:\n"
     "  '--bitmaps' copies the persistent bitmaps of the top image too\n"

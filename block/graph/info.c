@@ -55,7 +55,7 @@ int bdrv_check(BlockDriverState *bs, BdrvCheckResult *res, BdrvCheckFix fix)
     if (!bs->drv->co_check) {
         return -ENOTSUP;
     }
-    *res = (BdrvCheckResult) { 0 };
+    *res = (BdrvCheckResult) { .findings = res->findings };
     co_run_sync(check_entry, &call);
     return call.ret;
 }

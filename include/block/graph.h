@@ -151,7 +151,7 @@ int bdrv_create_file(const char *filename, const QDict *opts, Error **errp);
  */
 void bdrv_img_create(const char *filename, const char *fmt, const char *base_filename, const char *base_fmt,
                      const char *options, int64_t size, int flags, bool quiet, bool no_open_backing, Error **errp);
-int bdrv_check(BlockDriverState *bs, BdrvCheckResult *res, BdrvCheckFix fix);                /* -ENOTSUP: no checks */
+int bdrv_check(BlockDriverState *bs, BdrvCheckResult *res, BdrvCheckFix fix);                /* -ENOTSUP: no checks; res->findings is set before */
 int bdrv_get_info(BlockDriverState *bs, BlockDriverInfo *bdi);
 bool bdrv_supports_compressed_writes(BlockDriverState *bs);
 int bdrv_make_empty(BdrvChild *c, Error **errp);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <glib.h>
 
 typedef struct BlockDriverState BlockDriverState;
 typedef struct BdrvChild BdrvChild;
@@ -90,7 +91,27 @@ typedef enum PreallocMode { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PR
 const char *prealloc_mode_name(PreallocMode m);
 bool prealloc_mode_parse(const char *s, PreallocMode *out);
 
+typedef struct BdrvGuestRange {
+    uint64_t offset, bytes;
+    char *snapshot;                                  /* NULL: the disk as it is now */
+} BdrvGuestRange;
+
+/* Something that a check found, in words; they belong to the driver. */
+typedef struct BdrvCheckFinding {
+    const char *kind;                                /* one word for programs */
+    const char *what, *repair;
+    const char *structure;                           /* of the image, that lies at the place; may be NULL */
+    uint64_t host_offset, host_bytes;                /* in the file; 0 bytes: at no place */
+    GArray *guest;                                   /* BdrvGuestRange: what it touches of the guest's disk */
+    uint64_t guest_omitted;                          /* ranges that are not listed */
+} BdrvCheckFinding;
+
+void bdrv_check_finding_free(BdrvCheckFinding *f);
+
 typedef struct BdrvCheckResult {
+    GPtrArray *findings;                             /* BdrvCheckFinding, added by the check; NULL: not wanted */
+    int64_t findings_omitted;
+    bool findings_cut;                               /* not all tables were looked at for what is touched */
     int64_t corruptions, leaks, check_errors;
     int64_t corruptions_fixed, leaks_fixed;
     int64_t image_end_offset;                        /* 0: unknown */

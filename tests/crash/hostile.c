@@ -160,12 +160,13 @@ static void try_image(const CutGeometry *g, const CutImage *image)
         if (!blk) {
             continue;
         }
-        res = (BdrvCheckResult){ 0 };
+        res = (BdrvCheckResult){ .findings = g_ptr_array_new_with_free_func((GDestroyNotify)bdrv_check_finding_free) };
         if (mode == 2) {
             bdrv_check(blk_bs(blk), &res, BDRV_FIX_LEAKS | BDRV_FIX_ERRORS);
         } else {
             bdrv_check(blk_bs(blk), &res, 0);
         }
+        g_ptr_array_unref(res.findings);
         exercise(blk, mode > 0);
         blk_unref(blk);
     }

@@ -3,7 +3,7 @@
 . "$TEST_SRC/img/lib.sh"
 requires_stock
 "$STOCK_QEMU_IMG" --help | sed -n '/^Command syntax/,/^$/p' >stock.syntax
-ours_only='s/ \[--snapshots\]//; s/ \[--output=ofmt\] \[-l |/ [-l |/; s/ \[snapshot\.\.\.\] | .* output_filename\]/]/'
+ours_only='s/ \[--explain\]//; s/ \[--snapshots\]//; s/ \[--output=ofmt\] \[-l |/ [-l |/; s/ \[snapshot\.\.\.\] | .* output_filename\]/]/'
 "$QEMU_IMG" --help | sed -n '/^Command syntax/,/^$/p' | sed "$ours_only" >our.syntax
 diff stock.syntax our.syntax || fail "syntax lines"
 "$QEMU_IMG" -V | grep -q '^qemu-img version 7\.2\.50' || fail "version line"
