@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 BUILD ?= build
 
-.PHONY: all demo check check-asan check-tsan bench fuzz crash-long install clean
+.PHONY: all demo check check-asan check-tsan coverage clean-coverage bench fuzz crash-long install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -19,6 +19,18 @@ check:
 # All unit tests and program tests under the sanitizers (./check runs a selection of the latter).
 check-asan:
 	SANITIZE=only ./check
+
+# Lines and branches of block/ that the tests run through.  TESTS="NAME...": only these program tests, added to what was
+# counted before (make clean-coverage starts anew).
+coverage:
+	[ -f build-cov/build.ninja ] || meson setup build-cov -Db_coverage=true -Doptimization=0 -Dc_args=-fprofile-update=prefer-atomic
+	ninja -C build-cov
+	-$(if $(TESTS),true,meson test -C build-cov --no-rebuild --suite unit --timeout-multiplier 8)
+	-python3 tests/run.py --build build-cov --timeout 1500 $(TESTS)
+	python3 scripts/coverage.py build-cov block
+
+clean-coverage:
+	find build-cov -name '*.gcda' -delete
 
 check-tsan:
 	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
@@ -40,4 +52,4 @@ install: all
 	meson install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-cov

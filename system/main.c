@@ -48,6 +48,7 @@ static void start(void)
     vm_system_reset(VM_CAUSE_NONE);
     device_set_machine_ready();
     process_drop_rights();
+    process_teardown_later();
     process_take_signals();
     chr_machine_ready();
     vm_autostart = !emu.freeze;
@@ -81,6 +82,7 @@ int main(int argc, char **argv)
     bdrv_init();
     setup_early_options();
     sandbox_check();
+    process_check_rights();
     if (emu.preconfig && emu.daemonize) {
         error_report("'preconfig' and 'daemonize' options are mutually exclusive");
         return 1;

@@ -167,14 +167,26 @@ const OptName option_names[] = {
     { "chroot", true, O_chroot, "-chroot dir     chroot to dir just before starting the VM\n" },
     { "runas", true, O_runas, "-runas user     change to user id user just before starting the VM\n"
       PAD "user can be numeric uid:gid instead\n" },
+    { "run-with", true, O_runwith,
+      "-run-with [async-teardown=on|off][,chroot=dir][,user=username|uid:gid]\n"
+      PAD "how the process runs: its memory is given back after its end\n"
+      PAD "(async-teardown, as -async-teardown), in another root folder\n"
+      PAD "(chroot, as -chroot), as another user (user, as -runas)\n" },
     { "sandbox", true, O_sandbox,
       "-sandbox on[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]\n"
-      "          [,spawn=allow|deny][,resourcecontrol=allow|deny]\n" PAD "checked and accepted; no filter is installed\n" },
+      "          [,spawn=allow|deny][,resourcecontrol=allow|deny]\n"
+      PAD "filter system calls once everything is set up (default: off)\n"
+      PAD "obsolete=deny: those that only old programs use, too\n"
+      PAD "elevateprivileges=deny: set*uid, set*gid and the like, too; children:\n"
+      PAD "    forbid the process, and let programs that it starts gain nothing\n"
+      PAD "spawn=deny: new processes, too (threads stay possible)\n"
+      PAD "resourcecontrol=deny: priorities, limits, affinity, too\n" },
     { "readconfig", true, O_readconfig, "-readconfig <file>\n" PAD "read config file\n" },
     { "no-user-config", false, O_nouserconfig,
       "-no-user-config\n" PAD "do not load default user-provided config files at startup\n" },
     { "nouserconfig", false, O_nouserconfig, NULL },
     { "trace", true, O_trace, "-trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n" PAD "specify tracing options\n" },
+    { "async-teardown", false, O_asyncteardown, "-async-teardown enable asynchronous teardown\n" },
     { "msg", true, O_msg, "-msg [timestamp[=on|off]][,guest-name=[on|off]]\n" PAD "control error message format\n" },
     { "qtest", true, O_qtest, NULL },
     { "qtest-log", true, O_qtestlog, NULL },
@@ -193,7 +205,7 @@ const OptName option_names[] = {
     { "xen-attach", false, O_refused }, { "xen-domid-restrict", false, O_refused }, { "audio", true, O_refused },
     { "audio-help", false, O_refused }, { "dump-vmstate", true, O_refused }, { "semihosting", false, O_refused },
     { "portrait", false, O_accepted }, { "rotate", true, O_accepted }, { "full-screen", false, O_accepted },
-    { "win2k-hack", false, O_accepted }, { "dfilter", true, O_accepted }, { "async-teardown", false, O_accepted },
+    { "win2k-hack", false, O_accepted }, { "dfilter", true, O_accepted },
     { "enable-sync-profile", false, O_accepted }, { "nodefconfig", false, O_nouserconfig },
     { NULL, false, 0, NULL },
 };

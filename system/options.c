@@ -86,6 +86,8 @@ static bool check_table(const QDict *opts, const OptDesc *descs, Error **errp)
     return typed != NULL;
 }
 
+static const OptDesc run_with_desc[] = { { "async-teardown", OPT_BOOL }, { "chroot", OPT_STRING }, { "user", OPT_STRING }, { NULL } };
+
 const GroupDesc option_groups[] = {
     { "drive", &emu.drives, NULL, NULL, NULL }, { "chardev", &emu.chardevs, "backend", NULL, NULL },
     { "device", &emu.devices, "driver", NULL, NULL }, { "netdev", &emu.netdevs, "type", NULL, NULL },
@@ -180,6 +182,23 @@ static OptEntry *find_by_id(GPtrArray *list, const char *id)
         }
     }
     return NULL;
+}
+
+/* Each use adds to the ones before; what it names again counts. */
+static void do_run_with(const char *loc, const char *arg)
+{
+    bool help = false;
+    g_autoptr(QObject) opts = opts_parse_list_noisy(arg, NULL, &help, &error_fatal);
+    QDict *typed = opts_check_all(opts, run_with_desc, &error_fatal);          /* kept: the strings are used */
+
+    emu.async_teardown = qdict_get_bool(typed, "async-teardown", emu.async_teardown);
+    if (qdict_get_str(typed, "chroot")) {
+        emu.chroot_dir = qdict_get_str(typed, "chroot");
+    }
+    if (qdict_get_str(typed, "user")) {
+        emu.runas = qdict_get_str(typed, "user");
+        emu.runas_loc = loc;
+    }
 }
 
 /* -set GROUP.ID.KEY=VALUE */
@@ -345,6 +364,9 @@ static bool take_text(OptId id, const char *arg)
     if (slot) {
         *slot = arg;
     }
+    if (id == O_runas) {
+        emu.runas_loc = NULL;
+    }
     return slot || id == O_k || id == O_L;
 }
 
@@ -443,6 +465,8 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_loadvm: emu.loadvm = option_entry_new(loc, arg, NULL); break;
     case O_incoming: emu.incoming = option_entry_new(loc, arg, NULL); break;
     case O_rtc: emu.rtc_entry = option_entry_new(loc, arg, NULL); add_keyval("rtc", loc, arg, false); break;
+    case O_runwith: do_run_with(loc, arg); break;
+    case O_asyncteardown: emu.async_teardown = true; break;
     case O_icount: emu.icount_loc = loc; add_keyval("icount", loc, arg, true); break;
     case O_echr: do_echr(arg); break;
     case O_sandbox: add_keyval("sandbox", loc, arg, true); emu.sandbox_text = arg; break;

@@ -23,8 +23,8 @@ typedef struct EmuOptions {
     QDict *machine, *smp, *memory, *boot, *name, *rtc, *msg, *overcommit, *sandbox, *numa, *icount, *compat;   /* merged; NULL: not given */
     const char *sandbox_text;      /* as given, for messages */
     OptEntry *incoming, *loadvm, *cpu, *qtest, *smp_entry, *memory_entry, *rtc_entry;
-    const char *qtest_log, *pidfile, *kernel, *initrd, *append, *dtb, *bios, *uuid, *chroot_dir, *runas, *mem_path, *vga, *log_file, *log_items, *icount_loc;
-    bool freeze, daemonize, nographic, nodefaults, no_user_config, snapshot, no_acpi, no_hpet, no_fd_bootchk, mem_prealloc,
+    const char *qtest_log, *pidfile, *kernel, *initrd, *append, *dtb, *bios, *uuid, *chroot_dir, *runas, *runas_loc, *mem_path, *vga, *log_file, *log_items, *icount_loc;
+    bool freeze, daemonize, async_teardown, nographic, nodefaults, no_user_config, snapshot, no_acpi, no_hpet, no_fd_bootchk, mem_prealloc,
         preconfig, display_given, enable_kvm, only_migratable, usb, serial_given, parallel_given, monitor_given, net_given;
 } EmuOptions;
 
@@ -44,7 +44,7 @@ typedef enum OptId {
     O_bios, O_kernel, O_append, O_initrd, O_dtb, O_compat, O_fwcfg, O_serial, O_parallel, O_monitor, O_qmp, O_qmppretty,
     O_mon, O_debugcon, O_pidfile, O_preconfig, O_S, O_overcommit, O_d, O_D, O_seed, O_L, O_enablekvm, O_noreboot,
     O_noshutdown, O_action, O_loadvm, O_daemonize, O_rtc, O_icount, O_watchdogaction, O_echr, O_incoming, O_onlymigratable,
-    O_nodefaults, O_chroot, O_runas, O_sandbox, O_readconfig, O_nouserconfig, O_trace, O_msg, O_object, O_qtest, O_qtestlog,
+    O_nodefaults, O_chroot, O_runas, O_runwith, O_asyncteardown, O_sandbox, O_readconfig, O_nouserconfig, O_trace, O_msg, O_object, O_qtest, O_qtestlog,
     O_smbios, O_k, O_singlestep, O_audiodev, O_accepted, O_refused,
 } OptId;
 

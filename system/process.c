@@ -56,32 +56,39 @@ static bool parse_ids(const char *text, uint64_t *uid, uint64_t *gid)
     return parts[0] && parts[1] && parse_u64(parts[0], 10, uid) == 0 && parse_u64(parts[1], 10, gid) == 0;
 }
 
-static void change_user(const char *name)
+/* Who the process becomes; found out before the root folder changes and the names cannot be read. */
+static struct { const char *name; uint64_t uid, gid; bool named; } future;
+
+void process_check_rights(void)
 {
-    struct passwd *pw = getpwnam(name);
-    uint64_t uid, gid;
+    struct passwd *pw = emu.runas ? getpwnam(emu.runas) : NULL;
+    g_autofree char *loc = NULL;
 
+    future.name = emu.runas;
+    future.named = pw;
     if (pw) {
-        uid = pw->pw_uid;
-        gid = pw->pw_gid;
-        if (initgroups(name, gid) < 0) {
-            error_report("Failed to initgroups(\"%s\", %d): %s", name, (int)gid, strerror(errno));
-            exit(1);
-        }
-    } else if (parse_ids(name, &uid, &gid)) {
-        if (setgroups(0, NULL) < 0) {
-            error_report("Failed to setgroups(0, NULL): %s", strerror(errno));
-            exit(1);
-        }
-    } else {
-        g_autofree char *loc = g_strdup_printf("-runas %s", name);
-
-        error_set_location(loc);
-        error_report("User \"%s\" doesn't exist (and is not <uid>:<gid>)", name);
+        future.uid = pw->pw_uid;
+        future.gid = pw->pw_gid;
+    } else if (emu.runas && !parse_ids(emu.runas, &future.uid, &future.gid)) {
+        loc = g_strdup_printf("-runas %s", emu.runas);
+        error_set_location(emu.runas_loc ? emu.runas_loc : loc);
+        error_report("User \"%s\" doesn't exist (and is not <uid>:<gid>)", emu.runas);
         exit(1);
     }
-    if (setgid(gid) < 0 || setuid(uid) < 0) {
-        error_report("Failed to change to user %s: %s", name, strerror(errno));
+}
+
+static void change_user(void)
+{
+    if (future.named && initgroups(future.name, future.gid) < 0) {
+        error_report("Failed to initgroups(\"%s\", %d): %s", future.name, (int)future.gid, strerror(errno));
+        exit(1);
+    }
+    if (!future.named && setgroups(0, NULL) < 0) {
+        error_report("Failed to setgroups(0, NULL): %s", strerror(errno));
+        exit(1);
+    }
+    if (setgid(future.gid) < 0 || setuid(future.uid) < 0) {
+        error_report("Failed to change to user %s: %s", future.name, strerror(errno));
         exit(1);
     }
 }
@@ -96,6 +103,6 @@ void process_drop_rights(void)
         exit(1);
     }
     if (emu.runas) {
-        change_user(emu.runas);
+        change_user();
     }
 }

@@ -13,7 +13,11 @@
 void process_daemonize(void);
 void process_write_pidfile(const char *path);
 void process_take_signals(void);
+/* Is there such a user?  Early: a message, and the end, if not. */
+void process_check_rights(void);
 void process_drop_rights(void);
+/* teardown.c: after the rights are dropped, or the kernel would not let the helper hear of the end */
+void process_teardown_later(void);
 /* All is set up: the parent of a daemon may report success. */
 void process_ready(void);
 

@@ -108,6 +108,8 @@ def second_signal():
 
 
 def main():
+    for number in (signal.SIGINT, signal.SIGHUP):       # ignored where this was started in the background
+        signal.signal(number, signal.SIG_DFL)
     source = random.Random(1)
     with open("src.raw", "wb") as f:
         for i in range(SIZE >> 16):

@@ -158,6 +158,8 @@ CASES += [("wrong request", ["a.qcow2"], wrong_request), ("while serving", ["-t"
 
 
 def main():
+    for number in (signal.SIGINT, signal.SIGHUP):       # ignored where this was started in the background
+        signal.signal(number, signal.SIG_DFL)
     if not os.environ["STOCK_QEMU_NBD"]:
         print("qemu-nbd is not there")
         return 77

@@ -49,6 +49,8 @@ def by_hmp(vm):
 
 
 def main():
+    for number in (signal.SIGINT, signal.SIGHUP):       # ignored where this was started in the background
+        signal.signal(number, signal.SIG_DFL)
     run(lambda vm: vm.send({"execute": "quit"}))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         run(lambda vm, number=number: vm.process.send_signal(number))

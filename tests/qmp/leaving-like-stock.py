@@ -217,11 +217,13 @@ CASES = {
     "no image, no daemon": failing("-pidfile", "p", "-drive", "file=no"), "a folder": no_file,
     "monitor of a daemon": failing("-daemonize", "-monitor", "stdio"), "QMP of a daemon": failing("-daemonize", "-qmp", "stdio"),
     "serial port of a daemon": failing("-daemonize", "-serial", "stdio"),
-    "device of a daemon": failing("-daemonize", "-chardev", "stdio,id=c"), "nographic daemon": failing("-daemonize", "-nographic"),
+    "device of a daemon": failing("-daemonize", "-chardev", "stdio,id=c"),
 }
 
 
 def main():
+    for number in (signal.SIGINT, signal.SIGHUP):       # ignored where this was started in the background
+        signal.signal(number, signal.SIG_DFL)
     different = 0
     for name, case in CASES.items():
         seen = []
