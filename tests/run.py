@@ -130,7 +130,9 @@ def second_tries(failures, options):
 
 def main():
     options = parse_arguments()
-    signal.signal(signal.SIGINT, signal.default_int_handler)   # a shell's background job ignores it, and its children too
+    signal.signal(signal.SIGINT, signal.default_int_handler)   # what a shell's background job ignores, its children would too
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     tests = find_tests(options.rooms.split(","), options.tests)
     if options.list:
         print("\n".join(f"{path.parent.name}/{path.stem}" for path in tests))
