@@ -72,9 +72,9 @@ static int by_visit(const void *a, const void *b)
 
 static void merge_refs(GArray *refs)
 {
+    g_array_sort(refs, by_table);              /* (none, and no array, is fine) */
     TableRef *r = (TableRef *)(void *)refs->data;
     guint n = 0;
-    qsort(r, refs->len, sizeof(*r), by_table);
     for (guint i = 0; i < refs->len; i++) {
         if (n && !by_table(&r[n - 1], &r[i])) {
             r[n - 1].times++;
@@ -227,7 +227,7 @@ static int coroutine_fn collect(Batch *b, bool *changed, Error **errp)
 {
     Qcow2 *q = b->q;
     merge_refs(b->refs);
-    qsort(b->refs->data, b->refs->len, sizeof(TableRef), by_visit);
+    g_array_sort(b->refs, by_visit);
     qcow2_shadow_note_freed(b->s, QCOW2_DISCARD_SNAPSHOT);
     int ret = visit_tables(b, errp);
     if (ret == 0) {

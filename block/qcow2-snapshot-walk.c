@@ -303,7 +303,9 @@ int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *item
                                  items[i].place, items[i].index);
         }
     }
-    qsort(items, n, sizeof(*items), by_place);
+    if (n) {
+        qsort(items, n, sizeof(*items), by_place);
+    }
     qcow2_shadow_noting(s, flags & QCOW2_WALK_LOWER);
     int ret = walk_all(&w, items, n);
     qcow2_shadow_noting(s, false);

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdarg.h>
+#include "util/fence.h"
 #include "virtio/vring.h"
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, AVAIL_NO_INTERRUPT = 1, USED_NO_NOTIFY = 1 };
@@ -72,7 +73,7 @@ void vring_set_notification(VRing *r, bool on)
         r->ops->store16(r, r->used, on ? flags & ~USED_NO_NOTIFY : flags | USED_NO_NOTIFY);
     }
     if (on) {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        full_fence();
     }
 }
 
@@ -282,7 +283,7 @@ bool vring_should_notify(VRing *r)
     if (is_broken(r) || !vring_ready(r)) {
         return false;
     }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    full_fence();
     if (has(r, VRING_F_NOTIFY_ON_EMPTY) && !r->inuse && vring_empty(r)) {
         return true;
     }

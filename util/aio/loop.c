@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "loop-int.h"
 #include "../coroutine-int.h"
+#include "util/fence.h"
 
 #define EVENTS_AT_ONCE 64
 #define STALLED_NS 1000000LL        /* how soon to try again what the kernel had no room for */
@@ -156,7 +157,7 @@ static void wake_loop(AioContext *ctx)
 {
     uint64_t one = 1;
 
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    full_fence();
     if (__atomic_load_n(&ctx->sleeping, __ATOMIC_SEQ_CST) && !__atomic_exchange_n(&ctx->notified, 1, __ATOMIC_SEQ_CST)) {
         while (write(ctx->event_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
         }
