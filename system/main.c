@@ -9,6 +9,7 @@
 #include "chardev/char.h"
 #include "hw/machine.h"
 #include "machine/runstate.h"
+#include "monitor/monitor.h"
 #include "objects/for-exports.h"
 #include "system/system.h"
 #include "util/aio.h"
@@ -65,6 +66,7 @@ static void finish(void)
     vm_stop_force_state(VM_SHUTDOWN);
     setup_close_exports();
     setup_close_block();
+    monitor_cleanup();                 /* its thread reads from the devices */
     chr_cleanup();
     pidfile_remove();
 }
