@@ -32,9 +32,13 @@ coverage:
 clean-coverage:
 	find build-cov -name '*.gcda' -delete
 
+# Unit tests, and programs under load with several threads: writers, snapshots, jobs, exports and monitors together.
+TSAN_TESTS = internal-snapshots-under errors-stop-and-resume exports-like virtio-blk-like vhost-user-blk-like job-data hostile-clients hostile-rings
+TSAN_ENV = G_SLICE=always-malloc UNDER_SANITIZER=1 TSAN_OPTIONS=exitcode=97:suppressions=$(CURDIR)/tests/tsan.supp
 check-tsan:
 	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
-	ninja -C build-tsan && meson test -C build-tsan --suite unit --print-errorlogs
+	ninja -C build-tsan && $(TSAN_ENV) meson test -C build-tsan --suite unit --print-errorlogs --timeout-multiplier 5
+	$(TSAN_ENV) python3 tests/run.py --build build-tsan $(TSAN_TESTS)
 
 # SECTIONS="snapshot convert": only these; QUICK=1: small sizes, few rounds.  The table in docs/benchmarks.md keeps the rows.
 bench: all
