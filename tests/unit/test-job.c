@@ -324,6 +324,111 @@ static void test_ratelimit(void)
     g_assert_cmpint(ratelimit_delay(&l, UINT64_MAX / 4), >, 0);
 }
 
+/* --- every state, drained or not, and every verb ------------------------------------------------------ */
+
+/* A job brought to a state; `other` keeps a group waiting. */
+static Work *bring_to(JobStatus status, Work **other)
+{
+    JobTxn *txn = job_txn_new();
+    Work *w = job_create("j", &soft_driver, txn, JOB_MANUAL_FINALIZE | JOB_MANUAL_DISMISS, NULL, NULL, &error_abort);
+
+    *other = status == JOB_STATUS_WAITING ? make("o", txn, JOB_DEFAULT) : NULL;
+    job_txn_unref(txn);
+    w->soft = status == JOB_STATUS_READY || status == JOB_STATUS_STANDBY;
+    if (status == JOB_STATUS_CREATED) {
+        return w;
+    }
+    job_start(&w->job);
+    if (*other) {
+        job_start(&(*other)->job);
+    }
+    if (status == JOB_STATUS_PAUSED || status == JOB_STATUS_STANDBY) {
+        job_user_pause(&w->job, &error_abort);
+    }
+    if (status == JOB_STATUS_WAITING || status == JOB_STATUS_PENDING || status == JOB_STATUS_CONCLUDED) {
+        finish(w, 0);
+        poll_events();
+    }
+    if (status == JOB_STATUS_CONCLUDED) {
+        job_finalize(&w->job, &error_abort);
+    }
+    g_assert_cmpint(w->job.status, ==, status);
+    return w;
+}
+
+/* What is allowed happens, what is not says so; NULL: the job is gone. */
+static void apply(Job **job, JobVerb verb)
+{
+    Error *err = NULL;
+
+    switch (verb) {
+    case JOB_VERB_CANCEL: job_user_cancel(*job, true, &err); break;
+    case JOB_VERB_PAUSE: job_user_pause(*job, &err); break;
+    case JOB_VERB_RESUME: job_user_resume(*job, &err); break;
+    case JOB_VERB_COMPLETE: job_complete(*job, &err); break;
+    case JOB_VERB_FINALIZE: job_finalize(*job, &err); break;
+    case JOB_VERB_DISMISS: job_dismiss(job, &err); break;
+    default: break;
+    }
+    error_free(err);
+}
+
+static void end_all(Job *job, Work *other)
+{
+    if (other && job_get("o")) {
+        job_cancel(&other->job, true);
+        poll_events();
+    }
+    for (int i = 0; i < 2 && job->status != JOB_STATUS_CONCLUDED && job->status != JOB_STATUS_NULL; i++) {
+        job_cancel(job, true);
+        poll_events();
+    }
+    if (job->status != JOB_STATUS_NULL) {
+        Job *gone = job;
+
+        g_assert_cmpint(job->status, ==, JOB_STATUS_CONCLUDED);
+        job_dismiss(&gone, &error_abort);
+    }
+    g_assert_cmpint(job->status, ==, JOB_STATUS_NULL);
+    g_assert_cmpint(commits + aborts, ==, cleans);
+}
+
+/* A drained section around the verb: nothing hangs, each job ends once, by commit or by abort. */
+static void test_states_and_verbs(void)
+{
+    static const JobStatus states[] = { JOB_STATUS_CREATED, JOB_STATUS_RUNNING, JOB_STATUS_PAUSED, JOB_STATUS_READY,
+                                        JOB_STATUS_STANDBY, JOB_STATUS_WAITING, JOB_STATUS_PENDING, JOB_STATUS_CONCLUDED };
+
+    for (size_t s = 0; s < G_N_ELEMENTS(states); s++) {
+        for (int how = 0; how < 3 * JOB_VERB__MAX; how++) {
+            int drain = how / JOB_VERB__MAX;   /* none, around the verb, begun before it and over after it */
+            Work *other, *w;
+            Job *job;
+
+            reset();
+            w = bring_to(states[s], &other);
+            job = &w->job;
+            job_ref(&w->job);
+            if (drain) {
+                job_pause(job);
+                poll_events();
+            }
+            apply(&job, how % JOB_VERB__MAX);
+            if (drain == 2) {
+                poll_events();
+            }
+            if (drain) {
+                job_resume(&w->job);
+            }
+            poll_events();
+            end_all(&w->job, other);
+            g_assert_cmpint(cleans, ==, other ? 2 : 1);
+            job_unref(&w->job);
+            g_assert_null(job_next(NULL));
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -340,6 +445,7 @@ int main(int argc, char **argv)
     g_test_add_func("/job/group-success", test_group_success);
     g_test_add_func("/job/group-failure", test_group_failure);
     g_test_add_func("/job/prepare-failure", test_prepare_failure);
+    g_test_add_func("/job/states-and-verbs", test_states_and_verbs);
     g_test_add_func("/job/ratelimit", test_ratelimit);
     return g_test_run();
 }
