@@ -7,10 +7,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <stdio.h>
 #include "hw/pci.h"
 #include "machine/runstate.h"
 #include "util/aio.h"
+#include "util/error.h"
 
 enum {
     CONFIG_AT = 0x60, LOCK_AT = 0x68,
@@ -55,10 +55,11 @@ static void expired(void *opaque)
     I6300esb *w = opaque;
 
     if (w->stage == 1) {
+        /* As with the peer, no interrupt comes at the first stage: the second one counts. */
         if (w->int_type == 0) {
-            fprintf(stderr, "i6300esb_timer_expired: I would send APIC 1 INT 10 here if I knew how (XXX)\n");
+            warn_report("i6300esb: the guest wants an interrupt (APIC 1, INT 10) at the first stage; none is sent");
         } else if (w->int_type == 2) {
-            fprintf(stderr, "i6300esb_timer_expired: I would send SMI here if I knew how (XXX)\n");
+            warn_report("i6300esb: the guest wants an SMI at the first stage; none is sent");
         }
         restart(w, 2);
         return;
