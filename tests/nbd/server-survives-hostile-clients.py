@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from lib import read
+
 NBD = os.environ["QEMU_NBD"]
 IMG = os.environ["QEMU_IMG"]
 PATH = os.path.join(os.environ["TEST_DIR"], "socket")
@@ -25,16 +27,6 @@ def connect():
     s.settimeout(60)
     s.connect(PATH)
     return s
-
-
-def read(s, n):
-    data = b""
-    while len(data) < n:
-        part = s.recv(n - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return data
 
 
 def greeted(flags=3):
