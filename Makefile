@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 BUILD ?= build
 
-.PHONY: all demo check check-asan check-tsan coverage clean-coverage bench fuzz crash-long install clean
+.PHONY: all demo check check-asan check-tsan check-locks coverage clean-coverage bench fuzz crash-long install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -39,6 +39,12 @@ check-tsan:
 	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan && $(TSAN_ENV) meson test -C build-tsan --suite unit --print-errorlogs --timeout-multiplier 5
 	$(TSAN_ENV) python3 tests/run.py --build build-tsan $(TSAN_TESTS)
+
+# In which order threads take mutexes, and who waits with one held, over many tests (./check watches three).
+LOCK_TESTS = internal-snapshots-under errors-stop-and-resume block-events vhost-user-blk-like job-data job-states exports-like hostile-clients \
+	server-serves scsi-like virtio-blk-like mux-like sockets-and-files convert-like commit-like
+check-locks: all
+	LOCK_TESTS="$(LOCK_TESTS)" python3 tests/run.py --build $(BUILD) --show locks/
 
 # SECTIONS="snapshot convert": only these; QUICK=1: small sizes, few rounds.  The table in docs/benchmarks.md keeps the rows.
 bench: all

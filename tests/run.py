@@ -32,8 +32,9 @@ def parse_arguments():
     parser.add_argument("--retries", type=int, default=0, metavar="N",
                         help="run failing tests again, alone, when there are N or fewer; say which passed then")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
+    parser.add_argument("--show", action="store_true", help="print what passing tests said, too")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
-    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,storage-daemon,qtest,crash", help="comma-separated folders under tests/ (default %(default)s)")
+    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,storage-daemon,qtest,crash,locks", help="comma-separated folders under tests/ (default %(default)s)")
     parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
     return parser.parse_args()
 
@@ -94,6 +95,8 @@ def report(path, result, seconds, output, options):
     if result == "skipped" and output.strip():
         reason = ": " + output.strip().splitlines()[-1]
     print(f"{result:8}{name} ({seconds:.1f} s){reason}", flush=True)
+    if result == "passed" and options.show:
+        print("".join(f"    {line}\n" for line in output.strip().splitlines()), end="")
     if result == "failed":
         print("".join(f"    {line}\n" for line in output.strip().splitlines()[-60:]), end="")
         again = ["python3", str(pathlib.Path(__file__)), "--build", options.build, "--keep", f"{path.parent.name}/{path.name}"]
