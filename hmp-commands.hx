@@ -387,12 +387,14 @@ command mouse_button
     params  state
     help    change mouse button state (1=L, 2=M, 4=R)
     body    mouse_button
+    needs   input_sync
 
 command mouse_move
     args    dx_str:s,dy_str:s,dz_str:s?
     params  dx dy [dz]
     help    send mouse move events
     body    mouse_move
+    needs   input_sync
 
 command mouse_set
     args    index:i
@@ -562,6 +564,7 @@ command sendkey
     params  keys [hold_ms]
     help    send keys to the VM (e.g. 'sendkey ctrl-alt-f1', default hold time=100 ms)
     body    sendkey
+    needs   qmp_send_key
 
 command set_link
     args    name:s,up:b

@@ -36,7 +36,6 @@
 #pragma weak vm_single_step
 #pragma weak machine_current
 #pragma weak ioapic_describe
-#pragma weak qmp_query_mice
 #pragma weak qmp_x_query_virtio
 #pragma weak i8259_describe
 #pragma weak irq_statistics
@@ -116,36 +115,6 @@ void hmp_info_pic(Monitor *mon, const QDict *args)
 {
     print_taken(mon, ioapic_describe());
     print_taken(mon, i8259_describe());
-}
-
-void hmp_info_mice(Monitor *mon, const QDict *args)
-{
-    MouseInfoList *l = qmp_query_mice(NULL);
-
-    for (size_t i = 0; i < l->len; i++) {
-        monitor_printf(mon, "%c Mouse #%" PRId64 ": %s%s\n", l->items[i]->current ? '*' : ' ', l->items[i]->index, l->items[i]->name,
-                       l->items[i]->absolute ? " (absolute)" : "");
-    }
-    if (!l->len) {
-        monitor_printf(mon, "No mouse devices connected\n");
-    }
-    MouseInfoList_free(l);
-}
-
-void hmp_mouse_set(Monitor *mon, const QDict *args)
-{
-    MouseInfoList *l = qmp_query_mice(NULL);
-    int64_t index = 0;
-    bool found = false;
-
-    qobject_get_int(qdict_get(args, "index"), &index);
-    for (size_t i = 0; i < l->len; i++) {
-        found |= l->items[i]->index == index;
-    }
-    if (!found) {
-        monitor_printf(mon, "Mouse at index '%" PRId64 "' not found\n", index);
-    }
-    MouseInfoList_free(l);
 }
 
 void hmp_info_virtio(Monitor *mon, const QDict *args)

@@ -1,5 +1,5 @@
 /*
- * QMP: chips of the board: interrupts raised, mice, ACPI's memory of plugged things, read-only memory.
+ * QMP: chips of the board: interrupts raised, ACPI's memory of plugged things, read-only memory.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,7 +8,6 @@
 #include "qapi/commands-acpi.h"
 #include "qapi/commands-machine.h"
 #include "qapi/commands-misc-target.h"
-#include "qapi/commands-ui.h"
 
 static bool is_pc(void) { return machine_class(machine_current())->default_cpu_type != NULL; }
 
@@ -23,22 +22,6 @@ static HumanReadableText *take(char *s)
 HumanReadableText *qmp_x_query_irq(Error **errp) { return take(irq_statistics()); }
 HumanReadableText *qmp_x_query_numa(Error **errp) { return take(g_strdup("0 nodes\n")); }
 HumanReadableText *qmp_x_query_roms(Error **errp) { return take(g_strdup("")); }
-
-/* The mouse behind the keyboard controller is the only one. */
-MouseInfoList *qmp_query_mice(Error **errp)
-{
-    MouseInfoList *list = MouseInfoList_new();
-
-    if (is_pc() && machine_current()->i8042) {
-        MouseInfo *m = MouseInfo_new();
-
-        m->name = g_strdup("QEMU PS/2 Mouse");
-        m->index = 2;
-        m->current = true;
-        MouseInfoList_append(list, m);
-    }
-    return list;
-}
 
 /* No ticks are ever made up for: there are none to forget. */
 void qmp_rtc_reset_reinjection(Error **errp) {}

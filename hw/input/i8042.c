@@ -1,8 +1,11 @@
 /*
- * The 8042 keyboard controller (ports 0x60, 0x64) with a keyboard and a mouse that answer, but are never touched.
+ * The 8042 keyboard controller (ports 0x60, 0x64) between the bus and a PS/2 keyboard and mouse.
+ *
+ * One byte at a time is in the output buffer; it stays there until it is read, whatever comes meanwhile.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "hw/input/ps2.h"
 #include "hw/pc-chips.h"
 #include "machine/runstate.h"
 
@@ -12,160 +15,68 @@ enum {
     OUT_RESET = 1, OUT_A20 = 2, OUT_FULL = 0x10, OUT_MOUSE_FULL = 0x20, OUT_DEFAULT = 0xcd,
 };
 
-typedef struct Ps2 {
-    uint8_t queue[16];
-    int count;
-    int command;               /* whose parameter comes next, -1: none */
-    uint8_t last;
-    uint8_t rate, resolution, status;
-    bool scan;
-} Ps2;
+/* Where the byte comes from that the output buffer holds. */
+typedef enum Source { FROM_NONE, FROM_CONTROLLER, FROM_CONTROLLER_AS_MOUSE, FROM_KBD, FROM_MOUSE } Source;
 
 typedef struct I8042 {
     Device dev;
     bool extended_state, throttle;
     uint8_t kbd_irq, mouse_irq;
-    uint8_t status, mode, outport, pending_write, reply;
-    bool has_reply, reply_is_mouse;
-    Ps2 kbd, mouse;
+    uint8_t status, mode, outport, pending_write, reply, last;
+    Source waiting, source;    /* an answer of the controller itself; what is in the buffer */
+    Ps2Keyboard *kbd;
+    Ps2Mouse *mouse;
     Irq *irq[2];
     IoRegion *data, *command;
 } I8042;
 
-/* --- what hangs on it ---------------------------------------------------------------------------------- */
-
-static void queue(Ps2 *p, uint8_t v)
-{
-    if (p->count < (int)sizeof(p->queue)) {
-        p->queue[p->count++] = v;
-    }
-}
-
-static uint8_t unqueue(Ps2 *p)
-{
-    if (p->count) {
-        p->last = p->queue[0];
-        for (int i = 1; i < p->count; i++) {
-            p->queue[i - 1] = p->queue[i];
-        }
-        p->count--;
-    }
-    return p->last;
-}
-
-static void kbd_reset(Ps2 *k) { *k = (Ps2) { .command = -1, .scan = true }; }
-static void mouse_reset(Ps2 *m) { *m = (Ps2) { .command = -1, .rate = 100, .resolution = 2 }; }
-
-/* translated: the controller turns scan codes into those of the first set, and the id with them. */
-static void kbd_write(Ps2 *k, uint8_t v, bool translated)
-{
-    int parameter_of = k->command;
-
-    k->command = -1;
-    if (parameter_of >= 0) {                             /* lamps, scan code set, rate */
-        queue(k, 0xfa);
-        if (parameter_of == 0xf0 && v == 0) {
-            queue(k, 2);
-        }
-        return;
-    }
-    switch (v) {
-    case 0x00: queue(k, 0xfa); break;
-    case 0x05: queue(k, 0xfe); break;
-    case 0xf2:
-        queue(k, 0xfa);
-        queue(k, 0xab);
-        queue(k, translated ? 0x41 : 0x83);
-        break;
-    case 0xee: queue(k, 0xee); break;
-    case 0xf4: case 0xf5: case 0xf6:
-        k->scan = v != 0xf5;
-        queue(k, 0xfa);
-        break;
-    case 0xed: case 0xf0: case 0xf3:
-        k->command = v;
-        queue(k, 0xfa);
-        break;
-    case 0xff:
-        kbd_reset(k);
-        queue(k, 0xfa);
-        queue(k, 0xaa);
-        break;
-    default: queue(k, 0xfe);
-    }
-}
-
-static void mouse_write(Ps2 *m, uint8_t v)
-{
-    int parameter_of = m->command;
-
-    m->command = -1;
-    if (parameter_of >= 0) {
-        if (parameter_of == 0xf3) {
-            m->rate = v;
-        } else {
-            m->resolution = v;
-        }
-        queue(m, 0xfa);
-        return;
-    }
-    queue(m, 0xfa);
-    switch (v) {
-    case 0xe9:
-        queue(m, m->status);
-        queue(m, m->resolution);
-        queue(m, m->rate);
-        break;
-    case 0xe6: m->status &= ~0x10; break;
-    case 0xe7: m->status |= 0x10; break;
-    case 0xea: m->status &= ~0x40; break;
-    case 0xf0: m->status |= 0x40; break;
-    case 0xeb:                                           /* nothing moved */
-        queue(m, 0x08);
-        queue(m, 0);
-        queue(m, 0);
-        break;
-    case 0xf2: queue(m, 0); break;
-    case 0xf3: case 0xe8: m->command = v; break;
-    case 0xf4: m->status |= 0x20; break;
-    case 0xf5: m->status &= ~0x20; break;
-    case 0xf6:
-        m->rate = 100;
-        m->resolution = 2;
-        m->status = 0;
-        break;
-    case 0xff:
-        mouse_reset(m);
-        queue(m, 0xfa);
-        queue(m, 0xaa);
-        queue(m, 0);
-        break;
-    default: break;
-    }
-}
-
 /* --- controller ------------------------------------------------------------------------------------------- */
+
+/* The keyboard first, but the mouse after a byte of the keyboard. */
+static Source next_source(const I8042 *c)
+{
+    bool kbd = c->kbd->ps2.count && !(c->mode & MODE_KBD_OFF), mouse = c->mouse->ps2.count && !(c->mode & MODE_MOUSE_OFF);
+
+    return c->waiting ? c->waiting : kbd && !(mouse && c->source == FROM_KBD) ? FROM_KBD : mouse ? FROM_MOUSE : FROM_NONE;
+}
 
 static void update(I8042 *c)
 {
-    bool from_mouse = c->has_reply ? c->reply_is_mouse : !c->kbd.count && c->mouse.count;
-    bool full = c->has_reply || (c->kbd.count && !(c->mode & MODE_KBD_OFF)) || (c->mouse.count && !(c->mode & MODE_MOUSE_OFF));
+    bool from_mouse;
 
-    c->status &= ~(STAT_FULL | STAT_MOUSE);
-    c->outport &= ~(OUT_FULL | OUT_MOUSE_FULL);
-    if (full) {
-        c->status |= STAT_FULL | (from_mouse ? STAT_MOUSE : 0);
-        c->outport |= from_mouse ? OUT_MOUSE_FULL : OUT_FULL;
+    if (c->status & STAT_FULL) {
+        from_mouse = c->status & STAT_MOUSE;
+    } else {
+        c->source = next_source(c);
+        from_mouse = c->source == FROM_MOUSE || c->source == FROM_CONTROLLER_AS_MOUSE;
+        c->status &= ~STAT_MOUSE;
+        c->outport &= ~(OUT_FULL | OUT_MOUSE_FULL);
+        if (c->source) {
+            c->status |= STAT_FULL | (from_mouse ? STAT_MOUSE : 0);
+            c->outport |= OUT_FULL | (from_mouse ? OUT_MOUSE_FULL : 0);
+        }
     }
-    irq_set(c->irq[0], full && !from_mouse && (c->mode & MODE_KBD_INT));
-    irq_set(c->irq[1], full && from_mouse && (c->mode & MODE_MOUSE_INT));
+    irq_set(c->irq[0], (c->status & STAT_FULL) && !from_mouse && (c->mode & MODE_KBD_INT));
+    irq_set(c->irq[1], (c->status & STAT_FULL) && from_mouse && (c->mode & MODE_MOUSE_INT));
+}
+
+static void device_changed(void *opaque)
+{
+    if (((I8042 *)opaque)->mouse) {
+        update(opaque);
+    }
 }
 
 static void reply(I8042 *c, uint8_t v, bool as_mouse)
 {
     c->reply = v;
-    c->has_reply = true;
-    c->reply_is_mouse = as_mouse;
+    c->waiting = as_mouse ? FROM_CONTROLLER_AS_MOUSE : FROM_CONTROLLER;
+}
+
+static void set_mode(I8042 *c, uint8_t v)
+{
+    c->mode = v;
+    c->kbd->translate = v & MODE_TRANSLATE;
 }
 
 static void set_outport(I8042 *c, uint8_t v)
@@ -212,15 +123,15 @@ static void data_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
 
     switch (c->pending_write) {
     case 0:
-        kbd_write(&c->kbd, value, c->mode & MODE_TRANSLATE);
+        ps2_keyboard_write(c->kbd, value);
         c->mode &= ~MODE_KBD_OFF;
         break;
-    case 0x60: c->mode = value; break;
+    case 0x60: set_mode(c, value); break;
     case 0xd2: reply(c, value, false); break;
     case 0xd3: reply(c, value, true); break;
     case 0xd1: set_outport(c, value); break;
     case 0xd4:
-        mouse_write(&c->mouse, value);
+        ps2_mouse_write(c->mouse, value);
         c->mode &= ~MODE_MOUSE_OFF;
         break;
     default: break;
@@ -233,18 +144,19 @@ static uint64_t data_read(void *opaque, uint64_t offset, unsigned size)
 {
     I8042 *c = opaque;
 
-    if (c->status & STAT_FULL) {
-        if (c->has_reply) {
-            c->has_reply = false;
-            c->kbd.last = c->reply;
-        } else if (c->status & STAT_MOUSE) {
-            c->kbd.last = unqueue(&c->mouse);
-        } else {
-            unqueue(&c->kbd);
-        }
-        update(c);
+    if (!(c->status & STAT_FULL)) {
+        return c->last;
     }
-    return c->kbd.last;
+    switch (c->source) {
+    case FROM_KBD: c->last = ps2_read(&c->kbd->ps2); break;
+    case FROM_MOUSE: c->last = ps2_read(&c->mouse->ps2); break;
+    default:
+        c->last = c->reply;
+        c->waiting = FROM_NONE;
+    }
+    c->status &= ~STAT_FULL;
+    update(c);
+    return c->last;
 }
 
 static uint64_t status_read(void *opaque, uint64_t offset, unsigned size) { return ((I8042 *)opaque)->status; }
@@ -257,13 +169,11 @@ static void i8042_reset(Device *d)
 {
     I8042 *c = (I8042 *)d;
 
-    c->mode = MODE_KBD_INT | MODE_MOUSE_INT;
+    set_mode(c, MODE_KBD_INT | MODE_MOUSE_INT);
     c->status = STAT_COMMAND | STAT_UNLOCKED;
     c->outport = OUT_RESET | OUT_A20 | OUT_DEFAULT;
     c->pending_write = 0;
-    c->has_reply = false;
-    kbd_reset(&c->kbd);
-    mouse_reset(&c->mouse);
+    c->waiting = FROM_NONE;
     update(c);
 }
 
@@ -277,6 +187,8 @@ static bool i8042_realize(Device *d, Error **errp)
     c->command = io_region_new(IO_SPACE_PORT, "i8042-cmd", 1, &command_ops, c);
     io_region_map(c->data, 0x60, 0);
     io_region_map(c->command, 0x64, 0);
+    c->kbd = ps2_keyboard_new(d, device_changed);
+    c->mouse = ps2_mouse_new(d, device_changed);
     return true;
 }
 
