@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <errno.h>
 #include <string.h>
 #include "block/blockdev.h"
 #include "block/driver.h"
@@ -43,19 +42,6 @@ BlockDriverState *blockdev_vmstate_disk(Error **errp)
     return NULL;
 }
 
-bool blockdev_all_can_snapshot(Error **errp)
-{
-    g_autoptr(GPtrArray) disks = blockdev_machine_disks();
-
-    for (guint i = 0; i < disks->len; i++) {
-        if (!bdrv_can_snapshot(disks->pdata[i])) {
-            error_setg(errp, "Device '%s' is writable but does not support snapshots", blockdev_device_name(disks->pdata[i]));
-            return false;
-        }
-    }
-    return true;
-}
-
 bool blockdev_all_have_snapshot(const char *name)
 {
     g_autoptr(GPtrArray) disks = blockdev_machine_disks();
@@ -77,27 +63,4 @@ const char *blockdev_device_name(BlockDriverState *bs)
         }
     }
     return "";
-}
-
-int blockdev_delete_snapshot_everywhere(const char *name, Error **errp)
-{
-    ERRP_GUARD();
-    g_autoptr(GPtrArray) disks = NULL;
-    QEMUSnapshotInfo sn;
-
-    if (!blockdev_all_can_snapshot(errp)) {
-        return -ENOTSUP;
-    }
-    disks = blockdev_machine_disks();
-    for (guint i = 0; i < disks->len; i++) {
-        BlockDriverState *bs = disks->pdata[i];
-        int ret = bdrv_snapshot_find(bs, &sn, name);
-
-        ret = ret < 0 ? 0 : bdrv_snapshot_delete(bs, sn.id_str, sn.name, errp);
-        if (ret < 0) {
-            error_prepend(errp, "Could not delete snapshot '%s' on '%s': ", name, blockdev_device_name(bs));
-            return ret;
-        }
-    }
-    return 0;
 }

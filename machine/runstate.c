@@ -103,6 +103,19 @@ static void clock_run(bool run)
     }
 }
 
+static void (*clock_setter)(int64_t ns);
+void vm_clock_set_hook(void (*set)(int64_t ns)) { clock_setter = set; }
+
+void vm_clock_set(int64_t ns)
+{
+    if (clock_setter) {
+        clock_setter(ns);
+    } else {
+        __atomic_store_n(&clock_base, clock_runs ? aio_clock_ns(AIO_CLOCK_REALTIME) - ns : ns, __ATOMIC_SEQ_CST);
+    }
+    aio_clock_moved(aio_main_context(), AIO_CLOCK_VIRTUAL);
+}
+
 void vm_clock_init(void) { aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_clock); }
 
 void vm_start(void)

@@ -7,6 +7,7 @@
 #include "block/blockdev.h"
 #include "block/snapshot.h"
 #include "hmp-int.h"
+#include "migration/machine-state.h"
 #include "qapi/commands-block-core.h"
 #include "util/cutils.h"
 
@@ -14,6 +15,9 @@
 #pragma weak qmp_blockdev_snapshot_internal_sync
 #pragma weak qmp_blockdev_snapshot_delete_internal_sync
 #pragma weak qmp_blockdev_snapshot_apply_internal_sync
+#pragma weak vm_snapshot_save
+#pragma weak vm_snapshot_load_and_go
+#pragma weak vm_snapshot_delete
 
 static char *str(const QDict *args, const char *name) { return (char *)qdict_get_str(args, name); }
 
@@ -139,44 +143,32 @@ void hmp_info_snapshots(Monitor *mon, const QDict *args)
     }
 }
 
+/* --- the whole machine ---------------------------------------------------------------------------- */
+
 void hmp_delvm(Monitor *mon, const QDict *args)
 {
+    VmSnapshotWhat what = { .name = qdict_get_str(args, "name") };
     Error *err = NULL;
 
-    blockdev_delete_snapshot_everywhere(qdict_get_str(args, "name"), &err);
+    vm_snapshot_delete(&what, &err);
     hmp_error(mon, err);
 }
 
-/* Nothing here writes or reads the machine's state yet: what stands in the way otherwise is told first, as by the peer. */
 void hmp_savevm(Monitor *mon, const QDict *args)
 {
+    VmSnapshotWhat what = { .name = qdict_get_str(args, "name"), .overwrite = true };
     Error *err = NULL;
 
-    if (blockdev_all_can_snapshot(&err) && blockdev_vmstate_disk(&err)) {
-        error_setg(&err, "this program cannot save the state of a machine yet");
-    }
+    vm_snapshot_save(&what, &err);
     hmp_error(mon, err);
 }
 
 void hmp_loadvm(Monitor *mon, const QDict *args)
 {
-    const char *name = qdict_get_str(args, "name");
-    BlockDriverState *bs = NULL;
-    QEMUSnapshotInfo sn;
+    VmSnapshotWhat what = { .name = qdict_get_str(args, "name") };
     Error *err = NULL;
 
-    if (blockdev_all_can_snapshot(&err)) {
-        if (!blockdev_all_have_snapshot(name)) {
-            error_setg(&err, "Snapshot '%s' does not exist in one or more devices", name);
-        } else {
-            bs = blockdev_vmstate_disk(&err);
-        }
-    }
-    if (bs && bdrv_snapshot_find(bs, &sn, name) >= 0 && !sn.vm_state_size) {
-        error_setg(&err, "This is a disk-only snapshot. Revert to it  offline using qemu-img");
-    } else if (bs) {
-        error_setg(&err, "this program cannot load the state of a machine yet");
-    }
+    vm_snapshot_load_and_go(&what, &err);
     hmp_error(mon, err);
 }
 

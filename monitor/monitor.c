@@ -279,6 +279,9 @@ void monitor_command_end(Monitor *previous)
     aio_bh_oneshot(aio_main_context(), kick_all, NULL);
 }
 
+void monitors_hold(void) { command_runs = true; }
+void monitors_release(void) { monitor_command_end(monitor_set_cur(NULL)); }
+
 /* --- beginning and end ------------------------------------------------------------------------- */
 
 bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error **errp)

@@ -53,6 +53,7 @@ static void start(void)
     process_take_signals();
     chr_machine_ready();
     vm_autostart = !emu.freeze;
+    setup_saved_state();
     if (vm_autostart) {
         vm_start();
     }

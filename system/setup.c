@@ -131,8 +131,8 @@ static void check_without_effect(void)
         { "-smbios", emu.smbios && !machine_is_none() }, { "-numa", emu.numa },
     };
 
-    if (emu.loadvm || emu.incoming) {
-        error_report("%s: this program cannot take over the state of a machine yet", emu.loadvm ? "-loadvm" : "-incoming");
+    if (emu.incoming) {
+        error_report("-incoming: this program cannot take over the state of a machine yet");
         exit(1);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(told); i++) {

@@ -48,6 +48,8 @@ void setup_fw_cfg(void);
 /* -device help; true when there was something to print. */
 bool setup_device_help(void);
 void setup_globals(void);
+/* -loadvm; what streams of state call the machine. */
+void setup_saved_state(void);
 /* Adds an HMP monitor to a mux ("mon:" devices). */
 void setup_mux_monitor(Chardev *chr);
 /* A descriptor of -add-fd joins a set. */

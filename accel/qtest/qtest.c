@@ -14,6 +14,7 @@
 #include "accel/qtest.h"
 #include "hw/irq.h"
 #include "machine/memory.h"
+#include "machine/runstate.h"
 #include "qom/object.h"
 #include "util/aio.h"
 #include "util/cutils.h"
@@ -36,12 +37,14 @@ static bool enabled;
 static int64_t clock_ns;       /* the virtual clock under -accel qtest */
 
 static int64_t read_clock(void) { return __atomic_load_n(&clock_ns, __ATOMIC_RELAXED); }
+static void set_clock(int64_t ns) { __atomic_store_n(&clock_ns, ns, __ATOMIC_RELAXED); }
 bool qtest_enabled(void) { return enabled; }
 
 void qtest_set_enabled(void)
 {
     enabled = true;
     aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_clock);
+    vm_clock_set_hook(set_clock);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */

@@ -43,12 +43,9 @@ QDict *blockdev_snapshot_to_dict(const QEMUSnapshotInfo *sn);
 GPtrArray *blockdev_machine_disks(void);
 /* The first of them that can hold snapshots; NULL + errp. */
 BlockDriverState *blockdev_vmstate_disk(Error **errp);
-/* Can each of the machine's disks hold snapshots? */
-bool blockdev_all_can_snapshot(Error **errp);
 bool blockdev_all_have_snapshot(const char *name);
 /* "" for a node without a named backend; borrowed. */
 const char *blockdev_device_name(BlockDriverState *bs);
-int blockdev_delete_snapshot_everywhere(const char *name, Error **errp);
 
 /* --- commit at once (commit.c) ------------------------------------------------------------------ */
 /* Bring the image into its backing file and empty it; -ENOTSUP without one. */

@@ -98,6 +98,9 @@ bool vm_action_set(const char *action, const char *value);
 
 /* The virtual clock runs with the machine (without this call: as accel/qtest or the real time has it). */
 void vm_clock_init(void);
+/* Saved state was loaded: the clock shows its time.  hook: for who serves the clock otherwise. */
+void vm_clock_set(int64_t ns);
+void vm_clock_set_hook(void (*set)(int64_t ns));
 /* HMP `singlestep`, as query-status tells it. */
 extern bool vm_single_step;
 /* `cont` without a start before: -S and preconfig. */
