@@ -67,7 +67,7 @@ static void drain_named(Txn *t, const TransactionAction *what)
 
 static void undrain(Txn *t)
 {
-    for (guint i = t->drained->len; i-- > 0; ) {
+    for (guint i = 0; i < t->drained->len; i++) {               /* jobs go on in the order in which they were made */
         BlockDriverState *bs = g_ptr_array_index(t->drained, i);
 
         bdrv_drained_end(bs);
