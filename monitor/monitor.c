@@ -294,7 +294,7 @@ bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error 
     mon->buffer = !chr;
     mon->out = g_string_new(NULL);
     pthread_mutex_init(&mon->lock, NULL);
-    aio_set_unnest_hook(on_unnested);
+    aio_add_unnest_hook(on_unnested);
     mon->watch_bh = aio_bh_new(mon->ctx, watch_bh, mon);
     return true;
 }

@@ -356,12 +356,12 @@ void *blk_blockalign(BlockBackend *blk, size_t bytes)
 
 void blk_set_enable_write_cache(BlockBackend *blk, bool on)
 {
-    blk->write_cache = on;
+    __atomic_store_n(&blk->write_cache, on, __ATOMIC_RELAXED);
 }
 
 bool blk_enable_write_cache(const BlockBackend *blk)
 {
-    return blk->write_cache;
+    return __atomic_load_n(&blk->write_cache, __ATOMIC_RELAXED);
 }
 
 void blk_set_allow_write_beyond_eof(BlockBackend *blk, bool on)

@@ -40,6 +40,8 @@ struct BlockBackend {
     int quiesced;                      /* atomic, changed under wait_lock; > 0: new requests wait */
     pthread_mutex_t wait_lock;
     GSList *waiting;                   /* Coroutines, newest first; under wait_lock */
+    unsigned held;                     /* atomic: requests that wait for the end of a section */
+    bool cancel_held;                  /* atomic: they are to fail */
 };
 
 /* A drained section begins or ends; the end of the last one lets waiting requests go on. */

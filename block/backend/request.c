@@ -55,6 +55,18 @@ void blk_dec_in_flight(BlockBackend *blk)
     in_flight_end(blk);
 }
 
+static bool is_quiesced(BlockBackend *blk) { return __atomic_load_n(&blk->quiesced, __ATOMIC_SEQ_CST) > 0; }
+
+bool blk_enter(BlockBackend *blk)
+{
+    in_flight_begin(blk);
+    if (!is_quiesced(blk)) {
+        return true;
+    }
+    in_flight_end(blk);
+    return false;
+}
+
 void blk_set_disable_request_queuing(BlockBackend *blk, bool on)
 {
     __atomic_store_n(&blk->no_queuing, on, __ATOMIC_SEQ_CST);
@@ -75,46 +87,61 @@ void blk_quiesce(BlockBackend *blk)
     }
 }
 
-void blk_unquiesce(BlockBackend *blk)
+static void wake_held(GSList *newest_first)
 {
-    GSList *woken = NULL;
+    GSList *woken = g_slist_reverse(newest_first);
 
-    if (blk->member) {
-        throttle_member_enable(blk->member);
-    }
-    if (blk->quiesced == 1 && blk->dev && blk->dev_ops->drained_end) {
-        blk->dev_ops->drained_end(blk->dev);
-    }
-    pthread_mutex_lock(&blk->wait_lock);
-    if (__atomic_sub_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST) == 0) {
-        woken = g_slist_reverse(g_steal_pointer(&blk->waiting));
-    }
-    pthread_mutex_unlock(&blk->wait_lock);
     for (GSList *l = woken; l; l = l->next) {
         aio_co_wake(l->data);
     }
     g_slist_free(woken);
 }
 
-/* Entered and left with one count in in_flight. */
-static void coroutine_fn wait_while_quiesced(BlockBackend *blk)
+void blk_unquiesce(BlockBackend *blk)
 {
-    while (__atomic_load_n(&blk->quiesced, __ATOMIC_SEQ_CST) > 0 &&
-           !__atomic_load_n(&blk->no_queuing, __ATOMIC_SEQ_CST)) {
+    GSList *woken = NULL;
+    bool last;
+
+    if (blk->member) {
+        throttle_member_enable(blk->member);
+    }
+    pthread_mutex_lock(&blk->wait_lock);
+    last = __atomic_sub_fetch(&blk->quiesced, 1, __ATOMIC_SEQ_CST) == 0;
+    if (last) {
+        woken = g_steal_pointer(&blk->waiting);
+    }
+    pthread_mutex_unlock(&blk->wait_lock);
+    wake_held(woken);
+    if (last && blk->dev && blk->dev_ops->drained_end) {
+        blk->dev_ops->drained_end(blk->dev);
+    }
+}
+
+/* Entered and left with one count in in_flight.  0, or -ECANCELED (blk_drain_held). */
+static int coroutine_fn wait_while_quiesced(BlockBackend *blk)
+{
+    while (is_quiesced(blk) && !__atomic_load_n(&blk->no_queuing, __ATOMIC_SEQ_CST)) {
         bool wait;
 
+        if (__atomic_load_n(&blk->cancel_held, __ATOMIC_SEQ_CST)) {
+            return -ECANCELED;
+        }
+
         pthread_mutex_lock(&blk->wait_lock);
-        wait = blk->quiesced > 0;
+        wait = is_quiesced(blk) && !__atomic_load_n(&blk->cancel_held, __ATOMIC_SEQ_CST);
         if (wait) {
             blk->waiting = g_slist_prepend(blk->waiting, coroutine_self());
+            __atomic_add_fetch(&blk->held, 1, __ATOMIC_SEQ_CST);
         }
         pthread_mutex_unlock(&blk->wait_lock);
         if (wait) {
             in_flight_end(blk);
             coroutine_yield();
             in_flight_begin(blk);
+            __atomic_sub_fetch(&blk->held, 1, __ATOMIC_SEQ_CST);
         }
     }
+    return 0;
 }
 
 static int check_range(BlockBackend *blk, int64_t offset, int64_t bytes, bool may_extend)
@@ -161,7 +188,7 @@ static int coroutine_fn dispatch(BlkRequest *r)
     BdrvChild *root = r->blk->root;
     BdrvRequestFlags flags = r->flags;
 
-    if (changes_content(r->op) && !r->blk->write_cache) {
+    if (changes_content(r->op) && !blk_enable_write_cache(r->blk)) {
         flags |= BDRV_REQ_FUA;
     }
     switch (r->op) {
@@ -193,8 +220,8 @@ static int coroutine_fn dispatch(BlkRequest *r)
 /* The request itself; one count in in_flight is held by the caller. */
 static void coroutine_fn request_run(BlkRequest *r)
 {
-    wait_while_quiesced(r->blk);
-    r->ret = check_request(r);
+    r->ret = wait_while_quiesced(r->blk);
+    r->ret = r->ret < 0 ? r->ret : check_request(r);
     if (r->ret == -ENOMEDIUM && r->op == BLK_TRUNCATE) {
         error_setg(r->errp, "No medium inserted");
     }
@@ -417,6 +444,26 @@ void blk_hold_end(BlockBackend *blk)
     } else {
         blk_unquiesce(blk);
     }
+}
+
+static bool any_held_or_in_flight(void *opaque)
+{
+    BlockBackend *blk = opaque;
+
+    return __atomic_load_n(&blk->held, __ATOMIC_SEQ_CST) > 0 || any_in_flight(blk);
+}
+
+void blk_drain_held(BlockBackend *blk)
+{
+    GSList *woken;
+
+    pthread_mutex_lock(&blk->wait_lock);
+    __atomic_store_n(&blk->cancel_held, true, __ATOMIC_SEQ_CST);
+    woken = g_steal_pointer(&blk->waiting);
+    pthread_mutex_unlock(&blk->wait_lock);
+    wake_held(woken);
+    aio_wait_while(any_held_or_in_flight, blk);
+    __atomic_store_n(&blk->cancel_held, false, __ATOMIC_SEQ_CST);
 }
 
 void blk_drain(BlockBackend *blk)

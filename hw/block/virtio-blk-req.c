@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include "hw/block/virtio-blk.h"
 #include "util/aio.h"
@@ -40,6 +41,13 @@ static void finish(VirtioBlkReq *r, uint8_t status)
     iov_destroy(&r->io.data);
     virtqueue_push(&r->elem, len);
     virtio_notify(&r->s->vdev, vq);
+    g_free(r);
+}
+
+static void discard(VirtioBlkReq *r)
+{
+    iov_destroy(&r->io.data);
+    vring_discard(&r->elem);
     g_free(r);
 }
 
@@ -109,6 +117,10 @@ static void done(void *opaque, int ret)
     VirtioBlkReq *r = opaque;
 
     TRACE(virtio_blk_rw_complete, "vdev %p req %p ret %d", (void *)r->s, (void *)r, ret);
+    if (ret == -ECANCELED) {               /* the device goes or is reset */
+        discard(r);
+        return;
+    }
     if (ret < 0) {
         failed(r, -ret);
         return;
@@ -234,6 +246,9 @@ void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
     VRing *ring = &vq->ring;
     bool suppress = vring_ready(ring) && ring->notification;
 
+    if (!blk_enter(s->conf.blk)) {         /* virtio_blk_drained_end kicks the queue again */
+        return;
+    }
     aio_plug();
     do {
         if (suppress) {
@@ -260,6 +275,7 @@ void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
         }
     } while (!vring_empty(ring));
     aio_unplug();
+    blk_dec_in_flight(s->conf.blk);
 }
 
 /* --- stopped machines --------------------------------------------------------------------------------------- */
@@ -285,7 +301,13 @@ static VirtioBlkReq *take_waiting(VirtioBlk *s)
 static void restart(void *opaque)
 {
     VirtioBlk *s = opaque;
-    VirtioBlkReq *r = take_waiting(s);
+    VirtioBlkReq *r;
+
+    if (!blk_enter(s->conf.blk)) {         /* again at the end of the section */
+        blk_dec_in_flight(s->conf.blk);
+        return;
+    }
+    r = take_waiting(s);
 
     while (r) {
         VirtioBlkReq *next = r->next;
@@ -294,16 +316,35 @@ static void restart(void *opaque)
         r = next;
     }
     blk_dec_in_flight(s->conf.blk);
+    blk_dec_in_flight(s->conf.blk);
+}
+
+static bool has_waiting(VirtioBlk *s)
+{
+    bool any;
+
+    g_mutex_lock(&s->lock);
+    any = s->waiting;
+    g_mutex_unlock(&s->lock);
+    return any;
 }
 
 void virtio_blk_vm_changed(void *opaque, bool running, VmState state)
 {
     VirtioBlk *s = opaque;
 
-    if (running && s->waiting) {
+    if (running && has_waiting(s)) {
         blk_inc_in_flight(s->conf.blk);       /* the device stays until the list was taken */
         aio_bh_oneshot(s->vdev.ctx ? s->vdev.ctx : aio_main_context(), restart, s);
     }
+}
+
+void virtio_blk_drained_end(void *opaque)
+{
+    VirtioBlk *s = opaque;
+
+    virtio_kick_all(&s->vdev);
+    virtio_blk_vm_changed(s, vm_running(), vm_state());
 }
 
 void virtio_blk_drop_waiting(VirtioBlk *s)
@@ -313,9 +354,7 @@ void virtio_blk_drop_waiting(VirtioBlk *s)
     while (r) {
         VirtioBlkReq *next = r->next;
 
-        iov_destroy(&r->io.data);
-        vring_discard(&r->elem);
-        g_free(r);
+        discard(r);
         r = next;
     }
 }

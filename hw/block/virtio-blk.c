@@ -99,7 +99,7 @@ static void reset(VirtioDevice *vdev)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
-    blk_drain(s->conf.blk);
+    blk_drain_held(s->conf.blk);
     virtio_blk_drop_waiting(s);
     blk_set_enable_write_cache(s->conf.blk, s->original_wce);
 }
@@ -110,7 +110,9 @@ static void resized(void *opaque) { virtio_notify_config(opaque); }
 
 static const char *no_id(void *opaque) { return ""; }      /* the id is the proxy's */
 
-static const BlockDevOps block_ops = { .resized = resized, .dev_id = no_id, .dev_path = blockdev_path };
+static const BlockDevOps block_ops = {
+    .resized = resized, .drained_end = virtio_blk_drained_end, .dev_id = no_id, .dev_path = blockdev_path,
+};
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
@@ -176,6 +178,9 @@ static bool realize(VirtioDevice *vdev, Error **errp)
     if (!blockconf_geometry(conf, 65535, 255, 255, errp) || !check_limits(s, errp)) {
         return false;
     }
+    if (s->iothread && !virtio_can_use_iothread(vdev, errp)) {
+        return false;
+    }
     virtio_add_queues(vdev, s->num_queues);
     for (unsigned i = 0; i < s->num_queues; i++) {
         virtio_set_queue(vdev, i, s->queue_size, virtio_blk_handle_queue);
@@ -196,7 +201,7 @@ static void unrealize(VirtioDevice *vdev)
 
     vm_listener_remove(s->listener);
     s->listener = NULL;
-    blk_drain(s->conf.blk);
+    blk_drain_held(s->conf.blk);
     if (s->iothread) {
         blk_set_aio_context(s->conf.blk, aio_main_context());
         vdev->ctx = NULL;

@@ -33,6 +33,8 @@ typedef struct VirtioBlk {
 
 void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq);
 void virtio_blk_vm_changed(void *opaque, bool running, VmState state);
+/* A drained section is over: look at the rings and at what waits, which were left alone meanwhile. */
+void virtio_blk_drained_end(void *opaque);
 /* After a drain: forget what waits. */
 void virtio_blk_drop_waiting(VirtioBlk *s);
 

@@ -17,14 +17,26 @@ const ScsiSense scsi_no_sense = { 0, 0, 0 }, scsi_invalid_opcode = { 5, 0x20, 0 
 
 #define SCSI_BUSES_MAX 64
 
-/* What belongs to a bus beside its devices. */
-static struct { Bus *bus; const ScsiBusInfo *info; } buses[SCSI_BUSES_MAX];
+/* What belongs to a bus beside its devices.  `units` are those that may be found: any thread, under `units_lock`, a leaf. */
+static struct { Bus *bus; const ScsiBusInfo *info; GPtrArray *units; } buses[SCSI_BUSES_MAX];
+static GMutex units_lock;
 
 static const ScsiBusInfo *info_of(const Bus *bus)
 {
     for (int i = 0; i < SCSI_BUSES_MAX; i++) {
         if (buses[i].bus == bus) {
             return buses[i].info;
+        }
+    }
+    return NULL;
+}
+
+/* Under units_lock. */
+static GPtrArray *units_of(const Bus *bus)
+{
+    for (int i = 0; i < SCSI_BUSES_MAX; i++) {
+        if (buses[i].bus == bus) {
+            return buses[i].units;
         }
     }
     return NULL;
@@ -46,17 +58,39 @@ static ScsiDevice *at(Bus *bus, uint32_t channel, uint32_t id, uint32_t lun)
 
 ScsiDevice *scsi_find(Bus *bus, uint32_t channel, uint32_t id, uint32_t lun, ScsiDevice **target_only)
 {
-    ScsiDevice *d = at(bus, channel, id, lun);
+    ScsiDevice *found = NULL;
+    GPtrArray *units;
 
     *target_only = NULL;
-    for (guint i = 0; !d && i < bus->devices->len; i++) {
-        ScsiDevice *other = g_ptr_array_index(bus->devices, i);
+    g_mutex_lock(&units_lock);
+    units = units_of(bus);
+    for (guint i = 0; !found && units && i < units->len; i++) {
+        ScsiDevice *d = g_ptr_array_index(units, i);
 
-        if (other->channel == channel && other->id == id && other->dev.realized) {
-            *target_only = other;
+        if (d->channel == channel && d->id == id) {
+            *target_only = d;
+            found = d->lun == lun ? d : NULL;
         }
     }
-    return d && d->dev.realized ? d : NULL;
+    g_mutex_unlock(&units_lock);
+    if (found) {
+        *target_only = NULL;
+    }
+    return found;
+}
+
+static void make_known(ScsiDevice *d, bool on)
+{
+    GPtrArray *units;
+
+    g_mutex_lock(&units_lock);
+    units = units_of(d->dev.bus);
+    if (units && on) {
+        g_ptr_array_add(units, d);
+    } else if (units) {
+        g_ptr_array_remove(units, d);
+    }
+    g_mutex_unlock(&units_lock);
 }
 
 static bool check_bounds(const ScsiDevice *d, const ScsiBusInfo *info, Error **errp)
@@ -115,23 +149,29 @@ Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info)
     g_autofree char *name = named->id ? g_strdup_printf("%s.0", named->id) : NULL;
     Bus *bus = bus_new(&scsi_kind, adapter, name);
 
+    g_mutex_lock(&units_lock);
     for (int i = 0; i < SCSI_BUSES_MAX; i++) {
         if (!buses[i].bus) {
             buses[i].bus = bus;
             buses[i].info = info;
+            buses[i].units = g_ptr_array_new();
             break;
         }
     }
+    g_mutex_unlock(&units_lock);
     return bus;
 }
 
 void scsi_bus_gone(Bus *bus)
 {
+    g_mutex_lock(&units_lock);
     for (int i = 0; i < SCSI_BUSES_MAX; i++) {
         if (buses[i].bus == bus) {
             buses[i].bus = NULL;
+            g_clear_pointer(&buses[i].units, g_ptr_array_unref);
         }
     }
+    g_mutex_unlock(&units_lock);
 }
 
 /* --- devices -------------------------------------------------------------------------------------------- */
@@ -157,11 +197,17 @@ bool scsi_device_realize(Device *dev, Error **errp)
 {
     ScsiDevice *d = SCSI_DEVICE(dev);
     const ScsiBusInfo *info = info_of(dev->bus);
+    AioContext *ctx;
 
     if (!scsi_class(d)->realize(d, errp)) {
         return false;
     }
+    ctx = info->context ? info->context(dev->bus->parent) : NULL;
+    if (ctx && scsi_class(d)->set_context) {
+        scsi_class(d)->set_context(d, ctx);
+    }
     d->unit_attention = scsi_reset;
+    make_known(d, true);
     if (device_machine_is_ready() && info->plugged) {
         info->plugged(dev->bus->parent, d);
     }
@@ -173,10 +219,17 @@ void scsi_device_unrealize(Device *dev)
     ScsiDevice *d = SCSI_DEVICE(dev);
     const ScsiBusInfo *info = info_of(dev->bus);
 
+    make_known(d, false);
+    if (info->settle) {
+        info->settle(dev->bus->parent);
+    }
     if (info->unplugged) {
         info->unplugged(dev->bus->parent, d);
     }
     scsi_class(d)->unrealize(d);
+    if (info->settle) {
+        info->settle(dev->bus->parent);    /* who freed the last request may still be about to let go of the lock */
+    }
 }
 
 void scsi_device_reset(Device *dev)
@@ -186,15 +239,19 @@ void scsi_device_reset(Device *dev)
     if (scsi_class(d)->reset) {
         scsi_class(d)->reset(d);
     }
+    g_mutex_lock(&d->lock);
     d->sense = scsi_no_sense;
     d->unit_attention = scsi_reset;
+    g_mutex_unlock(&d->lock);
 }
 
 void scsi_set_attention(ScsiDevice *d, ScsiSense sense)
 {
     const ScsiBusInfo *info = d->dev.bus ? info_of(d->dev.bus) : NULL;
 
+    g_mutex_lock(&d->lock);
     d->unit_attention = sense;
+    g_mutex_unlock(&d->lock);
     if (info && info->attention && d->dev.realized) {
         info->attention(d->dev.bus->parent, d, sense);
     }
@@ -232,16 +289,38 @@ void scsi_req_free(ScsiReq *r)
     }
     g_mutex_unlock(&r->dev->lock);
     g_free(r);
+    aio_wait_kick();
 }
 
-void scsi_cancel_all(ScsiDevice *d)
+void scsi_cancel(ScsiDevice *d, const uint64_t *tag)
 {
     g_mutex_lock(&d->lock);
     for (ScsiReq *r = d->requests; r; r = r->next) {
-        r->cancelled = true;
+        if (!tag || r->tag == *tag) {
+            __atomic_store_n(&r->cancelled, true, __ATOMIC_SEQ_CST);
+        }
     }
     g_mutex_unlock(&d->lock);
+    if (scsi_class(d)->cancelled) {
+        scsi_class(d)->cancelled(d);
+    }
 }
+
+bool scsi_pending(ScsiDevice *d, const uint64_t *tag, bool cancelled)
+{
+    bool any = false;
+
+    g_mutex_lock(&d->lock);
+    for (ScsiReq *r = d->requests; r && !any; r = r->next) {
+        any = (!tag || r->tag == *tag) && (!cancelled || scsi_req_cancelled(r));
+    }
+    g_mutex_unlock(&d->lock);
+    return any;
+}
+
+static bool is_busy(void *opaque) { return scsi_pending(opaque, NULL, false); }
+
+void scsi_wait_idle(ScsiDevice *d) { aio_wait_while(is_busy, d); }
 
 static int build_sense(uint8_t *buf, ScsiSense s)
 {
@@ -264,7 +343,9 @@ void scsi_req_fail(ScsiReq *r, ScsiSense sense)
 {
     r->sense_len = build_sense(r->sense, sense);
     if (r->dev->lun == r->lun) {
+        g_mutex_lock(&r->dev->lock);
         r->dev->sense = sense;
+        g_mutex_unlock(&r->dev->lock);
     }
     scsi_req_complete(r, SCSI_CHECK_CONDITION);
 }
@@ -372,12 +453,18 @@ static void execute_for_absent_lun(ScsiReq *r)
 static bool tells_attention(ScsiReq *r)
 {
     ScsiDevice *d = r->dev;
-    ScsiSense ua = d->unit_attention;
+    ScsiSense ua;
 
-    if (!ua.key || r->cdb[0] == 0x12 || r->cdb[0] == 0xa0 || r->cdb[0] == 0x03 || r->cdb[0] == 0x46 || r->cdb[0] == 0x4a) {
+    if (r->cdb[0] == 0x12 || r->cdb[0] == 0xa0 || r->cdb[0] == 0x03 || r->cdb[0] == 0x46 || r->cdb[0] == 0x4a) {
         return false;
     }
+    g_mutex_lock(&d->lock);
+    ua = d->unit_attention;
     d->unit_attention = scsi_no_sense;
+    g_mutex_unlock(&d->lock);
+    if (!ua.key) {
+        return false;
+    }
     scsi_req_fail(r, ua);
     if (d->ua_reported) {
         d->ua_reported(d);
@@ -385,12 +472,33 @@ static bool tells_attention(ScsiReq *r)
     return true;
 }
 
-void scsi_req_start(ScsiReq *r, IoVec *data)
+static void report_sense(ScsiReq *r)
 {
-    r->data = data;
-    r->started = true;
+    ScsiDevice *d = r->dev;
+    ScsiSense ua, last;
+
+    g_mutex_lock(&d->lock);
+    ua = d->unit_attention;
+    last = d->sense;
+    d->unit_attention = d->sense = scsi_no_sense;
+    g_mutex_unlock(&d->lock);
+    request_sense(r, ua.key ? ua : last);
+    if (ua.key && d->ua_reported) {
+        d->ua_reported(d);
+    }
+}
+
+static void forget_sense(ScsiReq *r)
+{
+    g_mutex_lock(&r->dev->lock);
+    r->dev->sense = scsi_no_sense;
+    g_mutex_unlock(&r->dev->lock);
+}
+
+static void start(ScsiReq *r)
+{
     if (r->cdb[0] != 0x03) {
-        r->dev->sense = scsi_no_sense;
+        forget_sense(r);
     }
     if (r->dev->lun != r->lun) {
         execute_for_absent_lun(r);
@@ -401,16 +509,40 @@ void scsi_req_start(ScsiReq *r, IoVec *data)
     } else if (r->cdb[0] == 0xa0) {
         report_luns(r);
     } else if (r->cdb[0] == 0x03) {
-        ScsiSense ua = r->dev->unit_attention;
-
-        ScsiSense last = r->dev->sense;
-
-        r->dev->unit_attention = r->dev->sense = scsi_no_sense;
-        request_sense(r, ua.key ? ua : last);
-        if (ua.key && r->dev->ua_reported) {
-            r->dev->ua_reported(r->dev);
-        }
+        report_sense(r);
     } else {
         scsi_class(r->dev)->execute(r);
+    }
+}
+
+static void start_bh(void *opaque) { start(opaque); }
+
+/* In the adapter's own thread; false: it is for the main thread. */
+static bool start_here(ScsiReq *r)
+{
+    ScsiDevice *d = r->dev;
+    const ScsiClass *c = scsi_class(d);
+    bool attention;
+
+    g_mutex_lock(&d->lock);
+    attention = d->unit_attention.key;
+    g_mutex_unlock(&d->lock);
+    if (d->lun != r->lun || attention || !c->enter || !c->enter(r)) {
+        return false;
+    }
+    forget_sense(r);
+    c->execute(r);
+    c->leave(d);
+    return true;
+}
+
+void scsi_req_start(ScsiReq *r, IoVec *data)
+{
+    r->data = data;
+    r->started = true;
+    if (in_main_thread()) {
+        start(r);
+    } else if (!start_here(r)) {
+        aio_bh_oneshot(aio_main_context(), start_bh, r);
     }
 }

@@ -2,6 +2,7 @@
  * SCSI disks: commands that move or change blocks.
  *
  * Errors follow the backend's policy: report (sense data), ignore, or wait until the machine runs again.
+ * All but what is about waiting runs in the adapter's thread or the main one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -82,6 +83,53 @@ static void start_account(DiskReq *d, uint64_t bytes, BlockAcctType type)
     d->acct = true;
 }
 
+typedef struct ErrorNote {
+    BlockBackend *blk;
+    BlkErrorAction action;
+    bool is_read;
+    int error;
+} ErrorNote;
+
+static void tell_error(void *opaque)
+{
+    ErrorNote *n = opaque;
+
+    blk_error_action(n->blk, n->action, n->is_read, n->error);
+    blk_dec_in_flight(n->blk);
+    g_free(n);
+}
+
+/* Events and stopping are the main thread's. */
+static void note_error(BlockBackend *blk, BlkErrorAction action, bool is_read, int error)
+{
+    ErrorNote *n;
+
+    if (in_main_thread()) {
+        blk_error_action(blk, action, is_read, error);
+        return;
+    }
+    n = g_new(ErrorNote, 1);
+    *n = (ErrorNote) { blk, action, is_read, error };
+    blk_inc_in_flight(blk);
+    aio_bh_oneshot(aio_main_context(), tell_error, n);
+}
+
+/* False: it was cancelled meanwhile. */
+static bool keep_waiting(DiskReq *d)
+{
+    ScsiDisk *s = d->s;
+    bool cancelled;
+
+    g_mutex_lock(&s->scsi.lock);
+    cancelled = scsi_req_cancelled(d->r);
+    if (!cancelled) {
+        d->next = s->waiting;
+        s->waiting = d;
+    }
+    g_mutex_unlock(&s->scsi.lock);
+    return !cancelled;
+}
+
 /* True: the request goes on (an ignored error, or none). */
 static bool check_result(DiskReq *d, int ret)
 {
@@ -89,7 +137,7 @@ static bool check_result(DiskReq *d, int ret)
     BlkErrorAction action;
     ScsiReq *r = d->r;
 
-    if (r->cancelled) {
+    if (scsi_req_cancelled(r) || ret == -ECANCELED) {
         if (d->acct) {
             block_acct_failed(blk_get_stats(s->conf.blk), &d->cookie);
         }
@@ -109,40 +157,41 @@ static bool check_result(DiskReq *d, int ret)
         block_acct_failed(blk_get_stats(s->conf.blk), &d->cookie);
         d->acct = false;
     }
-    blk_error_action(s->conf.blk, action, d->is_read, -ret);
+    note_error(s->conf.blk, action, d->is_read, -ret);
     if (action == BLK_ERROR_ACTION_REPORT) {
         fail(d, sense_of(-ret));
-    } else if (action == BLK_ERROR_ACTION_STOP) {
-        g_mutex_lock(&s->scsi.lock);
-        d->next = s->waiting;
-        s->waiting = d;
-        g_mutex_unlock(&s->scsi.lock);
+    } else if (action == BLK_ERROR_ACTION_STOP && !keep_waiting(d)) {
+        drop(d);
+        scsi_req_complete(r, SCSI_TASK_ABORTED);
     }
     return action == BLK_ERROR_ACTION_IGNORE;
 }
 
-static DiskReq *take_waiting(ScsiDisk *s)
+/* Of those that wait, the cancelled or all; the oldest first. */
+static DiskReq *take_waiting(ScsiDisk *s, bool cancelled_only)
 {
-    DiskReq *list, *in_order = NULL;
+    DiskReq *in_order = NULL;
 
     g_mutex_lock(&s->scsi.lock);
-    list = s->waiting;
-    s->waiting = NULL;
-    g_mutex_unlock(&s->scsi.lock);
-    while (list) {
-        DiskReq *next = list->next;
+    for (DiskReq **p = &s->waiting; *p; ) {
+        DiskReq *d = *p;
 
-        list->next = in_order;
-        in_order = list;
-        list = next;
+        if (cancelled_only && !scsi_req_cancelled(d->r)) {
+            p = &d->next;
+            continue;
+        }
+        *p = d->next;
+        d->next = in_order;
+        in_order = d;
     }
+    g_mutex_unlock(&s->scsi.lock);
     return in_order;
 }
 
 static void restart_bh(void *opaque)
 {
     ScsiDisk *s = opaque;
-    DiskReq *d = take_waiting(s);
+    DiskReq *d = take_waiting(s, false);
 
     while (d) {
         DiskReq *next = d->next;
@@ -156,16 +205,20 @@ static void restart_bh(void *opaque)
 void disk_restart(void *opaque, bool running, VmState state)
 {
     ScsiDisk *s = opaque;
+    bool any;
 
-    if (running && s->waiting) {
+    g_mutex_lock(&s->scsi.lock);
+    any = s->waiting;
+    g_mutex_unlock(&s->scsi.lock);
+    if (running && any) {
         blk_inc_in_flight(s->conf.blk);
         aio_bh_oneshot(aio_main_context(), restart_bh, s);
     }
 }
 
-void disk_drop_waiting(ScsiDisk *s)
+void disk_drop_waiting(ScsiDevice *dev)
 {
-    DiskReq *d = take_waiting(s);
+    DiskReq *d = take_waiting(SCSI_DISK(dev), true);
 
     while (d) {
         DiskReq *next = d->next;
@@ -419,6 +472,15 @@ static void verify(ScsiDisk *s, ScsiReq *r)
     } else {
         scsi_req_complete(r, SCSI_GOOD);
     }
+}
+
+bool disk_is_io_command(uint8_t op)
+{
+    static const uint8_t ops[] = {
+        0x08, 0x0a, 0x28, 0x2a, 0x2e, 0x2f, 0x35, 0x41, 0x42, 0x88, 0x8a, 0x8e, 0x8f, 0x93, 0xa8, 0xaa, 0xae, 0xaf,
+    };
+
+    return memchr(ops, op, sizeof(ops)) != NULL;
 }
 
 bool disk_io_command(ScsiDisk *s, ScsiReq *r)

@@ -9,6 +9,9 @@
 
 /* --- commands -------------------------------------------------------------------------------------------- */
 
+/* Other threads ask whether there is a medium. */
+static void set_tray(ScsiDisk *s, bool open) { __atomic_store_n(&s->tray_open, open, __ATOMIC_RELAXED); }
+
 static void start_stop(ScsiDisk *s, ScsiReq *r)
 {
     bool start = r->cdb[4] & 1, tray = r->cdb[4] & 2;
@@ -25,7 +28,7 @@ static void start_stop(ScsiDisk *s, ScsiReq *r)
             return;
         }
         if (s->tray_open == start) {
-            s->tray_open = !start;
+            set_tray(s, !start);
             blk_eject(s->conf.blk, !start);
         }
     }
@@ -164,7 +167,7 @@ static void execute(ScsiReq *r)
         scsi_req_fail(r, scsi_no_medium);
         return;
     }
-    if (r->cancelled) {
+    if (scsi_req_cancelled(r)) {
         scsi_req_complete(r, SCSI_TASK_ABORTED);
         return;
     }
@@ -186,7 +189,7 @@ static void change_media(void *opaque, bool load, Error **errp)
     ScsiDisk *s = opaque;
 
     s->media_changed = load;
-    s->tray_open = !load;
+    set_tray(s, !load);
     scsi_set_attention(&s->scsi, scsi_no_medium_ua);
     s->media_event = true;
     s->eject_request = false;
@@ -212,7 +215,7 @@ static void eject_request(void *opaque, bool force)
     }
 }
 
-static bool is_tray_open(void *opaque) { return SCSI_DISK(opaque)->tray_open; }
+static bool is_tray_open(void *opaque) { return __atomic_load_n(&SCSI_DISK(opaque)->tray_open, __ATOMIC_RELAXED); }
 static bool is_locked(void *opaque) { return SCSI_DISK(opaque)->tray_locked; }
 
 static void resized(void *opaque)
@@ -297,29 +300,42 @@ static bool cd_realize(ScsiDevice *d, Error **errp)
     return realize_common(s, 2048, errp);
 }
 
+/* Requests, wherever they are: in another thread, held up by a drained section, waiting for the machine. */
+static void end_requests(ScsiDevice *d)
+{
+    ScsiDisk *s = SCSI_DISK(d);
+
+    scsi_cancel(d, NULL);
+    if (s->conf.blk) {
+        blk_drain_held(s->conf.blk);
+        disk_drop_waiting(d);
+        scsi_wait_idle(d);
+    }
+}
+
 static void unrealize(ScsiDevice *d)
 {
     ScsiDisk *s = SCSI_DISK(d);
 
     vm_listener_remove(s->listener);
     s->listener = NULL;
-    scsi_cancel_all(d);
-    blk_drain(s->conf.blk);
-    disk_drop_waiting(s);
+    end_requests(d);
+    blk_set_aio_context(s->conf.blk, aio_main_context());
     blockconf_detach(&s->conf, s);
 }
+
+static void set_context(ScsiDevice *d, AioContext *ctx) { blk_set_aio_context(SCSI_DISK(d)->conf.blk, ctx); }
+
+static bool enter(ScsiReq *r) { return disk_is_io_command(r->cdb[0]) && blk_enter(SCSI_DISK(r->dev)->conf.blk); }
+static void leave(ScsiDevice *d) { blk_dec_in_flight(SCSI_DISK(d)->conf.blk); }
 
 static void reset(ScsiDevice *d)
 {
     ScsiDisk *s = SCSI_DISK(d);
 
-    scsi_cancel_all(d);
-    if (s->conf.blk) {
-        blk_drain(s->conf.blk);
-        disk_drop_waiting(s);
-    }
+    end_requests(d);
     s->tray_locked = false;
-    s->tray_open = false;
+    set_tray(s, false);
 }
 
 static void disk_init(Object *o) { SCSI_DISK(o)->conf.bootindex = -1; }
@@ -357,6 +373,7 @@ static const Property cd_props[] = {
 
 static const ScsiClass hd_class = {
     .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI disk"), .realize = hd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+    .enter = enter, .leave = leave, .cancelled = disk_drop_waiting, .set_context = set_context,
 };
 static const TypeInfo hd_type = {
     .name = "scsi-hd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = hd_props, .init = hd_init, .class_data = &hd_class,
@@ -365,6 +382,7 @@ QOM_TYPE(hd_type)
 
 static const ScsiClass cd_class = {
     .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI CD-ROM"), .realize = cd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+    .enter = enter, .leave = leave, .cancelled = disk_drop_waiting, .set_context = set_context,
 };
 static const TypeInfo cd_type = {
     .name = "scsi-cd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = cd_props, .init = cd_init, .class_data = &cd_class,

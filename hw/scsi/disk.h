@@ -18,7 +18,8 @@ typedef struct ScsiDisk {
     uint16_t port_index, rotation_rate;
     uint32_t bits, quirks;          /* bits: DISK_* */
     int32_t scsi_version;
-    bool tray_open, tray_locked, media_changed, media_event, eject_request;
+    bool tray_open;                 /* atomic */
+    bool tray_locked, media_changed, media_event, eject_request;
     uint64_t max_lba;               /* last block; of the medium as last looked at */
     VmListener *listener;
     struct DiskReq *waiting;        /* until the machine runs again; guarded by scsi.lock */
@@ -44,7 +45,9 @@ bool disk_cd_command(ScsiDisk *s, ScsiReq *r, uint8_t *buf);
 /* disk-rw.c: reads, writes, verify, flush, unmap, write same */
 void disk_flush(ScsiDisk *s, ScsiReq *r);
 bool disk_io_command(ScsiDisk *s, ScsiReq *r);
+bool disk_is_io_command(uint8_t op);
 void disk_restart(void *opaque, bool running, VmState state);
-void disk_drop_waiting(ScsiDisk *s);
+/* Complete the cancelled ones among those that wait for the machine. */
+void disk_drop_waiting(ScsiDevice *d);
 
 #endif

@@ -1,6 +1,10 @@
 /*
  * virtio-scsi: the adapter.  Control, event and request queues.
  *
+ * Threads: rings are read and written in the adapter's context, the I/O thread's or the main one.  Requests that were
+ * completed elsewhere, and events, are sent there to be given to the guest.  Task management works in the main thread and answers
+ * when the requests that it ends are over.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
@@ -10,18 +14,24 @@
 #include "util/cutils.h"
 
 enum { F_INOUT = 0, F_HOTPLUG = 1, F_CHANGE = 2 };
-enum { RSP_OK = 0, RSP_OVERRUN = 1, RSP_BAD_TARGET = 3, RSP_FAILURE = 9, RSP_FUNCTION_REJECTED = 11, RSP_BAD_LUN = 12 };
+enum { RSP_OK = 0, RSP_OVERRUN = 1, RSP_BAD_TARGET = 3, RSP_FAILURE = 9, RSP_FUNCTION_SUCCEEDED = 10, RSP_FUNCTION_REJECTED = 11, RSP_BAD_LUN = 12 };
+enum { ABORT_TASK = 0, TARGET_RESET = 4, LUN_RESET = 5, QUERY_TASK = 6, QUERY_TASK_SET = 7 };
 enum { EVENT_NONE = 0, EVENT_TRANSPORT = 1, EVENT_PARAM = 3, EVENT_MISSED = 0x80000000u, RESET_RESCAN = 1, RESET_REMOVED = 2 };
 #define CONFIG_SIZE 36
-#define REQ_SIZE(s) (19u + (s)->cdb_size)
-#define RSP_SIZE(s) (12u + (s)->sense_size)
+#define REQ_SIZE(q) (19u + (q)->cdb_size)
+#define RSP_SIZE(q) (12u + (q)->sense_size)
 
 typedef struct VirtioScsi {
     VirtioDevice vdev;
     uint32_t num_queues, queue_size, max_sectors, cmd_per_lun, host_bits, sense_size, cdb_size;
-    bool seg_max_adjust, event_missed;
+    bool seg_max_adjust;
+    bool event_missed;                  /* the adapter's context */
     IoThread *iothread;
     Bus *bus;
+    GMutex lock;                        /* guards `tasks` */
+    GQueue tasks;                       /* Task *, the oldest first */
+    AioBh *task_bh;                     /* main thread: looks at them */
+    bool in_task;
 } VirtioScsi;
 
 #define VIRTIO_SCSI(o) ((VirtioScsi *)(o))
@@ -31,7 +41,21 @@ typedef struct VirtioScsiReq {
     VirtioScsi *s;
     ScsiReq *scsi;
     IoVec data;
+    uint32_t cdb_size, sense_size;      /* when it was taken */
 } VirtioScsiReq;
+
+/* Task management under way: it waits for the requests that it cancelled. */
+typedef struct Task {
+    VirtioScsiReq *q;
+    uint32_t subtype;
+    uint8_t lun[8];
+    uint64_t tag;
+    bool begun;
+    uint8_t response;
+} Task;
+
+static AioContext *context(VirtioScsi *s) { return s->vdev.ctx ? s->vdev.ctx : aio_main_context(); }
+static bool at_home(VirtioScsi *s) { return s->vdev.ctx ? !in_main_thread() : in_main_thread(); }
 
 /* --- answers -------------------------------------------------------------------------------------------- */
 
@@ -49,7 +73,7 @@ static void respond(VirtioScsiReq *q, uint8_t response, uint8_t status, uint32_t
 {
     uint8_t buf[12 + 256] = { 0 };
 
-    sense_len = MIN(sense_len, q->s->sense_size);
+    sense_len = MIN(sense_len, q->sense_size);
     memcpy(buf, &sense_len, 4);
     memcpy(buf + 4, &residual, 4);
     buf[10] = status;
@@ -58,15 +82,35 @@ static void respond(VirtioScsiReq *q, uint8_t response, uint8_t status, uint32_t
         memcpy(buf + 12, sense, sense_len);
     }
     iov_from_buf(&q->elem.in, 0, buf, 12 + sense_len);
-    push(q, q->elem.in.size + q->elem.out.size - REQ_SIZE(q->s));
+    push(q, q->elem.in.size + q->elem.out.size - REQ_SIZE(q));
+}
+
+static void command_done_here(void *opaque)
+{
+    ScsiReq *r = opaque;
+    VirtioScsiReq *q = r->adapter;
+    VirtioScsi *s = q->s;
+    bool tasks;
+
+    respond(q, RSP_OK, r->status, r->residual, r->sense, r->sense_len);
+    scsi_req_free(r);
+    g_mutex_lock(&s->lock);
+    tasks = s->tasks.length;
+    g_mutex_unlock(&s->lock);
+    if (tasks) {
+        aio_bh_schedule(s->task_bh);
+    }
 }
 
 static void command_done(ScsiReq *r)
 {
     VirtioScsiReq *q = r->adapter;
 
-    respond(q, RSP_OK, r->status, r->residual, r->sense, r->sense_len);
-    scsi_req_free(r);
+    if (at_home(q->s)) {
+        command_done_here(r);
+    } else {
+        aio_bh_oneshot(context(q->s), command_done_here, r);
+    }
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------- */
@@ -94,12 +138,12 @@ static bool take_data(VirtioScsiReq *q)
 {
     VirtElement *e = &q->elem;
     ScsiReq *r = q->scsi;
-    size_t out = e->out.size - REQ_SIZE(q->s), in = e->in.size - RSP_SIZE(q->s);
+    size_t out = e->out.size - REQ_SIZE(q), in = e->in.size - RSP_SIZE(q);
 
     if (out) {
-        iov_concat(&q->data, &e->out, REQ_SIZE(q->s), out);
+        iov_concat(&q->data, &e->out, REQ_SIZE(q), out);
     } else if (in) {
-        iov_concat(&q->data, &e->in, RSP_SIZE(q->s), in);
+        iov_concat(&q->data, &e->in, RSP_SIZE(q), in);
     }
     return r->direction == SCSI_XFER_NONE || r->xfer <= (r->direction == SCSI_TO_DEV ? out : in);
 }
@@ -113,11 +157,11 @@ static void handle_command(VirtioScsiReq *q)
     uint64_t tag;
 
     iov_init(&q->data, q->elem.in.niov + q->elem.out.niov);
-    if (q->elem.out.size > REQ_SIZE(s) && q->elem.in.size > RSP_SIZE(s)) {      /* both ways at once */
+    if (q->elem.out.size > REQ_SIZE(q) && q->elem.in.size > RSP_SIZE(q)) {      /* both ways at once */
         respond(q, RSP_FAILURE, 0, 0, NULL, 0);
         return;
     }
-    iov_to_buf(&q->elem.out, 0, req, REQ_SIZE(s));
+    iov_to_buf(&q->elem.out, 0, req, REQ_SIZE(q));
     d = find_device(s, req, &unit, &other);
     if (!d && !other) {
         respond(q, RSP_BAD_TARGET, 0, 0, NULL, 0);
@@ -133,12 +177,18 @@ static void handle_command(VirtioScsiReq *q)
     scsi_req_start(q->scsi, &q->data);
 }
 
-/* An element, or NULL: none, or the device is broken. */
+static bool is_request(const VirtQueue *vq) { return vq->index >= 2; }
+
+/* An element, or NULL: none, or the device is broken.  Requests have the sizes that were configured. */
 static VirtioScsiReq *pop(VirtioScsi *s, VirtQueue *vq, unsigned out, unsigned in, const char *what)
 {
     VirtioScsiReq *q = g_new0(VirtioScsiReq, 1);
 
     q->s = s;
+    q->cdb_size = __atomic_load_n(&s->cdb_size, __ATOMIC_RELAXED);
+    q->sense_size = __atomic_load_n(&s->sense_size, __ATOMIC_RELAXED);
+    out = is_request(vq) ? REQ_SIZE(q) : out;
+    in = is_request(vq) ? RSP_SIZE(q) : in;
     if (!vring_pop(&vq->ring, &q->elem)) {
         g_free(q);
         return NULL;
@@ -158,7 +208,7 @@ static void handle_commands(VirtioDevice *vdev, VirtQueue *vq)
     VirtioScsiReq *q;
 
     aio_plug();
-    while ((q = pop(s, vq, REQ_SIZE(s), RSP_SIZE(s), "headers"))) {
+    while ((q = pop(s, vq, 0, 0, "headers"))) {
         handle_command(q);
     }
     aio_unplug();
@@ -166,46 +216,138 @@ static void handle_commands(VirtioDevice *vdev, VirtQueue *vq)
 
 /* --- control queue -------------------------------------------------------------------------------------------- */
 
-static uint8_t task_management(VirtioScsi *s, uint32_t subtype, const uint8_t *lun)
+/* The units that a task is about, one after the other; i: in and out. */
+static ScsiDevice *next_unit(Task *t, guint *i)
 {
-    ScsiDevice *d, *other;
-    uint32_t unit, target;
+    Bus *bus = t->q->s->bus;
+    uint32_t target = 0, unit = 0;
 
-    if (!parse_lun(lun, &target, &unit)) {
-        return RSP_BAD_TARGET;
+    parse_lun(t->lun, &target, &unit);
+    while (*i < bus->devices->len) {
+        ScsiDevice *d = g_ptr_array_index(bus->devices, (*i)++);
+
+        if (d->dev.realized && d->id == target && (t->subtype == TARGET_RESET || d->lun == unit)) {
+            return d;
+        }
     }
-    d = find_device(s, lun, &unit, &other);
+    return NULL;
+}
+
+static const uint64_t *tag_of(const Task *t) { return t->subtype == ABORT_TASK || t->subtype == QUERY_TASK ? &t->tag : NULL; }
+
+/* Answers what needs no waiting; RSP_OK: go on. */
+static uint8_t check_task(Task *t)
+{
+    ScsiDevice *other, *d;
+    uint32_t unit = 0;
+
+    d = find_device(t->q->s, t->lun, &unit, &other);
     if (!d && !other) {
         return RSP_BAD_TARGET;
     }
-    switch (subtype) {
-    case 0: case 1: case 3: case 6: case 7:        /* abort task, set, clear set; query task, set */
-        if (!d) {
-            return RSP_BAD_LUN;
-        }
-        if (subtype < 6) {
-            scsi_cancel_all(d);
-        }
-        return RSP_OK;
-    case 5:
-        if (!d) {
-            return RSP_BAD_LUN;
-        }
-        scsi_cancel_all(d);
-        scsi_device_reset(&d->dev);
-        return RSP_OK;
-    case 4:
-        for (guint i = 0; i < s->bus->devices->len; i++) {
-            ScsiDevice *each = g_ptr_array_index(s->bus->devices, i);
-
-            if (each->id == target) {
-                scsi_cancel_all(each);
-                scsi_device_reset(&each->dev);
-            }
-        }
-        return RSP_OK;
-    default: return RSP_FUNCTION_REJECTED;
+    if (t->subtype > QUERY_TASK_SET || t->subtype == 2) {
+        return RSP_FUNCTION_REJECTED;
     }
+    if (!d && t->subtype != TARGET_RESET) {
+        return RSP_BAD_LUN;
+    }
+    if (t->subtype >= QUERY_TASK && scsi_pending(d, tag_of(t), false)) {
+        return RSP_FUNCTION_SUCCEEDED;
+    }
+    return RSP_OK;
+}
+
+/* False: requests that it ends are still under way. */
+static bool work_task(Task *t)
+{
+    ScsiDevice *d;
+
+    if (!t->begun) {
+        t->begun = true;
+        t->response = check_task(t);
+        for (guint i = 0; t->response == RSP_OK && t->subtype < QUERY_TASK && (d = next_unit(t, &i)); ) {
+            scsi_cancel(d, tag_of(t));
+        }
+    }
+    if (t->response != RSP_OK || t->subtype >= QUERY_TASK) {
+        return true;
+    }
+    for (guint i = 0; (d = next_unit(t, &i)); ) {
+        if (scsi_pending(d, tag_of(t), true)) {
+            return false;
+        }
+    }
+    for (guint i = 0; (t->subtype == LUN_RESET || t->subtype == TARGET_RESET) && (d = next_unit(t, &i)); ) {
+        scsi_device_reset(&d->dev);
+    }
+    return true;
+}
+
+static void answer_task(void *opaque)
+{
+    Task *t = opaque;
+
+    iov_from_buf(&t->q->elem.in, 0, &t->response, 1);
+    push(t->q, t->q->elem.in.size);
+    g_free(t);
+}
+
+static void work_tasks(void *opaque)
+{
+    VirtioScsi *s = opaque;
+    Task *t;
+
+    if (s->in_task) {                       /* a reset polls */
+        return;
+    }
+    s->in_task = true;
+    for (;;) {
+        g_mutex_lock(&s->lock);
+        t = g_queue_peek_head(&s->tasks);
+        g_mutex_unlock(&s->lock);
+        if (!t || !work_task(t)) {
+            break;
+        }
+        g_mutex_lock(&s->lock);
+        g_queue_remove(&s->tasks, t);
+        g_mutex_unlock(&s->lock);
+        if (at_home(s)) {
+            answer_task(t);
+        } else {
+            aio_bh_oneshot(context(s), answer_task, t);
+        }
+    }
+    s->in_task = false;
+}
+
+/* The guest resets the device: nobody waits for the answers. */
+static void drop_tasks(VirtioScsi *s)
+{
+    Task *t;
+
+    g_mutex_lock(&s->lock);
+    while ((t = g_queue_pop_head(&s->tasks))) {
+        iov_destroy(&t->q->data);
+        vring_discard(&t->q->elem);
+        g_free(t->q);
+        g_free(t);
+    }
+    g_mutex_unlock(&s->lock);
+}
+
+static void add_task(VirtioScsiReq *q, const uint8_t *req)
+{
+    VirtioScsi *s = q->s;
+    Task *t = g_new0(Task, 1);
+
+    t->q = q;
+    memcpy(&t->subtype, req + 4, 4);
+    memcpy(t->lun, req + 8, 8);
+    memcpy(&t->tag, req + 16, 8);
+    g_mutex_lock(&s->lock);
+    g_queue_push_tail(&s->tasks, t);
+    g_mutex_unlock(&s->lock);
+    aio_bh_schedule(s->task_bh);
 }
 
 static void handle_control(VirtioDevice *vdev, VirtQueue *vq)
@@ -215,60 +357,77 @@ static void handle_control(VirtioDevice *vdev, VirtQueue *vq)
 
     while ((q = pop(s, vq, 4, 1, "control request"))) {
         uint8_t req[24] = { 0 }, rsp[5] = { 0 };
-        uint32_t type, subtype, len = 1;
+        uint32_t type;
 
+        iov_init(&q->data, 1);
         iov_to_buf(&q->elem.out, 0, req, sizeof(req));
         memcpy(&type, req, 4);
-        memcpy(&subtype, req + 4, 4);
         if (type == 0) {
-            rsp[0] = task_management(s, subtype, req + 8);
+            add_task(q, req);
         } else {                                    /* asynchronous notifications: none */
-            len = MIN(q->elem.in.size, 5);
-            rsp[4] = RSP_OK;
+            iov_from_buf(&q->elem.in, 0, rsp, MIN(q->elem.in.size, 5));
+            push(q, q->elem.in.size);
         }
-        iov_init(&q->data, 1);
-        iov_from_buf(&q->elem.in, 0, rsp, len);
-        push(q, q->elem.in.size);
     }
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
 
-static void send_event(VirtioScsi *s, ScsiDevice *d, uint32_t event, uint32_t reason)
+typedef struct ScsiEvent {
+    VirtioScsi *s;
+    uint32_t event, reason;
+    uint8_t lun[4];
+} ScsiEvent;
+
+static void send_event_here(void *opaque)
 {
-    VirtQueue *vq = &s->vdev.vqs[1];
-    VirtioScsiReq *q;
+    g_autofree ScsiEvent *e = opaque;
+    VirtioScsi *s = e->s;
+    VirtioScsiReq *q = pop(s, &s->vdev.vqs[1], 0, 16, "event");
     uint8_t buf[16] = { 0 };
 
-    if (!(s->vdev.status & VIRTIO_STATUS_DRIVER_OK)) {
-        return;
-    }
-    q = pop(s, vq, 0, 16, "event");
     if (!q) {
         s->event_missed = true;
         return;
     }
     if (s->event_missed) {
-        event |= EVENT_MISSED;
+        e->event |= EVENT_MISSED;
         s->event_missed = false;
     }
-    memcpy(buf, &event, 4);
-    memcpy(buf + 12, &reason, 4);
-    if (d) {
-        buf[4] = 1;
-        buf[5] = d->id;
-        buf[6] = d->lun >= 256 ? 0x40 | d->lun >> 8 : 0;
-        buf[7] = d->lun;
-    }
+    memcpy(buf, &e->event, 4);
+    memcpy(buf + 4, e->lun, 4);
+    memcpy(buf + 12, &e->reason, 4);
     iov_init(&q->data, 1);
     iov_from_buf(&q->elem.in, 0, buf, 16);
     push(q, 16);
 }
 
+/* Main thread. */
+static void send_event(VirtioScsi *s, ScsiDevice *d, uint32_t event, uint32_t reason)
+{
+    ScsiEvent *e;
+
+    if (!(s->vdev.status & VIRTIO_STATUS_DRIVER_OK)) {
+        return;
+    }
+    e = g_new0(ScsiEvent, 1);
+    *e = (ScsiEvent) { s, event, reason, { 1, d->id, d->lun >= 256 ? 0x40 | d->lun >> 8 : 0, d->lun } };
+    if (at_home(s)) {
+        send_event_here(e);
+    } else {
+        aio_bh_oneshot(context(s), send_event_here, e);
+    }
+}
+
 static void handle_event_queue(VirtioDevice *vdev, VirtQueue *vq)
 {
-    if (VIRTIO_SCSI(vdev)->event_missed) {
-        send_event(VIRTIO_SCSI(vdev), NULL, EVENT_NONE, 0);
+    VirtioScsi *s = VIRTIO_SCSI(vdev);
+
+    if (s->event_missed) {
+        ScsiEvent *e = g_new0(ScsiEvent, 1);
+
+        e->s = s;
+        send_event_here(e);
     }
 }
 
@@ -293,6 +452,9 @@ static void attention(void *adapter, ScsiDevice *d, ScsiSense sense)
     }
 }
 
+static AioContext *own_context(void *adapter) { return VIRTIO_SCSI(adapter)->vdev.ctx; }
+static void settle(void *adapter) { virtio_barrier(adapter); }
+
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
 static void get_config(VirtioDevice *vdev, uint8_t *c)
@@ -308,6 +470,12 @@ static void get_config(VirtioDevice *vdev, uint8_t *c)
     memcpy(c + 32, &max_lun, 4);
 }
 
+static void set_sizes(VirtioScsi *s, uint32_t sense, uint32_t cdb)
+{
+    __atomic_store_n(&s->sense_size, sense, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->cdb_size, cdb, __ATOMIC_RELAXED);
+}
+
 static void set_config(VirtioDevice *vdev, const uint8_t *c)
 {
     VirtioScsi *s = VIRTIO_SCSI(vdev);
@@ -319,32 +487,26 @@ static void set_config(VirtioDevice *vdev, const uint8_t *c)
         virtio_error(vdev, "bad data written to virtio-scsi configuration space");
         return;
     }
-    s->sense_size = MIN(sense, 256);
-    s->cdb_size = cdb;
+    set_sizes(s, MIN(sense, 256), cdb);
 }
 
 static uint64_t features(VirtioDevice *vdev, uint64_t base) { return base | VIRTIO_SCSI(vdev)->host_bits; }
-
-static void reset_device(Device *d) { scsi_device_reset(d); }
 
 static void reset(VirtioDevice *vdev)
 {
     VirtioScsi *s = VIRTIO_SCSI(vdev);
 
+    drop_tasks(s);
     for (guint i = 0; s->bus && i < s->bus->devices->len; i++) {
-        ScsiDevice *d = g_ptr_array_index(s->bus->devices, i);
-
-        scsi_cancel_all(d);
-        reset_device(&d->dev);
+        scsi_device_reset(g_ptr_array_index(s->bus->devices, i));
     }
-    s->sense_size = 96;
-    s->cdb_size = 32;
+    set_sizes(s, 96, 32);
     s->event_missed = false;
 }
 
 static bool realize(VirtioDevice *vdev, Error **errp)
 {
-    static const ScsiBusInfo bus_info = { 0, 255, 16383, plugged, unplugged, attention };
+    static const ScsiBusInfo bus_info = { 0, 255, 16383, plugged, unplugged, attention, own_context, settle };
     VirtioScsi *s = VIRTIO_SCSI(vdev);
 
     if (s->num_queues == UINT32_MAX) {
@@ -362,8 +524,10 @@ static bool realize(VirtioDevice *vdev, Error **errp)
         error_setg(errp, "invalid virtqueue_size property (= %u), must be a power of 2 (max %d)", s->queue_size, VIRTQUEUE_MAX_SIZE);
         return false;
     }
-    s->sense_size = 96;
-    s->cdb_size = 32;
+    if (s->iothread && !virtio_can_use_iothread(vdev, errp)) {
+        return false;
+    }
+    set_sizes(s, 96, 32);
     virtio_add_queues(vdev, s->num_queues + 2);
     virtio_set_queue(vdev, 0, s->queue_size, handle_control);
     virtio_set_queue(vdev, 1, s->queue_size, handle_event_queue);
@@ -372,7 +536,9 @@ static bool realize(VirtioDevice *vdev, Error **errp)
     }
     if (s->iothread) {
         iothread_use(s->iothread);
+        vdev->ctx = s->iothread->ctx;
     }
+    s->task_bh = aio_bh_new(aio_main_context(), work_tasks, s);
     s->bus = scsi_bus_new(&vdev->dev, &bus_info);
     return true;
 }
@@ -383,7 +549,9 @@ static void unrealize(VirtioDevice *vdev)
 
     scsi_bus_gone(s->bus);
     s->bus = NULL;
+    aio_bh_delete(s->task_bh);
     if (s->iothread) {
+        vdev->ctx = NULL;
         iothread_unuse(s->iothread);
     }
 }
@@ -414,8 +582,12 @@ static const VirtioClass vscsi_class = {
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset,
     .default_vectors = default_vectors,
 };
+static void init(Object *o) { g_mutex_init(&VIRTIO_SCSI(o)->lock); }
+static void finalize(Object *o) { g_mutex_clear(&VIRTIO_SCSI(o)->lock); }
+
 static const TypeInfo common_type = {
-    .name = "virtio-scsi-common", .parent = "virtio-device", .abstract = true, .size = sizeof(VirtioScsi),
+    .name = "virtio-scsi-common", .parent = "virtio-device", .abstract = true, .size = sizeof(VirtioScsi), .init = init,
+    .finalize = finalize,
 };
 QOM_TYPE(common_type)
 static const TypeInfo vscsi_type = {

@@ -200,7 +200,7 @@ static bool realize_backend(VirtioPci *p, Error **errp)
     static const BusType kind = { .name = "virtio-bus", .type = "virtio-pci-bus", .max_devices = 1 };
 
     p->vbus = bus_new(&kind, &p->pci.dev, "virtio-bus");
-    p->vdev->transport = (VirtioTransport) { proxy_notify, p };
+    p->vdev->transport = (VirtioTransport) { proxy_notify, p, p->flags & 1 };
     if (!device_realize(&p->vdev->dev, p->vbus, errp)) {
         bus_free(p->vbus);
         return false;

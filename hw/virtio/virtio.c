@@ -36,6 +36,14 @@ static void kick_bh(void *opaque)
     }
 }
 
+bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp)
+{
+    if (!vdev->transport.ioeventfd) {
+        error_setg(errp, "ioeventfd is required for iothread");
+    }
+    return vdev->transport.ioeventfd;
+}
+
 void virtio_add_queues(VirtioDevice *vdev, unsigned n)
 {
     vdev->vqs = g_new0(VirtQueue, n);
@@ -79,6 +87,15 @@ void virtio_queue_kick(VirtioDevice *vdev, unsigned i)
         aio_bh_schedule(vdev->vqs[i].kick);
     } else {
         kick_bh(&vdev->vqs[i]);
+    }
+}
+
+void virtio_kick_all(VirtioDevice *vdev)
+{
+    for (unsigned i = 0; i < vdev->n_queues; i++) {
+        if (vdev->vqs[i].kick) {
+            aio_bh_schedule(vdev->vqs[i].kick);
+        }
     }
 }
 
@@ -157,8 +174,7 @@ static void pass_barrier(void *opaque)
     aio_wait_kick();
 }
 
-/* Whatever the I/O thread was doing for this device at the time of the call is over on return. */
-static void barrier(VirtioDevice *vdev)
+void virtio_barrier(VirtioDevice *vdev)
 {
     bool passed = false;
 
@@ -176,11 +192,11 @@ void virtio_reset(VirtioDevice *vdev)
     for (unsigned i = 0; i < vdev->n_queues; i++) {
         aio_bh_cancel(vdev->vqs[i].kick);
     }
-    barrier(vdev);
+    virtio_barrier(vdev);
     if (c->reset) {
         c->reset(vdev);
     }
-    barrier(vdev);
+    virtio_barrier(vdev);
     vdev->guest_features = 0;
     vdev->status = 0;
     __atomic_store_n(&vdev->isr, 0, __ATOMIC_SEQ_CST);

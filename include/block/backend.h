@@ -61,11 +61,16 @@ void blk_aio_cancel(BlkAio *aio);
 /* Work of a user that a drained section must wait for although it is no request (yet). */
 void blk_inc_in_flight(BlockBackend *blk);
 void blk_dec_in_flight(BlockBackend *blk);
+/* As blk_inc_in_flight, but false (and no count) in a drained section: a device's thread may then not look at the medium and
+   leaves its requests where they are until `drained_end`.  After true: blk_dec_in_flight. */
+bool blk_enter(BlockBackend *blk);
 /* Requests pass even while the node is drained: for a user that is itself part of the section (jobs). */
 void blk_set_disable_request_queuing(BlockBackend *blk, bool on);
 /* Poll this thread's context until no request of blk (or of any backend) is in flight. */
 void blk_drain(BlockBackend *blk);
 void blk_drain_all(void);
+/* As blk_drain, also for requests that a drained section holds up: they fail with -ECANCELED.  For a device that goes or is reset. */
+void blk_drain_held(BlockBackend *blk);
 
 bool blk_is_available(BlockBackend *blk);                    /* medium inside, tray closed */
 bool blk_is_inserted(BlockBackend *blk);
@@ -104,7 +109,7 @@ typedef struct BlockDevOps {
     bool (*is_medium_locked)(void *dev);
     void (*resized)(void *dev);
     void (*drained_begin)(void *dev);
-    void (*drained_end)(void *dev);
+    void (*drained_end)(void *dev);                               /* requests pass again */
     bool (*drained_poll)(void *dev);                              /* still busy? */
     const char *(*dev_id)(void *dev);                             /* "" none */
     char *(*dev_path)(void *dev);                                 /* QOM path, g_free */

@@ -2,7 +2,11 @@
  * SCSI: the bus between a host adapter and its devices, and requests on it.
  *
  * A request is parsed by the bus (length and direction of the data), the adapter checks that its buffers fit and
- * starts it; the device completes it once, in the adapter's context.  Lookup and unplug: main thread.
+ * starts it; the device completes it once.
+ *
+ * Threads: an adapter may look devices up, make and start requests in an I/O thread of its own.  There run only the
+ * commands that move blocks; all others, and those that a pending unit attention or a drained section holds up, go on
+ * in the main thread.  `complete` is called in either.  Plug, unplug, reset, media: main thread.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,6 +14,7 @@
 #define HW_SCSI_H
 
 #include "hw/device.h"
+#include "util/aio.h"
 #include "util/iov.h"
 
 typedef struct ScsiDevice ScsiDevice;
@@ -42,7 +47,8 @@ struct ScsiReq {
     void (*complete)(ScsiReq *r);   /* the adapter's */
     void *adapter;
     void *device;                   /* the device's own */
-    bool started, cancelled;
+    bool started;
+    bool cancelled;                 /* atomic: nobody waits any more */
     ScsiReq *next;                  /* in dev->requests */
 };
 
@@ -51,8 +57,12 @@ typedef struct ScsiClass {
     bool (*realize)(ScsiDevice *d, Error **errp);
     void (*unrealize)(ScsiDevice *d);
     void (*execute)(ScsiReq *r);    /* completes now or later */
-    void (*cancel)(ScsiReq *r);     /* still completes; may shorten the way there */
     void (*reset)(ScsiDevice *d);
+    /* May r be executed in the adapter's thread now?  After true follows execute, then `leave`. */
+    bool (*enter)(ScsiReq *r);
+    void (*leave)(ScsiDevice *d);
+    void (*cancelled)(ScsiDevice *d);               /* complete those of the cancelled that wait for the machine to run */
+    void (*set_context)(ScsiDevice *d, AioContext *ctx);
 } ScsiClass;
 
 struct ScsiDevice {
@@ -60,10 +70,10 @@ struct ScsiDevice {
     uint32_t channel, id, lun;
     uint8_t type;
     uint32_t blocksize;
-    ScsiSense unit_attention, sense;         /* key 0: none */
     void (*ua_reported)(ScsiDevice *d);
-    ScsiReq *requests;                       /* guarded by `lock` */
-    GMutex lock;
+    GMutex lock;                             /* guards what follows; a leaf */
+    ScsiSense unit_attention, sense;         /* key 0: none */
+    ScsiReq *requests;
 };
 
 #define SCSI_DEVICE(o) ((ScsiDevice *)(o))
@@ -78,10 +88,12 @@ typedef struct ScsiBusInfo {
     void (*plugged)(void *adapter, ScsiDevice *d);
     void (*unplugged)(void *adapter, ScsiDevice *d);
     void (*attention)(void *adapter, ScsiDevice *d, ScsiSense sense);    /* parameters or medium changed */
+    AioContext *(*context)(void *adapter);  /* absent or NULL: the main thread's */
+    void (*settle)(void *adapter);          /* on return, what was looked up before is a request or forgotten */
 } ScsiBusInfo;
 
 Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info);
-/* The device at the address; if only the target has devices, *target_only is one of them. */
+/* The device at the address; if only the target has devices, *target_only is one of them.  Any thread: see `settle`. */
 ScsiDevice *scsi_find(Bus *bus, uint32_t channel, uint32_t id, uint32_t lun, ScsiDevice **target_only);
 /* dev: the device, or (dev->lun != lun) any of the same target. Parses the CDB. */
 ScsiReq *scsi_req_new(ScsiDevice *dev, uint32_t lun, uint64_t tag, const uint8_t *cdb, void (*complete)(ScsiReq *), void *adapter);
@@ -93,7 +105,12 @@ void scsi_req_fail(ScsiReq *r, ScsiSense sense);
 /* Completes with len bytes of buf (at most xfer are moved). */
 void scsi_req_answer(ScsiReq *r, const void *buf, uint64_t len);
 void scsi_set_attention(ScsiDevice *d, ScsiSense sense);
-/* Tell all requests (of one lun, or -1) that nobody waits any more. */
-void scsi_cancel_all(ScsiDevice *d);
+/* Tell the requests (with a tag, or NULL: all) that nobody waits any more. */
+void scsi_cancel(ScsiDevice *d, const uint64_t *tag);
+/* Is there such a request, or one that is cancelled and not over yet? */
+bool scsi_pending(ScsiDevice *d, const uint64_t *tag, bool cancelled);
+static inline bool scsi_req_cancelled(const ScsiReq *r) { return __atomic_load_n(&r->cancelled, __ATOMIC_SEQ_CST); }
+/* Poll until the device has no requests. */
+void scsi_wait_idle(ScsiDevice *d);
 
 #endif

@@ -61,6 +61,7 @@ typedef struct VirtioClass {
 typedef struct VirtioTransport {
     void (*notify)(void *opaque, uint16_t vector);        /* a queue's or the configuration's interrupt */
     void *opaque;
+    bool ioeventfd;                       /* queues can be kicked without the main thread: what an I/O thread asks for */
 } VirtioTransport;
 
 struct VirtioDevice {
@@ -88,6 +89,7 @@ void virtio_device_unrealize(Device *d);
                                 .no_hotplug = true, .category = DEVICE_STORAGE, __VA_ARGS__ }
 
 /* For a device's realize. */
+bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp);
 void virtio_add_queues(VirtioDevice *vdev, unsigned n);
 void virtio_set_queue(VirtioDevice *vdev, unsigned i, uint16_t size, VirtQueueHandler *handler);
 static inline bool virtio_has(const VirtioDevice *v, unsigned bit) { return v->guest_features & (1ULL << bit); }
@@ -105,9 +107,13 @@ void virtio_error(VirtioDevice *vdev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 /* --- for the transport (main thread) -------------------------------------------------------------- */
 void virtio_queue_kick(VirtioDevice *vdev, unsigned i);
+/* All queues, from a bottom half. */
+void virtio_kick_all(VirtioDevice *vdev);
 void virtio_queue_reset(VirtioDevice *vdev, unsigned i);
 void virtio_set_status(VirtioDevice *vdev, uint8_t status);
 void virtio_reset(VirtioDevice *vdev);
+/* Whatever the I/O thread was doing for this device at the time of the call is over on return. */
+void virtio_barrier(VirtioDevice *vdev);
 bool virtio_set_features(VirtioDevice *vdev, uint64_t features);
 void virtio_config_read(VirtioDevice *vdev, unsigned offset, unsigned size, uint64_t *value);
 void virtio_config_write(VirtioDevice *vdev, unsigned offset, unsigned size, uint64_t value);

@@ -41,7 +41,7 @@ bool aio_poll(AioContext *ctx, bool blocking);
  * main thread after the outermost turn.
  */
 bool aio_poll_nested(void);
-void aio_set_unnest_hook(void (*fn)(void));
+void aio_add_unnest_hook(void (*fn)(void));
 /* Make the loop's present or next wait return. */
 void aio_notify(AioContext *ctx);
 void aio_context_set_poll(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink);

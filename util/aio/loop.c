@@ -593,9 +593,18 @@ static bool turn(AioContext *ctx, bool blocking)
     return progress;
 }
 
-static void (*unnest_hook)(void);
+static void (*unnest_hooks[4])(void);
 
-void aio_set_unnest_hook(void (*fn)(void)) { unnest_hook = fn; }
+void aio_add_unnest_hook(void (*fn)(void))
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(unnest_hooks); i++) {
+        if (!unnest_hooks[i] || unnest_hooks[i] == fn) {
+            unnest_hooks[i] = fn;
+            return;
+        }
+    }
+    g_assert_not_reached();
+}
 
 bool aio_poll_nested(void) { return current_context && current_context->depth > 1; }
 
@@ -607,8 +616,8 @@ bool aio_poll(AioContext *ctx, bool blocking)
     progress = turn(ctx, blocking);
     if (--ctx->depth == 0 && ctx->was_nested) {
         ctx->was_nested = false;
-        if (unnest_hook && ctx == main_context) {
-            unnest_hook();
+        for (size_t i = 0; ctx == main_context && i < G_N_ELEMENTS(unnest_hooks) && unnest_hooks[i]; i++) {
+            unnest_hooks[i]();
         }
     }
     return progress;
