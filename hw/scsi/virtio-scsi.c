@@ -14,7 +14,7 @@
 #include "util/cutils.h"
 
 enum { F_INOUT = 0, F_HOTPLUG = 1, F_CHANGE = 2 };
-enum { RSP_OK = 0, RSP_OVERRUN = 1, RSP_BAD_TARGET = 3, RSP_FAILURE = 9, RSP_FUNCTION_SUCCEEDED = 10, RSP_FUNCTION_REJECTED = 11, RSP_BAD_LUN = 12 };
+enum { RSP_OK = 0, RSP_OVERRUN = 1, RSP_ABORTED = 2, RSP_BAD_TARGET = 3, RSP_RESET = 4, RSP_FAILURE = 9, RSP_FUNCTION_SUCCEEDED = 10, RSP_FUNCTION_REJECTED = 11, RSP_BAD_LUN = 12 };
 enum { ABORT_TASK = 0, TARGET_RESET = 4, LUN_RESET = 5, QUERY_TASK = 6, QUERY_TASK_SET = 7 };
 enum { EVENT_NONE = 0, EVENT_TRANSPORT = 1, EVENT_PARAM = 3, EVENT_MISSED = 0x80000000u, RESET_RESCAN = 1, RESET_REMOVED = 2 };
 #define CONFIG_SIZE 36
@@ -32,6 +32,7 @@ typedef struct VirtioScsi {
     GQueue tasks;                       /* Task *, the oldest first */
     AioBh *task_bh;                     /* main thread: looks at them */
     bool in_task;
+    bool resetting;                     /* atomic: what is cancelled is so by the reset of a unit */
 } VirtioScsi;
 
 #define VIRTIO_SCSI(o) ((VirtioScsi *)(o))
@@ -92,7 +93,11 @@ static void command_done_here(void *opaque)
     VirtioScsi *s = q->s;
     bool tasks;
 
-    respond(q, RSP_OK, r->status, r->residual, r->sense, r->sense_len);
+    if (r->status == SCSI_TASK_ABORTED) {
+        respond(q, __atomic_load_n(&s->resetting, __ATOMIC_SEQ_CST) ? RSP_RESET : RSP_ABORTED, 0, 0, NULL, 0);
+    } else {
+        respond(q, RSP_OK, r->status, r->residual, r->sense, r->sense_len);
+    }
     scsi_req_free(r);
     g_mutex_lock(&s->lock);
     tasks = s->tasks.length;
@@ -264,6 +269,7 @@ static bool work_task(Task *t)
 
     if (!t->begun) {
         t->begun = true;
+        __atomic_store_n(&t->q->s->resetting, t->subtype == LUN_RESET || t->subtype == TARGET_RESET, __ATOMIC_SEQ_CST);
         t->response = check_task(t);
         for (guint i = 0; t->response == RSP_OK && t->subtype < QUERY_TASK && (d = next_unit(t, &i)); ) {
             scsi_cancel(d, tag_of(t));

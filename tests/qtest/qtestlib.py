@@ -352,9 +352,9 @@ class VirtQueue:
         else:
             self.m.store(self.d.notify + 4 * self.index, self.index, 2)
 
-    def wait(self, seconds=TIMEOUT):
+    def wait(self, seconds=None):
         """(head, length) of the next used element."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (seconds or TIMEOUT)
         while struct.unpack("<H", self.m.read(self.used + 2, 2))[0] == self.used_index:
             if time.monotonic() > end:
                 raise TimeoutError("the device did not answer")
