@@ -148,25 +148,3 @@ HotpluggableCPUList *qmp_query_hotpluggable_cpus(Error **errp)
     }
     return list;
 }
-
-CpuDefinitionInfoList *qmp_query_cpu_definitions(Error **errp)
-{
-    CpuDefinitionInfoList *list = CpuDefinitionInfoList_new();
-
-    for (int i = 0; cpu_models[i]; i++) {
-        CpuDefinitionInfo *info = CpuDefinitionInfo_new();
-        bool host = !strcmp(cpu_models[i], "host");
-
-        info->name = g_strdup(cpu_models[i]);
-        info->typename = g_strdup_printf("%s-x86_64-cpu", cpu_models[i]);
-        info->static_ = !strcmp(cpu_models[i], "base");
-        info->has_migration_safe = true;
-        info->migration_safe = !host && strcmp(cpu_models[i], "max");
-        info->unavailable_features = strList_new();
-        if (host) {
-            strList_append(info->unavailable_features, g_strdup("kvm"));
-        }
-        CpuDefinitionInfoList_append(list, info);
-    }
-    return list;
-}

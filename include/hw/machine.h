@@ -72,9 +72,7 @@ typedef struct CpuPlace { unsigned socket, die, core, thread; } CpuPlace;
 CpuPlace cpu_place(const Machine *m, unsigned index);
 int cpu_thread_id(unsigned index);
 bool cpu_models_print(void);
-/* NULL-terminated: model names without suffix. */
-extern const char *const cpu_models[];
-/* The type of -cpu MODEL[,features]; NULL + errp. g_free. */
+/* The type of -cpu MODEL[,features], whose names are checked; NULL + errp. g_free. */
 char *cpu_type_from_option(const char *text, Error **errp);
 
 #endif
