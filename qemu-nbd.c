@@ -14,7 +14,9 @@
 #include "block/export.h"
 #include "img/commands.h"
 #include "io/socket.h"
+#include "io/tls.h"
 #include "nbd/client.h"
+#include "qom/object.h"
 #include "util/aio.h"
 #include "util/pidfile.h"
 #include "util/trace.h"
@@ -28,7 +30,7 @@ const ImgCommand img_commands[] = { { NULL } };
 
 typedef struct NbdOptions {
     const char *filename;
-    const char *bind, *port, *socket, *export_name, *description, *format, *tls_creds, *tls_authz, *pid_file;
+    const char *bind, *port, *socket, *export_name, *description, *format, *tls_creds, *tls_authz, *tls_hostname, *pid_file;
     const char *cache, *aio, *discard, *detect_zeroes, *snapshot_text;
     GPtrArray *bitmaps;
     uint64_t offset;
@@ -69,6 +71,7 @@ static void usage(void)
            "  --object type,id=ID,...   define an object such as 'secret'\n"
            "  --tls-creds=ID            credentials for TLS\n"
            "  --tls-authz=ID            who is allowed in over TLS\n"
+           "  --tls-hostname=NAME       with --list: whom the server's certificate is for\n"
            "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
            "                            what to trace\n"
            "  --fork                    serve in the background once all is ready\n"
@@ -101,7 +104,7 @@ static void die(const char *fmt, ...)
     exit(EXIT_FAILURE);
 }
 
-enum { OPT_CACHE = 256, OPT_AIO, OPT_DISCARD, OPT_DETECT, OPT_OBJECT, OPT_TLS_CREDS, OPT_TLS_AUTHZ, OPT_IMAGE_OPTS, OPT_FORK,
+enum { OPT_CACHE = 256, OPT_AIO, OPT_DISCARD, OPT_DETECT, OPT_OBJECT, OPT_TLS_CREDS, OPT_TLS_AUTHZ, OPT_TLS_HOSTNAME, OPT_IMAGE_OPTS, OPT_FORK,
        OPT_PID_FILE, OPT_SELINUX };
 
 static const struct option longs[] = {
@@ -118,7 +121,7 @@ static const struct option longs[] = {
     { "verbose", no_argument, NULL, 'v' }, { "object", required_argument, NULL, OPT_OBJECT },
     { "export-name", required_argument, NULL, 'x' }, { "description", required_argument, NULL, 'D' },
     { "tls-creds", required_argument, NULL, OPT_TLS_CREDS }, { "tls-authz", required_argument, NULL, OPT_TLS_AUTHZ },
-    { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS }, { "trace", required_argument, NULL, 'T' },
+    { "tls-hostname", required_argument, NULL, OPT_TLS_HOSTNAME }, { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS }, { "trace", required_argument, NULL, 'T' },
     { "fork", no_argument, NULL, OPT_FORK }, { "pid-file", required_argument, NULL, OPT_PID_FILE },
     { "selinux-label", required_argument, NULL, OPT_SELINUX }, { NULL },
 };
@@ -200,6 +203,7 @@ static void take_option(NbdOptions *o, int c, char **argv)
         break;
     case OPT_TLS_CREDS: o->tls_creds = optarg; break;
     case OPT_TLS_AUTHZ: o->tls_authz = optarg; break;
+    case OPT_TLS_HOSTNAME: o->tls_hostname = optarg; break;
     case OPT_IMAGE_OPTS: o->image_opts = true; break;
     case 'T': trace_configure(optarg, &error_fatal); break;
     case OPT_FORK: o->fork = true; break;
@@ -235,9 +239,6 @@ static void parse_options(NbdOptions *o, int argc, char **argv)
         exit(EXIT_FAILURE);
     } else {
         o->filename = argv[optind];
-    }
-    if (o->tls_authz && !o->tls_creds) {
-        die("TLS authorization is not compatible with no TLS credentials");
     }
 }
 
@@ -524,46 +525,121 @@ static void print_export(const NbdClientExport *e, bool facts)
     }
 }
 
+/* What the server tells about one export; facts says whether it tells any. */
+static int ask_export(NbdClient *n, NbdClientExport *e, bool *facts, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = nbd_client_info(n, e, errp);
+
+    *facts = ret == 0 && (e->flags & NBD_FLAG_HAS_FLAGS);
+    if (ret == -ENOTSUP) {             /* a server may know no INFO: then its name is all there is */
+        error_free(*errp);
+        *errp = NULL;
+        return 0;
+    }
+    return ret == 0 && n->structured ? nbd_client_list_contexts(n, e, errp) : ret;
+}
+
 static int list_from(NbdClient *n, Error **errp)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)nbd_client_export_free);
     int ret = nbd_client_list_exports(n, list, errp);
+    g_autofree bool *facts = g_new0(bool, list->len);
 
+    for (guint i = 0; i < list->len && ret == 0; i++) {
+        ret = ask_export(n, list->pdata[i], &facts[i], errp);
+    }
     if (ret == 0) {
         printf("exports available: %u\n", list->len);
     }
     for (guint i = 0; i < list->len && ret == 0; i++) {
-        NbdClientExport *e = list->pdata[i];
-        /* A server may know no INFO, and hide what it lists: then its name is all there is. */
-        bool facts = nbd_client_info(n, e, NULL) == 0;
-
-        if (facts && n->structured) {
-            ret = nbd_client_list_contexts(n, e, errp);
-        }
-        print_export(e, facts);
+        print_export(list->pdata[i], facts[i]);
     }
     return ret;
+}
+
+/* The server's certificate is for the name that it was called by, or for --tls-hostname. */
+static IOChannel *go_on_in_tls(const NbdOptions *o, NbdClient *n, IOChannel *c, Error **errp)
+{
+    const char *name = o->tls_hostname ? o->tls_hostname : o->socket ? NULL : o->bind ? o->bind : DEFAULT_BIND;
+    TlsCreds *creds = tls_creds_lookup(o->tls_creds, false, errp);
+    IOChannel *tls = NULL;
+
+    if (creds && nbd_client_starttls(n, errp) == 0) {
+        tls = io_channel_tls_new(io_channel_ref(c), creds, name, NULL, NULL, errp);
+    }
+    tls_creds_unref(creds);
+    if (tls && io_channel_tls_handshake(tls, errp) < 0) {
+        io_channel_unref(tls);
+        return NULL;
+    }
+    return tls;
 }
 
 static int list_exports(const NbdOptions *o)
 {
     g_autoptr(IOAddress) addr = listen_address(o);
-    g_autoptr(IOChannel) c = NULL;
+    g_autoptr(IOChannel) c = NULL, tls = NULL;
     Error *err = NULL;
     NbdClient n;
+    int ret = -1;
 
-    if (!o->socket && !o->bind) {
-        g_free(addr->host);
-        addr->host = g_strdup("localhost");
-    }
     aio_init_main();
     c = io_socket_connect(addr, &err);
-    if (!c || nbd_client_greet(&n, c, true, &err) < 0 || list_from(&n, &err) < 0) {
+    if (c) {
+        ret = nbd_client_greet(&n, c, false, &err);
+    }
+    if (ret == 0 && o->tls_creds) {
+        n.channel = tls = go_on_in_tls(o, &n, c, &err);
+        ret = tls ? 0 : -EINVAL;
+    }
+    if (ret == 0) {
+        ret = nbd_client_structured(&n, &err);
+    }
+    if (ret == 0) {
+        ret = list_from(&n, &err);
+    }
+    if (ret < 0) {
         error_report_err(err);
         return EXIT_FAILURE;
     }
     nbd_client_bye(&n);
     return EXIT_SUCCESS;
+}
+
+/* Is what was said about TLS complete, and are the credentials there for our end? */
+static void check_tls(const NbdOptions *o)
+{
+    Error *err = NULL;
+    TlsCreds *creds;
+
+    if (!o->tls_creds) {
+        if (o->tls_hostname) {
+            die("--tls-hostname is not permitted without --tls-creds");
+        }
+        if (o->tls_authz) {
+            die("--tls-authz is not permitted without --tls-creds");
+        }
+        return;
+    }
+    if (o->list && o->tls_authz) {
+        die("TLS authorization is incompatible with export list");
+    }
+    if (!o->list && o->tls_hostname) {
+        die("TLS hostname is only supported with export list");
+    }
+    creds = tls_creds_lookup(o->tls_creds, !o->list, &err);
+    if (!creds) {
+        error_reportf_err(err, "Failed to get TLS creds: ");
+        exit(EXIT_FAILURE);
+    }
+    tls_creds_unref(creds);
+}
+
+/* Objects live in the tree, where the server finds who is let in. */
+static bool make_object(const char *type, const char *id, const QDict *props, Error **errp)
+{
+    return user_object_add(type, id, props, true, errp) != NULL;
 }
 
 int main(int argc, char **argv)
@@ -572,6 +648,8 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     error_init(argv[0]);
+    img_object_make = make_object;
     parse_options(&o, argc, argv);
+    check_tls(&o);
     return o.list ? list_exports(&o) : serve(&o);
 }

@@ -149,7 +149,7 @@ static bool load_psk(TlsCreds *c, Error **errp)
         ret = ret < 0 ? ret : tls_lib.psk_set_client_credentials(c->u.psk_client, username, &datum, GNUTLS_PSK_KEY_HEX);
     }
     if (ret < 0) {
-        error_setg(errp, "Cannot set PSK credentials: %s", tls_lib.strerror(ret));
+        error_setg(errp, "Cannot set PSK %s credentials: %s", c->server ? "server" : "client", tls_lib.strerror(ret));
     }
     return ret >= 0;
 }

@@ -77,6 +77,8 @@ bool img_wants_option_help(const char *list);
 /* ---- object.c ---- */
 /* Create what --object describes.  "help" prints the list and exits 0. */
 bool img_object_create(const char *text, Error **errp);
+/* Set by a program with a tree of objects: what is checked goes there. */
+extern bool (*img_object_make)(const char *type, const char *id, const QDict *props, Error **errp);
 
 /* ---- open.c ---- */
 typedef struct ImgOpen {

@@ -10,6 +10,8 @@
 #include "crypto/tls.h"
 #include "img/common.h"
 
+bool (*img_object_make)(const char *type, const char *id, const QDict *props, Error **errp);
+
 typedef struct ObjectType {
     const char *name;
     bool creatable;                    /* in programs without a machine */
@@ -20,8 +22,17 @@ static const char *const secret_properties[] = {
     "data=<string>", "file=<string>", "format=<QCryptoSecretFormat>", "iv=<string>", "keyid=<string>", NULL,
 };
 static const char *const keyring_properties[] = {
-    "format=<QCryptoSecretFormat>", "iv=<string>", "keyid=<string>", "serial=<int32>", NULL,
+    "format=<QCryptoSecretFormat>", "iv=<string>", "keyid=<string>", "serial=<int32_t>", NULL,
 };
+static const char *const authz_list_properties[] = { "policy=<QAuthZListPolicy>", "rules=<QAuthZListRule>", NULL };
+static const char *const authz_file_properties[] = { "filename=<string>", "refresh=<bool>", NULL };
+static const char *const authz_simple_properties[] = { "identity=<string>", NULL };
+static const char *const iothread_properties[] = {
+    "aio-max-batch=<int>", "poll-grow=<int>", "poll-max-ns=<int>", "poll-shrink=<int>", "thread-pool-max=<int>",
+    "thread-pool-min=<int>", NULL,
+};
+static const char *const helper_properties[] = { "path=<string>", NULL };
+static const char *const context_properties[] = { "cpu-affinity=<int>", "node-affinity=<int>", NULL };
 static const char *const loop_properties[] = {
     "aio-max-batch=<int>", "thread-pool-max=<int>", "thread-pool-min=<int>", NULL,
 };
@@ -39,13 +50,28 @@ static const char *const x509_properties[] = {
     "sanity-check=<bool>", "verify-peer=<bool>", NULL,
 };
 
-static const ObjectType types[] = {
-    { "authz-list", true }, { "authz-list-file", true }, { "authz-simple", true }, { "iothread", false },
-    { "main-loop", true, loop_properties }, { "pr-manager-helper", true }, { "secret", true, secret_properties },
-    { "secret_keyring", true, keyring_properties }, { "thread-context", true },
-    { "throttle-group", true, throttle_properties }, { "tls-cipher-suites", true }, { "tls-creds-anon", true },
-    { "tls-creds-psk", true }, { "tls-creds-x509", true, x509_properties },
+static const char *const anon_properties[] = {
+    "dir=<string>", "endpoint=<QCryptoTLSCredsEndpoint>", "priority=<string>", "verify-peer=<bool>", NULL,
 };
+static const char *const psk_properties[] = {
+    "dir=<string>", "endpoint=<QCryptoTLSCredsEndpoint>", "priority=<string>", "username=<string>", "verify-peer=<bool>", NULL,
+};
+
+static const ObjectType types[] = {
+    { "authz-list", true, authz_list_properties }, { "authz-list-file", true, authz_file_properties },
+    { "authz-simple", true, authz_simple_properties }, { "iothread", false, iothread_properties },
+    { "main-loop", true, loop_properties }, { "pr-manager-helper", true, helper_properties },
+    { "secret", true, secret_properties }, { "secret_keyring", true, keyring_properties },
+    { "thread-context", true, context_properties }, { "throttle-group", true, throttle_properties },
+    { "tls-cipher-suites", true, anon_properties }, { "tls-creds-anon", true, anon_properties },
+    { "tls-creds-psk", true, psk_properties }, { "tls-creds-x509", true, x509_properties },
+};
+
+/* A program with a tree of objects has threads for its exports, too. */
+static bool is_creatable(const ObjectType *type)
+{
+    return type->creatable || img_object_make;
+}
 
 static QDict *objects;     /* id -> definition */
 
@@ -53,7 +79,7 @@ static void print_types(void)
 {
     printf("List of user creatable objects:\n");
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
-        if (types[i].creatable) {
+        if (is_creatable(&types[i])) {
             printf("  %s\n", types[i].name);
         }
     }
@@ -114,6 +140,9 @@ static bool check_secret(const QDict *def, Error **errp)
     return true;
 }
 
+static const char *const needed[][2] = { { "authz-simple", "identity" }, { "authz-list-file", "filename" },
+                                         { "pr-manager-helper", "path" } };
+
 static bool check_definition(const QDict *def, const ObjectType *type, Error **errp)
 {
     const char *id = qdict_get_str(def, "id");
@@ -128,7 +157,7 @@ static bool check_definition(const QDict *def, const ObjectType *type, Error **e
             return false;
         }
     }
-    if (!type->creatable) {
+    if (!is_creatable(type)) {
         error_setg(errp, "invalid object type: %s", type->name);
         return false;
     }
@@ -136,6 +165,12 @@ static bool check_definition(const QDict *def, const ObjectType *type, Error **e
         error_setg(errp, "Parameter 'id' expects an identifier");
         error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
         return false;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
+        if (!strcmp(type->name, needed[i][0]) && !qdict_has(def, needed[i][1])) {
+            error_setg(errp, "Parameter '%s' is missing", needed[i][1]);
+            return false;
+        }
     }
     return strcmp(type->name, "secret") || check_secret(def, errp);
 }
@@ -164,6 +199,13 @@ static bool make_object(const QDict *def, Error **errp)
 {
     const char *type = qdict_get_str(def, "qom-type");
 
+    if (img_object_make && strcmp(type, "main-loop") && strcmp(type, "thread-context") && strcmp(type, "tls-cipher-suites")) {
+        g_autoptr(QObject) props = qobject_clone(def);
+
+        qdict_del(props, "qom-type");
+        qdict_del(props, "id");
+        return img_object_make(type, qdict_get_str(def, "id"), props, errp);
+    }
     if (!strcmp(type, "secret")) {
         return secret_add(qdict_get_str(def, "id"), def, errp);
     }
@@ -173,10 +215,15 @@ static bool make_object(const QDict *def, Error **errp)
     return strcmp(type, "throttle-group") || make_throttle_group(def, errp);
 }
 
+static bool is_object(const char *id) { return objects && qdict_has(objects, id); }
+
 static bool keep_object(QDict *def, Error **errp)
 {
     const char *id = qdict_get_str(def, "id");
 
+    if (!img_object_make) {
+        tls_other_object_exists = is_object;
+    }
     if (!objects) {
         objects = qdict_new();
     }
@@ -209,7 +256,7 @@ bool img_object_create(const char *text, Error **errp)
     }
     type_name = qdict_get_str(def, "qom-type");
     type = find_type(type_name);
-    if (help && !type) {
+    if (help && (!type || !is_creatable(type))) {
         print_types();
         exit(EXIT_SUCCESS);
     }

@@ -17,6 +17,7 @@ typedef struct TlsChannel {
     IOTlsAllowed *allowed;
     void *allowed_opaque;
     bool established;
+    int base_errno;                /* of the last failure */
     int shut;                      /* bit 0: no more input is expected */
 } TlsChannel;
 
@@ -28,7 +29,8 @@ static ssize_t push(gnutls_transport_ptr_t opaque, const void *buf, size_t len)
     ssize_t n = io_channel_write(t->base, buf, len, NULL);
 
     if (n < 0) {
-        tls_lib.transport_set_errno(t->session, n == -EAGAIN ? EAGAIN : -n);
+        t->base_errno = -n;
+        tls_lib.transport_set_errno(t->session, -n);
     }
     return n < 0 ? -1 : n;
 }
@@ -39,9 +41,16 @@ static ssize_t pull(gnutls_transport_ptr_t opaque, void *buf, size_t len)
     ssize_t n = io_channel_read(t->base, buf, len, NULL);
 
     if (n < 0) {
-        tls_lib.transport_set_errno(t->session, n == -EAGAIN ? EAGAIN : -n);
+        t->base_errno = -n;
+        tls_lib.transport_set_errno(t->session, -n);
     }
     return n < 0 ? -1 : n;
+}
+
+/* The base channel's own trouble has a better name than the library's. */
+static const char *reason(const TlsChannel *t, ssize_t n)
+{
+    return n == GNUTLS_E_PULL_ERROR || n == GNUTLS_E_PUSH_ERROR ? g_strerror(t->base_errno) : tls_lib.strerror(n);
 }
 
 /* --- the channel ------------------------------------------------------------------------------------ */
@@ -68,7 +77,7 @@ static ssize_t tls_readv(IOChannel *c, const struct iovec *iov, int niov, IOFds 
             if (done) {
                 return done;
             }
-            error_setg(errp, "Cannot read from TLS channel: %s", tls_lib.strerror(n));
+            error_setg(errp, "Cannot read from TLS channel: %s", reason(t, n));
             return n == GNUTLS_E_PREMATURE_TERMINATION ? -ECONNABORTED : -EIO;
         }
         done += n;
@@ -98,7 +107,7 @@ static ssize_t tls_writev(IOChannel *c, const struct iovec *iov, int niov, const
             if (done) {
                 return done;
             }
-            error_setg(errp, "Cannot write to TLS channel: %s", tls_lib.strerror(n));
+            error_setg(errp, "Cannot write to TLS channel: %s", reason(t, n));
             return -EIO;
         }
         done += n;
@@ -228,6 +237,10 @@ static bool check_name(TlsChannel *t, gnutls_x509_crt_t crt, Error **errp)
     char name[1024];
     size_t len = sizeof(name);
 
+    if (!t->creds->server && !t->hostname) {
+        error_setg(errp, "No hostname for certificate validation");
+        return false;
+    }
     if (t->hostname && !tls_lib.x509_crt_check_hostname(crt, t->hostname)) {
         error_setg(errp, "Certificate does not match the hostname %s", t->hostname);
         return false;

@@ -23,6 +23,9 @@ typedef struct NbdClient {
     IOChannel *channel;                /* borrowed */
     bool fixed, no_zeroes;             /* agreed in the greeting */
     bool structured;
+    bool old;                          /* no options: facts came with the greeting, and transmission follows it */
+    uint64_t old_size;
+    uint16_t old_flags;
 } NbdClient;
 
 typedef struct NbdClientExport {
