@@ -192,6 +192,10 @@ static int coroutine_fn load_counts(AmendPlan *p, RefMap *counts, uint64_t nb_cl
             return -EINVAL;
         }
         refmap_add(counts, i, count);
+        if (!refmap_is_whole(counts)) {
+            error_setg_errno(p->errp, ENOMEM, "Failed to change the refcount width");
+            return -ENOMEM;
+        }
     }
     return 0;
 }

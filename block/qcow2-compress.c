@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 #include "qcow2.h"
 #include "qcow2-deflate.h"
 #include "qcow2-io.h"
@@ -20,10 +21,11 @@
 static int zlib_decompress(void *dst, size_t dst_len, const void *src, size_t src_len)
 {
     z_stream z = { .next_in = (void *)src, .avail_in = src_len, .next_out = dst, .avail_out = dst_len };
-    if (inflateInit2(&z, DEFLATE_WINDOW) != Z_OK) {
-        return -EIO;
+    int ret = inflateInit2(&z, DEFLATE_WINDOW);
+    if (ret != Z_OK) {
+        return ret == Z_MEM_ERROR ? -ENOMEM : -EIO;
     }
-    int ret = inflate(&z, Z_FINISH);
+    ret = inflate(&z, Z_FINISH);
     bool full = z.avail_out == 0;
     inflateEnd(&z);
     /* A full cluster is good even when the stream would go on or its end mark was cut off. */
@@ -41,7 +43,7 @@ static int zstd_decompress(void *dst, size_t dst_len, const void *src, size_t sr
         }
         size_t n = ZSTD_decompress((char *)dst + done, dst_len - done, (const char *)src + used, frame);
         if (ZSTD_isError(n)) {
-            return -EIO;
+            return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? -ENOMEM : -EIO;
         }
         done += n;
         used += frame;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 #ifdef HAVE_ISAL
 #include <isa-l/igzip_lib.h>
 #endif
@@ -58,10 +59,11 @@ ssize_t qcow2_deflate(void *dst, size_t dst_len, const void *src, size_t src_len
     z_stream z = { .next_in = (void *)src, .avail_in = src_len, .next_out = dst, .avail_out = dst_len };
 
     /* A negative window: neither zlib header nor sum. */
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -WINDOW_BITS, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
-        return -EIO;
+    int ret = deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -WINDOW_BITS, 9, Z_DEFAULT_STRATEGY);
+    if (ret != Z_OK) {
+        return ret == Z_MEM_ERROR ? -ENOMEM : -EIO;
     }
-    int ret = deflate(&z, Z_FINISH);
+    ret = deflate(&z, Z_FINISH);
     size_t n = dst_len - z.avail_out;
 
     deflateEnd(&z);
@@ -91,5 +93,12 @@ ssize_t qcow2_zstd(void *dst, size_t dst_len, const void *src, size_t src_len)
     if (!ZSTD_isError(n)) {
         return n;
     }
-    return n == (size_t)-70 ? 0 : -EIO;          /* dstSize_tooSmall: "no" rather than a failure */
+    switch (ZSTD_getErrorCode(n)) {
+    case ZSTD_error_dstSize_tooSmall:
+        return 0;                      /* "no" rather than a failure */
+    case ZSTD_error_memory_allocation:
+        return -ENOMEM;
+    default:
+        return -EIO;
+    }
 }

@@ -145,6 +145,7 @@ static int copy_images(const DdOperands *o, const ImgOpen *how, const char *fmt)
     AUTO_BLK from = img_open(o->input, how);
     DdCopy c = { .from = from };
     int64_t size = from ? blk_getlength(from) : -1;
+    int ret;
 
     if (!from) {
         return EXIT_FAILURE;
@@ -161,7 +162,11 @@ static int copy_images(const DdOperands *o, const ImgOpen *how, const char *fmt)
     AUTO_BLK to = img_open(o->output, &out);
 
     c.to = to;
-    return to && img_pipeline_run(&ops, &c, DD_WORKERS, DD_CHUNK) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    ret = to ? img_pipeline_run(&ops, &c, DD_WORKERS, DD_CHUNK) : -EINVAL;
+    if (to && ret < 0 && !c.reported) {
+        error_report("error while copying image file: %s", strerror(-ret));
+    }
+    return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int img_dd(int argc, char **argv)

@@ -109,11 +109,11 @@ static int coroutine_fn rebase_work(void *opaque, ImgPipeline *p, ImgJob *job)
     int ret = read_chain(r->old_base, r->old_size, job, old);
 
     if (ret < 0) {
-        return fail(r, ret, "error while reading from old backing file");
+        return fail(r, ret, "error while reading from old backing file: %s", strerror(-ret));
     }
     ret = read_chain(r->new_base, r->new_size, job, new);
     if (ret < 0) {
-        return fail(r, ret, "error while reading from new backing file");
+        return fail(r, ret, "error while reading from new backing file: %s", strerror(-ret));
     }
     img_pipeline_turn(p, job);
     for (int64_t at = 0, n; at < job->bytes && ret >= 0; at += n) {
@@ -189,6 +189,7 @@ static bool open_new_base(Rebase *r, const RebaseArgs *a)
 static int copy_differences(Rebase *r, const RebaseArgs *a)
 {
     static const ImgPipelineOps ops = { rebase_take, rebase_work, rebase_alloc, bdrv_memfree };
+    int ret;
 
     if (!open_old_base(r) || !open_new_base(r, a)) {
         return -EINVAL;
@@ -202,7 +203,8 @@ static int copy_differences(Rebase *r, const RebaseArgs *a)
         return -EINVAL;
     }
     img_progress_total(r->size);
-    return img_pipeline_run(&ops, r, REBASE_WORKERS, 2 * REBASE_CHUNK);
+    ret = img_pipeline_run(&ops, r, REBASE_WORKERS, 2 * REBASE_CHUNK);
+    return ret < 0 ? fail(r, ret, "error while rebasing: %s", strerror(-ret)) : 0;
 }
 
 static int change_name(BlockDriverState *bs, const RebaseArgs *a)

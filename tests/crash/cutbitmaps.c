@@ -101,12 +101,13 @@ static void add_bitmap(CutRun *r, const char *name)
 
 static void remove_bitmap(CutRun *r, BdrvDirtyBitmap *bm, const char *name)
 {
+    Error *err = NULL;
     int ret;
 
     note_gone(r, name);
-    ret = bdrv_remove_stored_dirty_bitmap(blk_bs(r->blk), name, NULL);
+    ret = bdrv_remove_stored_dirty_bitmap(blk_bs(r->blk), name, &err);
     if (ret < 0) {
-        cut_run_failed(r, ret);
+        cut_run_failed_err(r, ret, err);
         return;
     }
     bdrv_dirty_bitmap_set_persistence(bm, false);
@@ -176,8 +177,10 @@ void cut_step_bitmap_transaction(CutRun *r)
     g_string_append(text, "]}");
     error = cut_qmp("transaction", text->str);
     g_string_free(text, true);
-    if (error && !cut_trips && !alloc_trips) {
+    if (error && !cut_met()) {
         cut_run_wrong(r, "bitmaps in a transaction: %s", error);
+    } else if (error) {
+        cut_run_failed_text(r, -cut_fail_errno, error);
     }
 }
 

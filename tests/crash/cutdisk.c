@@ -7,6 +7,7 @@
 #include <string.h>
 #include "alloccount.h"
 #include "cutdisk.h"
+#include "shortio.h"
 #include "util/cutils.h"
 
 CutImage cut_disks[CUT_DISKS];
@@ -296,10 +297,72 @@ void cut_register(void)
     bdrv_register(&cut_driver);
 }
 
+int64_t cut_met(void) { return cut_trips + alloc_trips + (io_fault == IO_FAIL ? io_trips : 0); }
+
+/* --- disks in files ---------------------------------------------------------------------- */
+
+static struct {
+    const char *folder, *engine;
+    bool taken;
+} files;
+
+void cut_use_files(const char *folder, const char *engine)
+{
+    files.folder = folder;
+    files.engine = engine;
+    files.taken = false;
+}
+
+bool cut_files_used(void) { return files.folder != NULL; }
+
+static char *file_of(int disk) { return g_strdup_printf("%s/disk%d", files.folder, disk); }
+
+void cut_file_take(int disk)
+{
+    g_autofree char *path = NULL;
+
+    if (files.taken) {
+        path = file_of(disk);
+        cut_image_store(&cut_disks[disk], path);
+    }
+}
+
+void cut_files_take(void)
+{
+    files.taken = files.folder != NULL;
+    for (int i = 0; i < CUT_DISKS; i++) {
+        cut_file_take(i);
+    }
+}
+
+/* Linux AIO does without the page cache only. */
+static bool direct(void) { return !strcmp(files.engine, "native"); }
+
+static void put(QDict *options, const char *prefix, const char *key, const char *value)
+{
+    g_autofree char *name = g_strdup_printf("%s%s", prefix, key);
+
+    qdict_put_str(options, name, value);
+}
+
 void cut_put_options(QDict *options, const char *prefix, int disk)
 {
-    g_autofree char *driver = g_strdup_printf("%sdriver", prefix), *number = g_strdup_printf("%sdisk", prefix);
+    g_autofree char *path = files.taken ? file_of(disk) : g_strdup_printf("%d", disk);
 
-    qdict_put_str(options, driver, "cutdisk");
-    qdict_put_int(options, number, disk);
+    put(options, prefix, "driver", files.taken ? "file" : "cutdisk");
+    put(options, prefix, files.taken ? "filename" : "disk", path);
+    if (files.taken) {
+        put(options, prefix, "aio", files.engine);
+        put(options, prefix, "locking", "off");         /* snapshots are looked at while the image is open */
+        put(options, prefix, "cache.direct", direct() ? "on" : "off");
+    }
+}
+
+char *cut_disk_json(int disk)
+{
+    g_autofree char *path = files.folder ? file_of(disk) : NULL;
+
+    return path ? g_strdup_printf("{\"driver\":\"file\",\"filename\":\"%s\",\"locking\":\"off\",\"aio\":\"%s\",\"cache\":{\"direct\":%s}}",
+                                  path, files.engine, direct() ? "true" : "false")
+                : g_strdup_printf("{\"driver\":\"cutdisk\",\"disk\":%d}", disk);
 }

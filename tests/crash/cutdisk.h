@@ -36,13 +36,24 @@ extern bool cut_fail_lasting;
 extern int cut_fail_errno;
 extern unsigned cut_discard_turns;     /* of the event loop that a discard takes more than other requests */
 extern int64_t cut_requests, cut_trips;   /* seen, and made to fail, since they were set to 0 */
+/* Failures of any kind that were met: of requests, system calls, allocations. */
+int64_t cut_met(void);
 /* The n-th request from now on takes so long that others overtake it (0: none); `lasting`: each second one after it.  Counts down. */
 extern int64_t cut_delay_at;
 extern bool cut_delay_lasting;
 
+/* From now on disks are files in that folder, written by that engine (aio=); NULL: in memory.  Nothing is written down then. */
+void cut_use_files(const char *folder, const char *engine);
+bool cut_files_used(void);
+/* The disks in files get what those in memory hold; and disk i alone. */
+void cut_files_take(void);
+void cut_file_take(int disk);
+
 void cut_register(void);
 /* Options of a node on disk i, under prefix "file." or another. */
 void cut_put_options(QDict *options, const char *prefix, int disk);
+/* The same as a JSON object; g_free it.  Names files before they are taken up. */
+char *cut_disk_json(int disk);
 /* Make the image len bytes long; new ones are zero. */
 void cut_image_resize(CutImage *image, int64_t len);
 void cut_image_copy(CutImage *to, const CutImage *from);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include "alloccount.h"
 #include "block/blockdev.h"
-#include "block/job.h"
 #include "cutrun.h"
 #include "img/commands.h"
 #include "img/common.h"
@@ -16,12 +15,12 @@
 const char img_version_text[] = "";
 const ImgCommand img_commands[] = { { NULL } };
 
-static int amend(CutRun *r, const char *what)
+static int amend(CutRun *r, const char *what, Error **errp)
 {
     BlockDriverState *bs = blk_bs(r->blk);
     QDict *text = opts_parse_list(what, NULL, NULL, &error_abort);
     g_autoptr(QObject) opts = opts_check_all(text, bs->drv->amend_options, &error_abort);
-    int ret = bs->drv->amend(bs, opts, NULL, NULL, false, NULL);
+    int ret = bs->drv->amend(bs, opts, NULL, NULL, false, errp);
 
     qobject_unref(text);
     return ret;
@@ -32,10 +31,11 @@ void cut_step_amend(CutRun *r)
     static const char *const choices[] = { "refcount_bits=8", "refcount_bits=16", "refcount_bits=64", "lazy_refcounts=on",
                                            "lazy_refcounts=off", "compat=0.10", "compat=1.1", "compat=0.10,refcount_bits=16",
                                            "refcount_bits=1" };
-    int ret = amend(r, choices[cut_pick(r, 0, G_N_ELEMENTS(choices) - 1)]);
+    Error *err = NULL;
+    int ret = amend(r, choices[cut_pick(r, 0, G_N_ELEMENTS(choices) - 1)], &err);
 
     if (ret < 0) {
-        cut_run_failed(r, ret);
+        cut_run_failed_err(r, ret, err);
     }
 }
 
@@ -50,7 +50,8 @@ void cut_step_keys(CutRun *r)
     int i = both ? (int)cut_pick(r, 0, 1) : last_key(r, 0)->active;
     CutKeyChange c = { !both, cut_now(), G_MAXUINT };
     g_autofree char *text = NULL;
-    int64_t trips = cut_trips;
+    int64_t met = cut_met();
+    Error *err = NULL;
     int ret;
 
     if (last_key(r, 0)->end == G_MAXUINT || last_key(r, 1)->end == G_MAXUINT) {
@@ -58,10 +59,10 @@ void cut_step_keys(CutRun *r)
     }
     text = both ? g_strdup_printf("encrypt.state=inactive,encrypt.old-secret=%s", cut_secret(i))
                 : g_strdup_printf("encrypt.state=active,encrypt.new-secret=%s,encrypt.iter-time=1", cut_secret(i));
-    ret = amend(r, text);
+    ret = amend(r, text, &err);
     if (ret < 0) {
-        cut_run_failed(r, ret);
-        if (cut_trips == trips) {
+        cut_run_failed_err(r, cut_cause && cut_met() != met ? -cut_cause : ret, err);      /* the number is -EINVAL always */
+        if (cut_met() == met) {
             return;                    /* refused: the image is open by the secret that left */
         }
     } else {
@@ -72,32 +73,32 @@ void cut_step_keys(CutRun *r)
 
 /* --- chains ------------------------------------------------------------------------------------ */
 
-/* The image below that the header names, -1: none. */
-static int below(const CutRun *r)
+int cut_below(const CutRun *r)
 {
     const char *name = blk_bs(r->blk)->backing_file;
 
-    return strstr(name, "\"disk\":2") ? 0 : strstr(name, "\"disk\":3") ? 1 : -1;
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *other = cut_image_name(CUT_DISK_BELOW + i);
+
+        if (!strcmp(name, other)) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 static char *own_name(const CutRun *r)
 {
-    return g_strdup_printf("json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"cutdisk\",\"disk\":%d}%s}", r->disk,
-                           r->geometry->data_file ? ",\"data-file\":{\"driver\":\"cutdisk\",\"disk\":1}" : "");
+    g_autofree char *file = cut_disk_json(r->disk), *data = cut_disk_json(CUT_DISK_DATA);
+
+    return g_strdup_printf("json:{\"driver\":\"qcow2\",\"file\":%s%s%s}", file, r->geometry->data_file ? ",\"data-file\":" : "",
+                           r->geometry->data_file ? data : "");
 }
 
-typedef struct Commit {
-    CutModel *base;
-    guint begin, tick;
-    unsigned size;
-    uint32_t *was;                     /* what the image showed when it began */
-} Commit;
-
-/* From now on the image below may hold what this one holds. */
-static Commit commit_begun(CutRun *r, int i)
+CutCommit cut_commit_begun(CutRun *r, int i)
 {
     CutModel *m = r->below[i];
-    Commit c = { m, cut_now(), cut_model_tick(m), cut_model_size(r->model), NULL };
+    CutCommit c = { m, cut_now(), cut_model_tick(m), cut_model_size(r->model), NULL };
     CutChange size = { c.begin, G_MAXUINT, c.size, false };
 
     for (unsigned s = 0; s < c.size; s++) {
@@ -110,8 +111,7 @@ static Commit commit_begun(CutRun *r, int i)
     return c;
 }
 
-/* It does, or it may. */
-static void commit_ended(CutRun *r, Commit *c, int ret)
+void cut_commit_ended(CutRun *r, CutCommit *c, int ret, const char *why)
 {
     for (unsigned s = 0; s < c->size; s++) {
         if (c->was[s] != r->model->now[s]) {           /* written meanwhile: any of the values, then the last one */
@@ -129,147 +129,73 @@ static void commit_ended(CutRun *r, Commit *c, int ret)
 
         g_array_index(c->base->sizes, CutChange, c->base->sizes->len - 1).done = tick;
         cut_model_flush(c->base, tick, cut_now());
+    } else if (why) {
+        cut_run_failed_text(r, ret, why);
     } else {
         cut_run_failed(r, ret);
     }
     g_free(c->was);
 }
 
-/* A sub-command of qemu-img on the closed image. */
-static int offline(CutRun *r, ImgCommandFn *command, char **argv)
+static void keep_text(void *opaque, const char *line)
 {
+    GString *text = opaque;
+
+    g_string_append(text, line);
+}
+
+/* A sub-command of qemu-img on the closed image; *said: what it said (g_free it). */
+static int offline(CutRun *r, ImgCommandFn *command, char **argv, char **said)
+{
+    GString *text = g_string_new(NULL);
     int argc = g_strv_length(argv), ret;
 
     cut_run_close(r);
+    error_set_sink(keep_text, text);
     ret = command(argc, argv);
+    error_set_sink(NULL, NULL);
+    *said = g_string_free(text, false);
     return ret == 0 ? 0 : -cut_fail_errno;
 }
 
 void cut_step_commit(CutRun *r)
 {
-    g_autofree char *name = own_name(r);
+    g_autofree char *name = own_name(r), *said = NULL;
     char *argv[] = { (char *)"commit", (char *)"-q", name, NULL };
-    int i = below(r), ret;
-    Commit c;
+    int i = cut_below(r), ret;
+    CutCommit c;
 
     if (i < 0) {
         return;
     }
     cut_run_close(r);
-    c = commit_begun(r, i);
-    ret = offline(r, img_commit, argv);
-    commit_ended(r, &c, ret);
+    c = cut_commit_begun(r, i);
+    ret = offline(r, img_commit, argv, &said);
+    cut_commit_ended(r, &c, ret, said);
     cut_run_reopen(r);
 }
 
 /* Monitor command `commit`. */
 void cut_step_commit_live(CutRun *r)
 {
-    int i = below(r);
-    Commit c;
+    int i = cut_below(r);
+    CutCommit c;
 
     if (i >= 0) {
-        c = commit_begun(r, i);
-        commit_ended(r, &c, blockdev_commit(blk_bs(r->blk)));
+        c = cut_commit_begun(r, i);
+        cut_commit_ended(r, &c, blockdev_commit(blk_bs(r->blk)), NULL);
     }
 }
 
 void cut_step_rebase(CutRun *r)
 {
-    g_autofree char *name = own_name(r), *base = cut_image_name(below(r) == 0 ? CUT_DISK_BELOW + 1 : CUT_DISK_BELOW);
+    g_autofree char *name = own_name(r), *base = cut_image_name(cut_below(r) == 0 ? CUT_DISK_BELOW + 1 : CUT_DISK_BELOW);
+    g_autofree char *said = NULL;
     char *argv[] = { (char *)"rebase", (char *)"-q", (char *)"-F", (char *)"qcow2", (char *)"-b", base, name, NULL };
-    int ret = offline(r, img_rebase, argv);
+    int ret = offline(r, img_rebase, argv, &said);
 
     if (ret < 0) {
-        cut_run_failed(r, ret);
+        cut_run_failed_text(r, ret, said);
     }
-    cut_run_reopen(r);
-}
-
-/* --- jobs ------------------------------------------------------------------------------------------ */
-
-static char *job_error;                /* of the job that ended last; NULL: none */
-
-static void on_event(const char *name, QDict *data)
-{
-    if (!strcmp(name, "BLOCK_JOB_COMPLETED") || !strcmp(name, "BLOCK_JOB_CANCELLED")) {
-        const char *error = qdict_has(data, "error") ? qdict_get_str(data, "error") : NULL;
-
-        g_free(job_error);
-        job_error = g_strdup(!strcmp(name, "BLOCK_JOB_CANCELLED") ? "cancelled" : error);
-    }
-    if (data) {
-        qobject_unref(data);
-    }
-}
-
-#define TURNS 20000                    /* of the loop: a job that takes more hangs */
-
-/* Work the job until it is through: complete it when it is ready, let it go on when it stopped for an error.  False: it hangs. */
-static bool work_job(const char *id)
-{
-    char *arguments = g_strdup_printf("{\"id\":\"%s\"}", id);
-    bool asked = false;
-    unsigned resumed = 0;
-
-    for (unsigned turn = 0; job_get(id); turn++) {
-        Job *job = job_get(id);
-
-        if (turn > TURNS) {
-            g_free(arguments);
-            return false;
-        }
-        if (job_is_ready(job) && !asked) {
-            asked = true;
-            cut_wait();
-            g_free(cut_qmp("job-complete", arguments));
-        } else if (job->user_paused && resumed++ < 3) {
-            g_free(cut_qmp("job-resume", arguments));
-        } else if (job->user_paused) {
-            job_cancel_sync(job, true);
-        } else {
-            aio_poll(aio_main_context(), true);
-        }
-    }
-    g_free(arguments);
-    return true;
-}
-
-static const char *on_error(CutRun *r)
-{
-    static const char *const policies[] = { "report", "stop", "enospc", "ignore" };
-
-    return policies[cut_pick(r, 0, cut_fail_lasting ? 2 : 3)];
-}
-
-/* `block-commit` of the active image, with writers meanwhile.  The backend ends on the image below; the other one is taken up again. */
-void cut_step_commit_job(CutRun *r)
-{
-    g_autofree char *arguments = g_strdup_printf("{\"job-id\":\"job\",\"device\":\"image%d\",\"on-error\":\"%s\"}", r->disk, on_error(r));
-    g_autofree char *error = NULL;
-    const char *why;
-    int i = below(r), ret;
-    Commit c;
-
-    if (i < 0) {
-        return;
-    }
-    qapi_event_set_emitter(on_event);
-    g_clear_pointer(&job_error, g_free);
-    blk_set_perm(r->blk, BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE, BLK_PERM_ALL, &error_abort);     /* as a guest's disk has it */
-    c = commit_begun(r, i);
-    cut_start_writers(r, 2, cut_pick(r, 0, 3));
-    error = cut_qmp("block-commit", arguments);
-    if (!error && !work_job("job")) {
-        cut_run_wrong(r, "block-commit hangs");
-    }
-    cut_wait();
-    why = error ? error : job_error;
-    ret = why ? -cut_fail_errno : 0;
-    if (why && !cut_trips && !alloc_trips && !strstr(why, "Can't resize a v2 image which has snapshots")) {
-        cut_run_wrong(r, "block-commit: %s", why);
-    }
-    commit_ended(r, &c, ret);
-    cut_run_close(r);
     cut_run_reopen(r);
 }

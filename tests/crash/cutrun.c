@@ -3,15 +3,18 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include "alloccount.h"
 #include "block/snapshot.h"
 #include "crypto/secret.h"
 #include "cutbitmaps.h"
 #include "cutrun.h"
+#include "shortio.h"
 #include "util/cutils.h"
 
 unsigned cut_sectors = 2048;
+int cut_cause;
 
 const CutGeometry cut_geometries[] = {
     { "v3", "cluster_size=4k", .snapshots = true },
@@ -34,6 +37,7 @@ void cut_init(const char *program)
 {
     error_init(program);
     aio_init_main();
+    thread_pool_set_limits(2, 2);      /* of which each has blocks of memory */
     bdrv_init();
     cut_register();
     for (int i = 0; i < CUT_KEYS; i++) {
@@ -45,7 +49,12 @@ void cut_init(const char *program)
     }
 }
 
-guint cut_now(void) { return cut_log ? cut_log->len : 0; }
+guint cut_now(void)
+{
+    static guint clock;                /* of disks that write nothing down */
+
+    return cut_log ? cut_log->len : cut_files_used() ? ++clock : 0;
+}
 
 unsigned cut_pick(CutRun *r, unsigned from, unsigned to)
 {
@@ -56,8 +65,15 @@ const char *cut_secret(int key) { return key ? "cut1" : "cut0"; }
 
 char *cut_image_name(int disk)
 {
-    return g_strdup_printf("json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"cutdisk\",\"disk\":%d}}", disk);
+    g_autofree char *file = cut_disk_json(disk);
+
+    return g_strdup_printf("json:{\"driver\":\"qcow2\",\"file\":%s}", file);
 }
+
+static int64_t met_before;             /* the present step */
+
+/* Did the present step meet the failure that is known? */
+static bool met(void) { return cut_cause && cut_met() != met_before; }
 
 void cut_run_failed(CutRun *r, int ret)
 {
@@ -65,7 +81,34 @@ void cut_run_failed(CutRun *r, int ret)
     if (!r->error) {
         r->error = ret;
     }
+    if (met() && ret != -cut_cause && ret != -ENOMEDIUM) {
+        cut_run_wrong(r, "it says %s, and %s was the cause", strerror(-ret), strerror(cut_cause));
+    }
 }
+
+/* Some texts are the stock tools' own; a node that lost sight of its roots has no medium any more. */
+static bool names_cause(const char *text)
+{
+    return strstr(text, strerror(cut_cause)) || strstr(text, "No medium") || (cut_cause == ENOSPC && strstr(text, "No space left"));
+}
+
+void cut_run_failed_text(CutRun *r, int ret, const char *text)
+{
+    cut_run_failed(r, ret);
+    if (!text) {
+        cut_run_wrong(r, "it failed (%s) and gave no reason", strerror(-ret));
+    } else if (met() && !names_cause(text)) {
+        cut_run_wrong(r, "it says \"%s\", and %s was the cause", text, strerror(cut_cause));
+    }
+}
+
+void cut_run_failed_err(CutRun *r, int ret, Error *err)
+{
+    cut_run_failed_text(r, ret, err ? error_get_pretty(err) : NULL);
+    error_free(err);
+}
+
+void cut_run_step_begins(void) { met_before = cut_met(); }
 
 void cut_run_wrong(CutRun *r, const char *fmt, ...)
 {
@@ -101,7 +144,21 @@ static bool create_on(const CutRun *r, int disk, const char *options, unsigned s
         error_report_err(err);
         return false;
     }
-    return cut_image_load(&cut_disks[disk], path) && (!data_file || cut_image_load(&cut_disks[CUT_DISK_DATA], data));
+    if (!cut_image_load(&cut_disks[disk], path) || (data_file && !cut_image_load(&cut_disks[CUT_DISK_DATA], data))) {
+        return false;
+    }
+    cut_file_take(disk);
+    return true;
+}
+
+bool cut_make_image(const CutRun *r, int disk, const char *options, unsigned sectors)
+{
+    bool ok;
+
+    alloc_own++;
+    ok = create_on(r, disk, options, sectors, NULL);
+    alloc_own--;
+    return ok;
 }
 
 /* The raw image below: sector s holds a stamp of its own. */
@@ -222,6 +279,7 @@ bool cut_run_open(CutRun *r, Error **errp)
 void cut_run_reopen(CutRun *r)
 {
     cut_fail_at = 0;                   /* a failure of the disk at open is another test's subject */
+    io_at = io_fault == IO_FAIL ? 0 : io_at;
     if (!cut_run_open(r, NULL)) {
         alloc_fail_at = 0;
         cut_run_open(r, &error_abort);
@@ -231,7 +289,7 @@ void cut_run_reopen(CutRun *r)
 void cut_run_close(CutRun *r)
 {
     guint tick = cut_model_tick(r->model), begin = cut_now();
-    int64_t trips = cut_trips;
+    int64_t met = cut_met();
     bool good;
 
     if (!r->blk) {
@@ -241,7 +299,7 @@ void cut_run_close(CutRun *r)
     good = !r->failures || blk_flush(r->blk) == 0;       /* after a failure the node may have stopped to write */
     blk_unref(r->blk);
     r->blk = NULL;
-    if (good && cut_trips == trips) {
+    if (good && cut_met() == met) {
         cut_model_flush(r->model, tick, cut_now());
         cut_bitmaps_closed(r);
     } else {
@@ -320,7 +378,10 @@ bool cut_run_start(CutRun *r)
     for (int i = 0; i < CUT_DISKS; i++) {
         cut_image_copy(&r->start[i], &cut_disks[i]);
     }
-    cut_log_start();
+    if (!cut_files_used()) {
+        cut_log_start();
+    }
+    cut_files_take();
     for (CutRun *m = r; m; m = m->next) {
         if (!run_open_first(m)) {
             return false;
@@ -405,4 +466,33 @@ bool cut_read_stamps(BlockBackend *blk, unsigned n, uint32_t *out, unsigned *bad
         out[s] = buf[s * words];
     }
     return true;
+}
+
+bool cut_may_look(void) { return !cut_fail_at && !alloc_fail_at && (!io_at || io_fault == IO_SHORT); }
+
+uint32_t *cut_expected(const CutRun *r)
+{
+    const CutModel *m = r->model;
+    unsigned n = cut_model_size(m);
+    uint32_t *expected = g_memdup2(m->now, MAX(n, 1u) * sizeof(*expected));
+
+    for (unsigned s = 0; s < n; s++) {
+        expected[s] = m->unsure[s] ? CUT_ANY : expected[s];
+    }
+    return expected;
+}
+
+void cut_compare(CutRun *r, BlockBackend *blk, const uint32_t *expected, unsigned n, const char *what)
+{
+    g_autofree uint32_t *stamps = g_new0(uint32_t, MAX(n, 1u));
+    unsigned bad;
+
+    if (!cut_read_stamps(blk, n, stamps, &bad)) {
+        cut_run_wrong(r, "%s: sector %u cannot be read or is mixed", what, bad);
+    }
+    for (unsigned s = 0; s < n && !r->wrong; s++) {
+        if (stamps[s] != expected[s] && expected[s] != CUT_ANY) {
+            cut_run_wrong(r, "%s: sector %u holds %u, not %u", what, s, stamps[s], expected[s]);
+        }
+    }
 }

@@ -64,8 +64,14 @@ void cut_run_reopen(CutRun *r);
 void cut_run_finish(CutRun *r);
 void cut_run_end(CutRun *r);
 guint cut_now(void);
+/* What is made to fail just now (errno; 0: nothing, or it is not known): operations that meet it have to say so. */
+extern int cut_cause;
 /* An operation failed. */
 void cut_run_failed(CutRun *r, int ret);
+/* The same for one that tells a reason: err (freed here), or text. */
+void cut_run_failed_err(CutRun *r, int ret, Error *err);
+void cut_run_failed_text(CutRun *r, int ret, const char *text);
+void cut_run_step_begins(void);
 /* The first thing that went wrong is kept. */
 void cut_run_wrong(CutRun *r, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
@@ -78,6 +84,14 @@ BlockBackend *cut_open_qcow2(int disk, bool writable, Error **errp);
 char *cut_image_name(int disk);
 /* The stamps of a disk as blk shows it, n sectors; false when a sector is torn or a read fails. */
 bool cut_read_stamps(BlockBackend *blk, unsigned n, uint32_t *out, unsigned *bad);
+/* The run's disk as the model has it now, CUT_ANY where that is not known; g_free it. */
+uint32_t *cut_expected(const CutRun *r);
+/* Does blk show that?  Else the run is wrong, with `what` before the reason. */
+void cut_compare(CutRun *r, BlockBackend *blk, const uint32_t *expected, unsigned n, const char *what);
+/* A new empty image of qcow2, in place of what the disk held. */
+bool cut_make_image(const CutRun *r, int disk, const char *options, unsigned sectors);
+/* No fault is to come: the test itself may read. */
+bool cut_may_look(void);
 /* For data of the test. */
 uint32_t *cut_buffer(unsigned sectors);
 /* A buffer of n sectors with stamps stamp, stamp + 1, ... */
@@ -101,13 +115,30 @@ bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g);
 /* cutsteps.c */
 CutStep cut_step_writes, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize, cut_step_reopen,
         cut_step_check, cut_step_churn;
+/* A write and a flush, of which a failure is no failure of the run: 0 or what they said. */
+int cut_step_goes_on(CutRun *r);
 /* cutsnapshots.c */
 CutStep cut_step_group_writes, cut_step_group_reopen, cut_step_snapshot, cut_step_live_snapshot, cut_step_apply, cut_step_delete, cut_step_delete_live, cut_step_group_snapshot,
         cut_step_group_apply, cut_step_group_delete;
 /* cutimages.c */
-CutStep cut_step_amend, cut_step_keys, cut_step_commit, cut_step_commit_live, cut_step_commit_job, cut_step_rebase;
+CutStep cut_step_amend, cut_step_keys, cut_step_commit, cut_step_commit_live, cut_step_rebase;
+/* cutjobs.c */
+CutStep cut_step_commit_job, cut_step_mirror, cut_step_backup, cut_step_stream;
 /* cutbitmaps.c */
 CutStep cut_step_bitmap, cut_step_bitmap_transaction;
+
+/* The image below that the header names, -1: none. */
+int cut_below(const CutRun *r);
+typedef struct CutCommit {
+    CutModel *base;
+    guint begin, tick;
+    unsigned size;
+    uint32_t *was;                     /* what the image showed when it began */
+} CutCommit;
+/* From now on the image below may hold what this one holds. */
+CutCommit cut_commit_begun(CutRun *r, int below);
+/* It does, or (ret < 0; why, if a reason was told) it may. */
+void cut_commit_ended(CutRun *r, CutCommit *c, int ret, const char *why);
 
 /* Writers that go on until cut_wait: each write that ends begins the next one, in a part of the disk of its own. */
 void cut_start_writers(CutRun *r, unsigned count, unsigned each);

@@ -11,7 +11,7 @@
 /* --- what the model is told --------------------------------------------------------------- */
 
 /* The snapshot was taken, or that failed: then it may be there, or not. */
-static void created(CutRun *r, const char *name, guint tick, int ret)
+static void created(CutRun *r, const char *name, guint tick, int ret, const char *why)
 {
     CutSnapshot *s = cut_model_find(r->model, name);
 
@@ -19,7 +19,7 @@ static void created(CutRun *r, const char *name, guint tick, int ret)
         s->end = cut_now();
         cut_model_flush(r->model, tick, cut_now());
     } else {
-        cut_run_failed(r, ret);
+        cut_run_failed_text(r, ret, why);
         s->gone_begin = s->begin;
     }
 }
@@ -58,7 +58,7 @@ static CutSnapshot *pick_snapshot(CutRun *r)
     return NULL;
 }
 
-static void applied(CutRun *r, const CutSnapshot *s, guint begin, int ret)
+static void applied(CutRun *r, const CutSnapshot *s, guint begin, int ret, const char *why)
 {
     CutModel *m = r->model;
 
@@ -78,7 +78,7 @@ static void applied(CutRun *r, const CutSnapshot *s, guint begin, int ret)
     if (ret == 0) {
         cut_model_flush(m, cut_model_tick(m), cut_now());
     } else {
-        cut_run_failed(r, ret);
+        cut_run_failed_text(r, ret, why);
     }
 }
 
@@ -88,15 +88,16 @@ static void take(CutRun *r, bool live)
 {
     QEMUSnapshotInfo sn = { .date_sec = 1 };
     guint tick = cut_model_tick(r->model);
+    g_autoptr(Error) err = NULL;
     int ret;
 
     g_snprintf(sn.name, sizeof(sn.name), "s%u", r->snapshot_count++);
     cut_model_snapshot(r->model, sn.name, live, cut_now());
-    ret = bdrv_snapshot_create(blk_bs(r->blk), &sn, NULL);
-    created(r, sn.name, tick, ret);
+    ret = bdrv_snapshot_create(blk_bs(r->blk), &sn, &err);
+    created(r, sn.name, tick, ret, err ? error_get_pretty(err) : NULL);
     if (live) {
         cut_wait();
-        if (ret == 0 && !cut_fail_at && !alloc_fail_at) {
+        if (ret == 0 && cut_may_look()) {
             pin(r, sn.name);
         }
     }
@@ -120,24 +121,28 @@ void cut_step_apply(CutRun *r)
 {
     CutSnapshot *s = pick_snapshot(r);
     guint begin = cut_now();
+    g_autoptr(Error) err = NULL;
+    int ret;
 
     if (s) {
-        applied(r, s, begin, bdrv_snapshot_goto(blk_bs(r->blk), s->name, NULL));
+        ret = bdrv_snapshot_goto(blk_bs(r->blk), s->name, &err);
+        applied(r, s, begin, ret, err ? error_get_pretty(err) : NULL);
     }
 }
 
 static void delete(CutRun *r, CutSnapshot *s)
 {
     guint tick = cut_model_tick(r->model);
+    Error *err = NULL;
     int ret;
 
     s->gone_begin = cut_now();
-    ret = bdrv_snapshot_delete(blk_bs(r->blk), NULL, s->name, NULL);
+    ret = bdrv_snapshot_delete(blk_bs(r->blk), NULL, s->name, &err);
     if (ret == 0) {
         s->gone_end = cut_now();
         cut_model_flush(r->model, tick, s->gone_end);
     } else {
-        cut_run_failed(r, ret);
+        cut_run_failed_err(r, ret, err);
     }
 }
 
@@ -192,7 +197,7 @@ static char *transaction(CutRun *r, const char *type, const char *name)
     g_string_append(text, "]}");
     error = cut_qmp("transaction", text->str);
     g_string_free(text, true);
-    if (error && !cut_trips && !alloc_trips) {
+    if (error && !cut_met()) {
         cut_run_wrong(r, "%s of %s: %s", type, name, error);
     }
     return error;
@@ -214,10 +219,10 @@ void cut_step_group_snapshot(CutRun *r)
     }
     error = transaction(r, "blockdev-snapshot-internal-sync", name);
     for (CutRun *m = r; m; m = m->next) {
-        created(m, name, ticks[m->disk], error ? -cut_fail_errno : 0);
+        created(m, name, ticks[m->disk], error ? -cut_fail_errno : 0, error);
     }
     cut_wait();
-    for (CutRun *m = r; m && !error && !cut_fail_at && !alloc_fail_at; m = m->next) {
+    for (CutRun *m = r; m && !error && cut_may_look(); m = m->next) {
         pin(m, name);
     }
 }
@@ -246,7 +251,7 @@ void cut_step_group_apply(CutRun *r)
     }
     error = transaction(r, "blockdev-snapshot-apply-internal-sync", s->name);
     for (CutRun *m = r; m; m = m->next) {
-        applied(m, cut_model_find(m->model, s->name), begin, error ? -cut_fail_errno : 0);
+        applied(m, cut_model_find(m->model, s->name), begin, error ? -cut_fail_errno : 0, error);
     }
 }
 

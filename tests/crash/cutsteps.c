@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include "cutrun.h"
 #include "qapi/dispatch.h"
@@ -272,7 +273,8 @@ void cut_step_compressed(CutRun *r)
     if (ret == 0) {
         cut_model_done(r->model, first, n);
     } else {
-        write_failed(r, first, n, ret);
+        /* -EIO also says that there was something; what lacked memory before may have done without. */
+        write_failed(r, first, n, ret == -EIO && cut_cause == ENOMEM ? -ENOMEM : ret);
     }
 }
 
@@ -283,8 +285,9 @@ void cut_step_resize(CutRun *r)
     unsigned old = cut_model_size(r->model), size = cut_pick(r, cut_sectors / 4, cut_sectors);
     guint begin = cut_now();
     CutChange maybe = { begin, G_MAXUINT, size, false };
-    int64_t trips = cut_trips;
-    int ret = blk_truncate(r->blk, (int64_t)size * BDRV_SECTOR_SIZE, true, PREALLOC_OFF, 0, NULL);
+    int64_t met = cut_met();
+    Error *err = NULL;
+    int ret = blk_truncate(r->blk, (int64_t)size * BDRV_SECTOR_SIZE, true, PREALLOC_OFF, 0, &err);
 
     if (ret == 0) {
         /* A data file loses what is cut off before the size says so. */
@@ -292,16 +295,40 @@ void cut_step_resize(CutRun *r)
         return;
     }
     /* Refused (nothing happened), or failed on the way: both sizes are possible, what lay above may be gone. */
-    if (blk_getlength(r->blk) == (int64_t)old * BDRV_SECTOR_SIZE && cut_trips == trips) {
+    if (blk_getlength(r->blk) == (int64_t)old * BDRV_SECTOR_SIZE && cut_met() == met) {
+        error_free(err);
         return;
     }
-    cut_run_failed(r, ret);
+    cut_run_failed_err(r, ret, err);
     g_array_append_val(r->model->sizes, maybe);
     maybe.stamp = old;
     g_array_append_val(r->model->sizes, maybe);
     for (unsigned s = MIN(size, old); s < old; s++) {
         cut_model_write(r->model, s, 1, 0, true, true, begin);
     }
+}
+
+int cut_step_goes_on(CutRun *r)
+{
+    g_autofree uint32_t *buf = cut_buffer(1);
+    uint32_t stamp = cut_model_stamp(r->model);
+    guint tick;
+    int ret;
+
+    cut_fill(buf, stamp, 1);
+    cut_model_write(r->model, 0, 1, stamp, false, false, cut_now());
+    ret = blk_pwrite(r->blk, 0, BDRV_SECTOR_SIZE, buf, 0);
+    if (ret < 0) {
+        memset(r->model->unsure, true, 1);
+        return ret;
+    }
+    cut_model_done(r->model, 0, 1);
+    tick = cut_model_tick(r->model);
+    ret = blk_flush(r->blk);
+    if (ret == 0) {
+        cut_model_flush(r->model, tick, cut_now());
+    }
+    return ret;
 }
 
 /* Closing makes all durable. */
@@ -362,6 +389,8 @@ const CutScenario cut_scenarios[] = {
     { "commit", { STEP(writes, 4), STEP(flush, 1), STEP(commit, 2), STEP(commit_live, 2), STEP(commit_job, 2), STEP(discard, 1) },
       .shape = CUT_CHAIN, .fits = can_be_upper },
     { "rebase", { STEP(writes, 4), STEP(flush, 1), STEP(rebase, 4), STEP(commit_live, 1), STEP(zero, 1) }, .shape = CUT_CHAIN, .fits = can_be_upper },
+    { "jobs", { STEP(writes, 4), STEP(flush, 1), STEP(mirror, 3), STEP(backup, 3), STEP(stream, 2), STEP(rebase, 1) }, .shape = CUT_CHAIN,
+      .fits = can_be_upper },
     { "group", { STEP(group_writes, 3), STEP(flush, 1), STEP(group_snapshot, 4), STEP(group_apply, 2), STEP(group_delete, 2) },
       .shape = CUT_GROUP, .fits = can_be_grouped },
     { "group-bitmaps", { STEP(group_writes, 3), STEP(bitmap_transaction, 4), STEP(group_reopen, 2), STEP(group_snapshot, 1) },
@@ -390,6 +419,7 @@ void cut_scenario_step(CutRun *r, const CutScenario *s)
     for (unsigned i = 0; s->steps[i].step; i++) {
         if (at < s->steps[i].weight) {
             r->doing = s->steps[i].name;
+            cut_run_step_begins();
             s->steps[i].step(r);
             return;
         }

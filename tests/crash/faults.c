@@ -1,10 +1,10 @@
 /*
- * Faults: the same operations as for power cuts, with the k-th request to the disk failing, once or from then on, or taking long, or
- * (-a) with the k-th large allocation of memory failing.
+ * Faults: the same operations as for power cuts, with the k-th request to the disk failing, once or from then on, or taking long;
+ * (-a) with the k-th large allocation of memory failing; or (-f) on files, with the k-th system call failing or moving less than asked.
  *
- * No operation may hang or crash; what failed is told to the caller; afterwards the image opens, checks without
- * corruption, and holds what the model allows (a write that failed may have left old or new content).  A case after which more memory
- * is in use than before it, TRIES times in a row, leaks.
+ * No operation may hang or crash; what failed is told to the caller, with its cause by number and in words; after a single failure the
+ * node goes on; afterwards the image opens, checks without corruption, and holds what the model allows (a write that failed may have
+ * left old or new content).  A case after which more memory is in use than before it, TRIES times in a row, leaks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,40 +17,65 @@
 #include <unistd.h>
 #include "alloccount.h"
 #include "cutjudge.h"
+#include "shortio.h"
 #include "util/cutils.h"
 
 static struct {
     unsigned seed, steps, runs, most;
     int64_t only_request;              /* 0: all */
     const char *only_geometry, *only_scenario;
+    const char *engine;                /* disks are files, written by it */
     bool verbose, memory;
 } opt = { .seed = 1, .steps = 8, .runs = 1, .most = 12 };
 
 #define TRIES 6                        /* pools grow now and then; a leak is there each time */
 
-static uint64_t faults, delays, lacks, told, failures;
+typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY, FAULT_SHORT, FAULT_CALL } FaultKind;
+static const char *const verbs[] = { "fails", "is late", "finds no memory", "is short", "fails in the system" };
 
-typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY } FaultKind;
-typedef struct Fault { FaultKind kind; int64_t at; bool lasting; int error; } Fault;
+typedef struct Fault { FaultKind kind; int64_t at; bool lasting; int error; } Fault;       /* at 0: none */
+
+static uint64_t injected[G_N_ELEMENTS(verbs)], told, failures;
 
 static void arm(const Fault *f)
 {
-    cut_requests = cut_trips = alloc_seen = alloc_trips = 0;
-    cut_fail_errno = f->error;
-    cut_fail_lasting = cut_delay_lasting = f->lasting;
-    *(f->kind == FAULT_MEMORY ? &alloc_fail_at : f->kind == FAULT_DELAY ? &cut_delay_at : &cut_fail_at) = f->at;
+    cut_requests = cut_trips = alloc_seen = alloc_trips = io_seen = io_trips = 0;
+    cut_fail_errno = io_errno = f->kind == FAULT_MEMORY ? ENOMEM : f->error;
+    cut_cause = f->kind == FAULT_DELAY || f->kind == FAULT_SHORT ? 0 : cut_fail_errno;
+    cut_fail_lasting = cut_delay_lasting = io_lasting = f->lasting;
+    io_fault = f->kind == FAULT_CALL ? IO_FAIL : IO_SHORT;
+    *(f->kind == FAULT_MEMORY ? &alloc_fail_at : f->kind == FAULT_DELAY ? &cut_delay_at : f->kind == FAULT_ERROR ? &cut_fail_at : &io_at) = f->at;
 }
 
-static void disarm(void) { cut_fail_at = cut_delay_at = alloc_fail_at = 0; }
+static void disarm(void) { cut_fail_at = cut_delay_at = alloc_fail_at = io_at = cut_cause = 0; }
 
-/* What is wrong after a run (g_free it), or NULL.  f->at 0: no fault.  *seen: requests, or large allocations, while operations ran. */
-static char *try(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, const Fault *f, int64_t *seen)
+/* What a kind of fault counts. */
+static int64_t counted(FaultKind kind)
+{
+    return kind == FAULT_MEMORY ? alloc_seen : kind == FAULT_SHORT || kind == FAULT_CALL ? io_seen : cut_requests;
+}
+
+/* After one failure all works again, but for a node that lost sight of its roots. */
+static void judge_going_on(CutRun *r, const Fault *f)
+{
+    for (CutRun *m = r; m; m = m->next) {
+        int ret = f->lasting || !m->blk ? 0 : cut_step_goes_on(m);
+
+        if (ret < 0 && ret != -ENOMEDIUM) {
+            cut_run_wrong(r, "the node does not go on: %s", strerror(-ret));
+        }
+    }
+}
+
+/* What is wrong after a run (g_free it), or NULL.  *seen: what the kind counts, while operations ran; *failed: how many failed. */
+static char *try(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, const Fault *f, int64_t *seen, unsigned *failed)
 {
     CutRun r = { .geometry = g, .folder = folder, .rand = g_rand_new_with_seed(seed), .shape = s->shape, .doing = "start" };
     char *why = NULL;
     CutVerdict v;
 
     disarm();
+    cut_use_files(opt.engine ? folder : NULL, opt.engine);
     if (!cut_run_start(&r)) {
         why = g_strdup("no image");
     } else {
@@ -58,78 +83,103 @@ static char *try(const CutGeometry *g, const CutScenario *s, unsigned seed, cons
         for (unsigned i = 0; i < opt.steps && !r.wrong; i++) {
             cut_scenario_step(&r, s);
             if (opt.verbose && f->at == opt.only_request && f->at) {
-                printf("after %s: request %" PRId64 ", %u failed, %u sectors\n", r.doing, cut_requests, r.failures, cut_model_size(r.model));
+                printf("after %s: request %" PRId64 ", %u failed, %u sectors\n", r.doing, counted(f->kind), r.failures, cut_model_size(r.model));
             }
         }
-        *seen = f->kind == FAULT_MEMORY ? alloc_seen : cut_requests;
+        *seen = counted(f->kind);
         disarm();
+        if (!r.wrong && f->at) {
+            judge_going_on(&r, f);
+        }
         cut_run_finish(&r);
         why = r.wrong ? g_strdup_printf("%s: %s", r.doing, r.wrong) : cut_judge(&r, cut_now(), true, &v);
     }
     told += r.failures > 0;
+    *failed = r.failures;
     cut_run_end(&r);
     return why;
 }
 
-static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, Fault f)
+/* The fault, in a run of its own; what it does to nobody's knowledge (a delay, a short transfer) makes no more operations fail than `usual`. */
+static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, Fault f, unsigned *usual)
 {
-    static const char *const verbs[] = { "fails", "is late", "finds no memory" };
     int64_t seen = 0, live, leaked = 1;
+    unsigned failed = 0;
     char *why = NULL;
 
     for (int i = 0; i < TRIES && !why && leaked > 0; i++) {
         live = alloc_live;
-        why = try(g, s, seed, folder, &f, &seen);
+        why = try(g, s, seed, folder, &f, &seen, &failed);
         leaked = alloc_live - live - (why != NULL);
     }
     if (!why && leaked > 0) {
         why = g_strdup_printf("%" PRId64 " blocks of memory are lost each time", leaked);
     }
+    if (!why && f.at && (f.kind == FAULT_SHORT || f.kind == FAULT_DELAY) && failed != *usual) {
+        why = g_strdup_printf("%u operations failed, not %u", failed, *usual);
+    }
+    if (!f.at) {
+        *usual = failed;
+    }
     if (why) {
         failures++;
         printf("FAIL: %s %s seed %u, request %" PRId64 " of %" PRId64 " %s%s (%s): %s\n", g->name, s->name, seed, f.at, seen, verbs[f.kind],
                f.lasting ? " and all after it" : "", strerror(f.error), why);
+        fflush(stdout);
         g_free(why);
     }
-    *(f.kind == FAULT_ERROR ? &faults : f.kind == FAULT_DELAY ? &delays : &lacks) += f.at > 0;
+    injected[f.kind] += f.at > 0;
     return seen;
 }
 
-/* Allocations of memory, each in turn. */
-static void run_memory(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
+/* One kind of fault at each place (opt.most 0), or at some; every: 1, or only at each so-many-th of these. */
+static void run_kind(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, FaultKind kind, unsigned every)
 {
-    int64_t n = run_one(g, s, seed, folder, (Fault){ FAULT_MEMORY, 0 }), stride = opt.most ? MAX(n / opt.most, 1) : 1;
+    static const int errors[] = { EIO, EIO, ENOSPC };
+    unsigned usual = 0;
+    int64_t n = run_one(g, s, seed, folder, (Fault){ kind, 0, false, EIO }, &usual), stride = opt.most ? MAX(n / opt.most, 1) : 1;
 
-    for (int64_t k = opt.only_request ? opt.only_request : 1 + seed % stride; k <= n; k += opt.only_request ? n : stride) {
-        run_one(g, s, seed, folder, (Fault){ FAULT_MEMORY, k, false, ENOMEM });
+    for (int64_t k = 1 + seed % stride; k <= n; k += stride) {
+        if (opt.only_request ? k != opt.only_request : k % every && opt.most) {
+            continue;
+        }
+        if (opt.most || kind == FAULT_MEMORY) {
+            run_one(g, s, seed, folder, (Fault){ kind, k, kind != FAULT_MEMORY && k / every % 2, errors[k % 3] }, &usual);
+            continue;
+        }
+        for (int way = 0; way < 4; way++) {            /* once and for good, one error and the other */
+            if (way < 2 || kind == FAULT_ERROR || kind == FAULT_CALL) {
+                run_one(g, s, seed, folder, (Fault){ kind, k, way % 2, way / 2 ? ENOSPC : EIO }, &usual);
+            }
+        }
+    }
+    if (opt.verbose) {
+        printf("%s %s seed %u: %" PRId64 " that may be hit\n", g->name, s->name, seed, n);
     }
 }
 
 static void run_all(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
 {
-    int64_t n = run_one(g, s, seed, folder, (Fault){ FAULT_ERROR, 0, false, EIO }), stride = opt.most ? MAX(n / opt.most, 1) : 1;
-
-    for (int64_t k = 1 + seed % stride; k <= n; k += stride) {
-        if (opt.only_request && k != opt.only_request) {
-            continue;
-        }
-        run_one(g, s, seed, folder, (Fault){ FAULT_ERROR, k, k % 2, k % 3 ? EIO : ENOSPC });
-        if (k % 4 == 0) {
-            run_one(g, s, seed, folder, (Fault){ FAULT_DELAY, k, k % 8, 0 });
-        }
+    if (opt.memory) {
+        run_kind(g, s, seed, folder, FAULT_MEMORY, 1);
+        return;
     }
-    if (opt.verbose) {
-        printf("%s %s seed %u: %" PRId64 " requests\n", g->name, s->name, seed, n);
+    if (!opt.engine) {
+        run_kind(g, s, seed, folder, FAULT_ERROR, 1);
+        run_kind(g, s, seed, folder, FAULT_DELAY, 4);
+        return;
+    }
+    run_kind(g, s, seed, folder, FAULT_SHORT, 1);
+    if (!strcmp(opt.engine, "threads")) {
+        run_kind(g, s, seed, folder, FAULT_CALL, 1);
     }
 }
 
-int main(int argc, char **argv)
+static void parse(int argc, char **argv)
 {
-    g_autofree char *folder = g_dir_make_tmp("faults.XXXXXX", NULL);
-    g_autofree char *rm = g_strdup_printf("rm -rf '%s'", folder);
-    int c, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int c;
 
-    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:av")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:f:av")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
@@ -138,13 +188,24 @@ int main(int argc, char **argv)
         case 'g': opt.only_geometry = optarg; break;
         case 'c': opt.only_scenario = optarg; break;
         case 'k': opt.only_request = atoll(optarg); break;
+        case 'f': opt.engine = optarg; break;
         case 'a': opt.memory = true; break;
         case 'v': opt.verbose = true; break;
         default:
-            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run] [-k that request only] [-a: memory] [-g geometry] [-c scenario] [-v]\n");
-            return 2;
+            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run, 0: all] [-k that request only] [-a: memory] "
+                    "[-f engine: disks are files] [-g geometry] [-c scenario] [-v]\n");
+            exit(2);
         }
     }
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *folder = g_dir_make_tmp("faults.XXXXXX", NULL);
+    g_autofree char *rm = g_strdup_printf("rm -rf '%s'", folder);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    parse(argc, argv);
     cut_init(argv[0]);
     if (!opt.verbose) {
         dup2(null, STDERR_FILENO);
@@ -154,13 +215,14 @@ int main(int argc, char **argv)
             for (const CutScenario *s = cut_scenarios; s->name; s++) {
                 if ((!opt.only_geometry || !strcmp(opt.only_geometry, g->name)) &&
                     (!opt.only_scenario || !strcmp(opt.only_scenario, s->name)) && cut_scenario_fits(s, g)) {
-                    (opt.memory ? run_memory : run_all)(g, s, opt.seed + run, folder);
+                    run_all(g, s, opt.seed + run, folder);
                 }
             }
         }
     }
-    printf("%" PRIu64 " faults injected, %" PRIu64 " allocations failed, %" PRIu64 " requests delayed, %" PRIu64 " times told to the caller, memory "
-           "%s: %" PRIu64 " failures\n", faults, lacks, delays, told, alloc_watched ? "counted" : "not counted", failures);
+    printf("%" PRIu64 " requests and %" PRIu64 " system calls failed, %" PRIu64 " delayed, %" PRIu64 " short, %" PRIu64 " allocations failed, "
+           "%" PRIu64 " times told to the caller, memory %s: %" PRIu64 " failures\n", injected[FAULT_ERROR], injected[FAULT_CALL],
+           injected[FAULT_DELAY], injected[FAULT_SHORT], injected[FAULT_MEMORY], told, alloc_watched ? "counted" : "not counted", failures);
     bdrv_close_all();
     return system(rm) != 0 || failures ? 1 : 0;
 }

@@ -322,19 +322,9 @@ static void explore(CutRun *r, GArray *log)
 /* The image while it is open holds just what the model says. */
 static void compare_live(CutRun *r)
 {
-    unsigned n = cut_model_size(r->model), bad;
-    g_autofree uint32_t *stamps = g_new0(uint32_t, n);
+    g_autofree uint32_t *expected = cut_expected(r);
 
-    if (!cut_read_stamps(r->blk, n, stamps, &bad)) {
-        cut_run_wrong(r, "live: sector %u cannot be read or is mixed", bad);
-        return;
-    }
-    for (unsigned s = 0; s < n; s++) {
-        if (stamps[s] != r->model->now[s] && !r->model->unsure[s] && r->model->now[s] != CUT_ANY) {
-            cut_run_wrong(r, "live: sector %u holds %u, not %u", s, stamps[s], r->model->now[s]);
-            return;
-        }
-    }
+    cut_compare(r, r->blk, expected, cut_model_size(r->model), "live");
 }
 
 /* The operations, recorded.  False: they could not even start. */
