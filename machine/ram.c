@@ -1,25 +1,16 @@
 /*
  * Guest RAM: blocks, where they are in the guest's address space, dirty bits, copies.
  *
- * The table of pieces is only ever appended to while the machine is built, so readers in other threads
- * need no lock.  The guest may change RAM at any moment: nothing read here is trusted twice.
+ * The guest may change RAM at any moment: nothing read here is trusted twice.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
-#include "machine/memory.h"
+#include "machine/region-int.h"
 #include "util/cutils.h"
 
-#define MAX_PIECES 64
+#define MAX_PIECES 256u
 
-typedef struct RamPiece {
-    uint64_t base, size, offset;
-    RamBlock *block;
-    bool readonly;
-} RamPiece;
-
-static RamPiece pieces[MAX_PIECES];
-static int n_pieces;
 static RamBlock *blocks;
 static bool tracking;          /* atomic */
 static bool (*msi_hook)(uint64_t addr, uint32_t data);
@@ -30,7 +21,7 @@ RamBlock *ram_block_new(const char *name, uint8_t *host, uint64_t size)
 
     b->name = g_strdup(name);
     b->host = host;
-    b->size = size;
+    b->size = b->max_size = size;
     while (*tail) {
         tail = &(*tail)->next;
     }
@@ -49,40 +40,51 @@ RamBlock *ram_block_find(const char *name)
     return b;
 }
 
-bool mem_map_ram(RamBlock *block, uint64_t offset, uint64_t base, uint64_t size, bool readonly, Error **errp)
+/*
+ * What of RAM the guest sees, for any thread: an array that the main thread rewrites while the count is odd.  A reader that saw the
+ * count change reads again; blocks live for the program, so even a stale piece points to memory.
+ */
+static RamPiece pieces[MAX_PIECES];
+static unsigned n_pieces, generation;
+
+#define PUT(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELEASE)
+#define TAKE(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+
+void ram_set_pieces(const RamPiece *list, size_t n)
 {
-    if (n_pieces == MAX_PIECES || size > block->size || offset > block->size - size || base > UINT64_MAX - size) {
-        error_setg(errp, "cannot map memory '%s' at 0x%" PRIx64, block->name, base);
-        return false;
+    n = MIN(n, MAX_PIECES);                      /* the smallest ones would be missing */
+    __atomic_add_fetch(&generation, 1, __ATOMIC_ACQ_REL);
+    for (size_t i = 0; i < n; i++) {
+        PUT(pieces[i].base, list[i].base);
+        PUT(pieces[i].size, list[i].size);
+        PUT(pieces[i].offset, list[i].offset);
+        PUT(pieces[i].block, list[i].block);
+        PUT(pieces[i].readonly, list[i].readonly);
     }
-    for (int i = 0; i < n_pieces; i++) {
-        if (base < pieces[i].base + pieces[i].size && pieces[i].base < base + size) {
-            error_setg(errp, "memory '%s' overlaps '%s' at 0x%" PRIx64, block->name, pieces[i].block->name, base);
-            return false;
-        }
-    }
-    pieces[n_pieces] = (RamPiece) { base, size, offset, block, readonly };
-    __atomic_store_n(&n_pieces, n_pieces + 1, __ATOMIC_RELEASE);
-    return true;
+    PUT(n_pieces, n);
+    __atomic_add_fetch(&generation, 1, __ATOMIC_ACQ_REL);
 }
 
-void ram_foreach_piece(MemVisitFn *fn, void *opaque)
+static bool find_piece(uint64_t addr, RamPiece *found)
 {
-    for (int i = 0; i < n_pieces; i++) {
-        fn(pieces[i].block->name, pieces[i].base, pieces[i].size, 0, pieces[i].block, pieces[i].offset, opaque);
-    }
-}
+    for (;;) {
+        unsigned before = TAKE(generation), n = TAKE(n_pieces);
+        bool here = false;
 
-static const RamPiece *find_piece(uint64_t addr)
-{
-    int n = __atomic_load_n(&n_pieces, __ATOMIC_ACQUIRE);
-
-    for (int i = 0; i < n; i++) {
-        if (addr - pieces[i].base < pieces[i].size) {
-            return &pieces[i];
+        for (unsigned i = 0; i < n && !here; i++) {
+            found->base = TAKE(pieces[i].base);
+            found->size = TAKE(pieces[i].size);
+            here = addr - found->base < found->size;
+            if (here) {
+                found->offset = TAKE(pieces[i].offset);
+                found->block = TAKE(pieces[i].block);
+                found->readonly = TAKE(pieces[i].readonly);
+            }
+        }
+        if (!(before & 1) && TAKE(generation) == before) {
+            return here;
         }
     }
-    return NULL;
 }
 
 /* --- dirty bits ------------------------------------------------------------------------------ */
@@ -148,13 +150,14 @@ uint64_t ram_dirty_count(RamBlock *b)
 void mem_dirty(uint64_t addr, uint64_t len)
 {
     while (len && ram_dirty_tracking()) {
-        const RamPiece *p = find_piece(addr);
-        uint64_t n = p ? MIN(len, p->base + p->size - addr) : 0;
+        RamPiece p;
+        uint64_t n;
 
-        if (!p) {
+        if (!find_piece(addr, &p)) {
             return;
         }
-        ram_dirty_set(p->block, p->offset + (addr - p->base), n);
+        n = MIN(len, p.size - (addr - p.base));
+        ram_dirty_set(p.block, p.offset + (addr - p.base), n);
         addr += n;
         len -= n;
     }
@@ -176,20 +179,20 @@ void ram_mark_host(const void *host, uint64_t len)
 
 void *mem_ram_ptr(uint64_t addr, uint64_t *len, bool for_write, bool shorten)
 {
-    const RamPiece *p = find_piece(addr);
+    RamPiece p;
     uint64_t room;
 
-    if (!p || (p->readonly && for_write)) {
+    if (!find_piece(addr, &p) || (p.readonly && for_write)) {
         return NULL;
     }
-    room = p->size - (addr - p->base);
+    room = p.size - (addr - p.base);
     if (*len > room) {
         if (!shorten) {
             return NULL;
         }
         *len = room;
     }
-    return p->block->host + p->offset + (addr - p->base);
+    return p.block->host + p.offset + (addr - p.base);
 }
 
 bool dma_read(uint64_t addr, void *buf, uint64_t len)

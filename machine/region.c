@@ -1,246 +1,255 @@
 /*
- * Device regions in memory and port space, and the accesses that a processor makes.
+ * The tree of regions: objects that containers hold, in the order in which they win.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
-#include "machine/memory.h"
+#include "machine/region-int.h"
 #include "util/cutils.h"
 
-struct IoRegion {
-    IoSpace space;
-    char *name;
-    uint64_t base, size;
-    int priority;
-    bool mapped;
-    const IoOps *ops;
-    void *opaque;
-};
+static IoRegion *roots[2], *buses[2];
+static Object *current_owner;
+static int depth;              /* of io_region_begin */
+static bool changed[2];
 
-static GPtrArray *maps[2];     /* mapped regions, the one that wins first */
+/* --- changes ------------------------------------------------------------------------------------- */
 
-IoRegion *io_region_new(IoSpace space, const char *name, uint64_t size, const IoOps *ops, void *opaque)
+void io_region_begin(void) { depth++; }
+
+void io_region_commit(void)
 {
-    IoRegion *r = g_new0(IoRegion, 1);
+    if (--depth) {
+        return;
+    }
+    for (int space = 0; space < 2; space++) {
+        if (changed[space]) {
+            changed[space] = false;
+            io_view_update(space);
+        }
+    }
+}
+
+static void touch(const IoRegion *r)
+{
+    io_region_begin();
+    changed[r->space] = true;
+    io_region_commit();
+}
+
+/* --- the object ------------------------------------------------------------------------------------ */
+
+static void region_finalize(Object *o)
+{
+    IoRegion *r = (IoRegion *)o;
+
+    io_region_unmap(r);
+    while (r->children && r->children->len) {
+        io_region_unmap(g_ptr_array_index(r->children, 0));
+    }
+    if (r->children) {
+        g_ptr_array_unref(r->children);
+    }
+    g_free(r->name);
+}
+
+static QObject *get_size(Object *o, const Property *p, Error **errp) { return qint_new(((IoRegion *)o)->last + 1); }
+
+static QObject *get_container(Object *o, const Property *p, Error **errp)
+{
+    return object_path_value(((IoRegion *)o)->container ? &((IoRegion *)o)->container->obj : NULL);
+}
+
+static const Property region_props[] = {
+    { .name = "container", .type = "link<memory-region>", .kind = PROP_CUSTOM, .get = get_container },
+    { .name = "addr", .kind = PROP_U64, .offset = offsetof(IoRegion, addr), .read_only = true },
+    { .name = "priority", .type = "uint32", .kind = PROP_I32, .offset = offsetof(IoRegion, priority), .read_only = true },
+    { .name = "size", .type = "uint64", .kind = PROP_CUSTOM, .get = get_size },
+    { NULL }
+};
+static const TypeInfo region_type = {
+    .name = "memory-region", .size = sizeof(IoRegion), .props = region_props, .finalize = region_finalize,
+};
+QOM_TYPE(region_type)
+
+Object *io_region_set_owner(Object *owner)
+{
+    Object *before = current_owner;
+
+    current_owner = owner;
+    return before;
+}
+
+/* A name may hold what paths may not. */
+static char *child_name(const char *name)
+{
+    g_auto(GStrv) parts = g_strsplit(name, "/", -1);
+    g_autofree char *clean = g_strjoinv("\\x2f", parts);
+
+    return g_strdup_printf("%s[*]", clean);
+}
+
+static void give_parent(IoRegion *r)
+{
+    g_autofree char *name = child_name(r->name);
+    bool board = object_child(object_root(), "machine");
+
+    if (r->owner || board) {
+        object_add_child(r->owner ? r->owner : object_container("/machine/unattached"), name, &r->obj);
+        object_unref(&r->obj);
+    }
+}
+
+static IoRegion *region_new(IoSpace space, const char *name, uint64_t size)
+{
+    IoRegion *r = (IoRegion *)object_new(&region_type);
 
     r->space = space;
     r->name = g_strdup(name);
-    r->size = size;
+    r->last = size - 1;
+    r->enabled = true;
+    r->owner = current_owner;
+    give_parent(r);
+    return r;
+}
+
+IoRegion *io_region_new(IoSpace space, const char *name, uint64_t size, const IoOps *ops, void *opaque)
+{
+    IoRegion *r = region_new(space, name, size);
+
     r->ops = ops;
     r->opaque = opaque;
     return r;
 }
 
-void io_region_unmap(IoRegion *r)
+IoRegion *io_region_new_container(IoSpace space, const char *name, uint64_t size) { return region_new(space, name, size); }
+
+IoRegion *io_region_new_ram(RamBlock *block, bool readonly)
 {
-    if (r->mapped) {
-        g_ptr_array_remove(maps[r->space], r);
-        r->mapped = false;
-    }
+    IoRegion *r = region_new(IO_SPACE_MEM, block->name, block->size);
+
+    r->block = block;
+    r->readonly = readonly;
+    return r;
+}
+
+IoRegion *io_region_new_alias(const char *name, IoRegion *target, uint64_t offset, uint64_t size)
+{
+    IoRegion *r = region_new(target->space, name, size);
+
+    r->alias = target;
+    r->alias_offset = offset;
+    return r;
 }
 
 void io_region_free(IoRegion *r)
 {
-    if (r) {
-        io_region_unmap(r);
-        g_free(r->name);
-        g_free(r);
+    if (!r) {
+        return;
+    }
+    io_region_unmap(r);
+    while (r->children && r->children->len) {
+        io_region_free(g_ptr_array_index(r->children, 0));
+    }
+    if (r->obj.parent) {
+        object_unparent(&r->obj);
+    } else {
+        object_unref(&r->obj);
     }
 }
 
-void io_region_map(IoRegion *r, uint64_t base, int priority)
+/* --- the tree ---------------------------------------------------------------------------------------- */
+
+static uint64_t nothing_read(void *opaque, uint64_t offset, unsigned size) { return UINT64_MAX; }
+static const IoOps nothing = { .read = nothing_read };
+
+IoRegion *io_region_root(IoSpace space)
 {
-    GPtrArray *map;
+    if (!roots[space]) {
+        Object *owner = io_region_set_owner(NULL);
+        bool ports = space == IO_SPACE_PORT;
+
+        roots[space] = ports ? io_region_new(space, "io", 0x10000, &nothing, NULL) : region_new(space, "system", IO_REGION_ALL);
+        address_space_new(ports ? "I/O" : "memory", roots[space]);
+        io_region_set_owner(owner);
+        io_view_update(space);
+    }
+    return roots[space];
+}
+
+IoRegion *io_region_bus(IoSpace space) { return buses[space] ? buses[space] : io_region_root(space); }
+void io_region_set_bus(IoRegion *bus) { buses[bus->space] = bus; }
+
+void io_region_unmap(IoRegion *r)
+{
+    if (r->container) {
+        g_ptr_array_remove(r->container->children, r);
+        r->container = NULL;
+        touch(r);
+    }
+}
+
+void io_region_map_in(IoRegion *container, IoRegion *r, uint64_t base, int priority)
+{
     guint at = 0;
 
+    io_region_begin();
     io_region_unmap(r);
-    if (!maps[r->space]) {
-        maps[r->space] = g_ptr_array_new();
+    if (!container->children) {
+        container->children = g_ptr_array_new();
     }
-    map = maps[r->space];
-    while (at < map->len && ((IoRegion *)g_ptr_array_index(map, at))->priority > priority) {
+    while (at < container->children->len && ((IoRegion *)g_ptr_array_index(container->children, at))->priority > priority) {
         at++;
     }
-    r->base = base;
+    r->addr = base;
     r->priority = priority;
-    r->mapped = true;
-    g_ptr_array_insert(map, at, r);
+    r->container = container;
+    g_ptr_array_insert(container->children, at, r);
+    touch(r);
+    io_region_commit();
 }
 
-void io_region_foreach(IoSpace space, MemVisitFn *fn, void *opaque)
-{
-    for (guint i = 0; maps[space] && i < maps[space]->len; i++) {
-        const IoRegion *r = g_ptr_array_index(maps[space], i);
+void io_region_map(IoRegion *r, uint64_t base, int priority) { io_region_map_in(io_region_root(r->space), r, base, priority); }
 
-        fn(r->name, r->base, r->size, r->priority, NULL, 0, opaque);
+void io_region_set_enabled(IoRegion *r, bool enabled)
+{
+    if (r->enabled != enabled) {
+        r->enabled = enabled;
+        touch(r);
+    }
+}
+
+void io_region_set_readonly(IoRegion *r, bool readonly)
+{
+    if (r->readonly != readonly) {
+        r->readonly = readonly;
+        touch(r);
+    }
+}
+
+void io_region_set_size(IoRegion *r, uint64_t size)
+{
+    if (r->last != size - 1) {
+        r->last = size - 1;
+        touch(r);
     }
 }
 
 bool io_region_mapped(const IoRegion *r, uint64_t *base)
 {
-    *base = r->base;
-    return r->mapped;
+    *base = r->addr;
+    return r->container;
 }
 
-static IoRegion *find_region(IoSpace space, uint64_t addr)
+void io_region_info(const IoRegion *r, IoRegionInfo *info)
 {
-    GPtrArray *map = maps[space];
+    const IoRegion *end = r;
 
-    for (guint i = 0; map && i < map->len; i++) {
-        IoRegion *r = g_ptr_array_index(map, i);
-
-        if (addr - r->base < r->size) {
-            return r;
-        }
+    while (end->alias) {
+        end = end->alias;
     }
-    return NULL;
-}
-
-static unsigned max_size(const IoRegion *r)
-{
-    return r->ops->max_size ? r->ops->max_size : r->space == IO_SPACE_PORT ? 4 : 8;
-}
-
-static uint64_t mask(unsigned size) { return size >= 8 ? UINT64_MAX : (1ULL << (size * 8)) - 1; }
-
-static uint64_t read_once(IoRegion *r, uint64_t offset, unsigned size)
-{
-    unsigned min = MAX(r->ops->min_size, 1);
-
-    if (size < min) {
-        uint64_t wide = r->ops->read(r->opaque, offset & ~(uint64_t)(min - 1), min);
-
-        return (wide >> (8 * (offset & (min - 1)))) & mask(size);
-    }
-    return r->ops->read(r->opaque, offset, size) & mask(size);
-}
-
-static void write_once(IoRegion *r, uint64_t offset, uint64_t value, unsigned size)
-{
-    unsigned min = MAX(r->ops->min_size, 1);
-
-    if (size < min) {
-        r->ops->write(r->opaque, offset & ~(uint64_t)(min - 1), (value & mask(size)) << (8 * (offset & (min - 1))), min);
-    } else {
-        r->ops->write(r->opaque, offset, value & mask(size), size);
-    }
-}
-
-/* Where no region is: all ones from ports, zeroes from memory. */
-static uint64_t space_read(IoSpace space, uint64_t addr, unsigned size)
-{
-    uint64_t value = 0;
-
-    for (unsigned at = 0; at < size;) {
-        IoRegion *r = find_region(space, addr + at);
-        unsigned n = r ? MIN(size - at, max_size(r)) : 1;
-        uint64_t part;
-
-        if (r && addr + at - r->base + n > r->size) {
-            n = 1;
-        }
-        part = r ? (r->ops->read ? read_once(r, addr + at - r->base, n) : 0) : space == IO_SPACE_PORT ? mask(n) : 0;
-        value |= part << (8 * at);
-        at += n;
-    }
-    return value;
-}
-
-static void space_write(IoSpace space, uint64_t addr, uint64_t value, unsigned size)
-{
-    for (unsigned at = 0; at < size;) {
-        IoRegion *r = find_region(space, addr + at);
-        unsigned n = r ? MIN(size - at, max_size(r)) : 1;
-
-        if (r && addr + at - r->base + n > r->size) {
-            n = 1;
-        }
-        if (r && r->ops->write) {
-            write_once(r, addr + at - r->base, value >> (8 * at), n);
-        }
-        at += n;
-    }
-}
-
-uint64_t mem_read(uint64_t addr, unsigned size)
-{
-    uint64_t value = 0;
-
-    if (!find_region(IO_SPACE_MEM, addr) && dma_read(addr, &value, size)) {
-        return value;
-    }
-    return space_read(IO_SPACE_MEM, addr, size);
-}
-
-void mem_write(uint64_t addr, uint64_t value, unsigned size)
-{
-    if (find_region(IO_SPACE_MEM, addr) || !dma_write(addr, &value, size)) {
-        space_write(IO_SPACE_MEM, addr, value, size);
-    }
-}
-
-uint64_t port_read(uint16_t port, unsigned size) { return space_read(IO_SPACE_PORT, port, size); }
-void port_write(uint16_t port, uint64_t value, unsigned size) { space_write(IO_SPACE_PORT, port, value, size); }
-
-/* Bytes from addr on that are plain RAM (or nothing): up to the next region. */
-static uint64_t run_without_region(uint64_t addr, uint64_t len)
-{
-    GPtrArray *map = maps[IO_SPACE_MEM];
-
-    for (guint i = 0; map && i < map->len; i++) {
-        IoRegion *r = g_ptr_array_index(map, i);
-
-        if (addr - r->base < r->size) {
-            return 0;
-        }
-        if (r->base > addr) {
-            len = MIN(len, r->base - addr);
-        }
-    }
-    return len;
-}
-
-void mem_read_bytes(uint64_t addr, void *buf, uint64_t len)
-{
-    uint8_t *out = buf;
-
-    while (len) {
-        uint64_t n = run_without_region(addr, len);
-        void *host = n ? mem_ram_ptr(addr, &n, false, true) : NULL;
-
-        if (host) {
-            memcpy(out, host, n);
-        } else {
-            n = len >= 4 && addr % 4 == 0 ? 4 : 1;
-            uint32_t v = mem_read(addr, n);
-            memcpy(out, &v, n);
-        }
-        out += n;
-        addr += n;
-        len -= n;
-    }
-}
-
-void mem_write_bytes(uint64_t addr, const void *buf, uint64_t len)
-{
-    const uint8_t *in = buf;
-
-    while (len) {
-        uint64_t n = run_without_region(addr, len);
-        void *host = n ? mem_ram_ptr(addr, &n, true, true) : NULL;
-
-        if (host) {
-            memcpy(host, in, n);
-            mem_dirty(addr, n);
-        } else {
-            uint32_t v = 0;
-
-            n = len >= 4 && addr % 4 == 0 ? 4 : 1;
-            memcpy(&v, in, n);
-            mem_write(addr, v, n);
-        }
-        in += n;
-        addr += n;
-        len -= n;
-    }
+    *info = (IoRegionInfo) {
+        .name = r->name, .addr = r->addr, .last = r->last, .priority = r->priority, .enabled = r->enabled, .readonly = r->readonly,
+        .is_io = r->ops, .is_rom = end->block && end->readonly, .block = end->block, .alias = r->alias, .alias_offset = r->alias_offset,
+        .owner = r->owner, .parent = r->obj.parent, .children = r->children,
+    };
 }

@@ -10,6 +10,7 @@
 #include "monitor/readline.h"
 #include "util/qobject.h"
 
+struct IoRegion;
 typedef void HmpBody(Monitor *mon, const QDict *args);
 /* args[0] is the command; args[n - 1] (maybe empty) is to be completed. */
 typedef void HmpCompleter(Readline *rl, int n, char **args);
@@ -62,6 +63,9 @@ void monitor_resume(Monitor *mon);
 bool hmp_is_current_cpu(Monitor *mon, const char *path, size_t index);
 /* 'a', '\n', '\x80': as print/c and x/c show it. */
 void hmp_print_character(Monitor *mon, int c);
+
+/* The dispatch tree of a view: its ranges (FlatRange) and the region at its root. */
+void hmp_print_dispatch(Monitor *mon, const GArray *ranges, const struct IoRegion *root);
 
 /* What other rooms add; not linked: nothing. */
 void hmp_print_log_items(Monitor *mon) __attribute__((weak));

@@ -1,72 +1,233 @@
 /*
- * HMP: `info mtree`: what answers where, in memory and among the ports.  There is one level: no region holds others.
+ * HMP: `info mtree`: the tree of regions below each address space, or what is seen of it (-f).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
 #include "hmp-int.h"
+#include "hw/device.h"
 #include "machine/memory.h"
 
-#pragma weak ram_foreach_piece
-#pragma weak io_region_foreach
+#pragma weak io_region_info
+#pragma weak io_region_flatten
+#pragma weak io_region_view_root
+#pragma weak address_spaces
 
-typedef struct Line {
-    uint64_t base;
-    int order;                 /* as found, among those with the same base */
-    char *text;
-} Line;
+typedef struct Printer {
+    Monitor *mon;
+    bool owners, disabled, dispatch;
+    GPtrArray *targets;        /* of aliases: printed at the end */
+} Printer;
 
-static void line_free(void *opaque)
+static void print_object(Monitor *mon, const char *role, const Object *o)
 {
-    g_free(((Line *)opaque)->text);
-    g_free(opaque);
-}
+    const Device *d = object_is_a(o, "device") ? (const Device *)o : NULL;
+    g_autofree char *path = object_path(o);
 
-static int compare(const void *a, const void *b)
-{
-    const Line *one = *(Line *const *)a, *two = *(Line *const *)b;
-
-    return one->base != two->base ? (one->base < two->base ? -1 : 1) : one->order - two->order;
-}
-
-static void add_line(const char *name, uint64_t base, uint64_t size, int priority, const RamBlock *block, uint64_t offset, void *opaque)
-{
-    GPtrArray *lines = opaque;
-    Line *l = g_new0(Line, 1);
-    g_autofree char *alias = block && (offset || size != block->size)
-        ? g_strdup_printf(" @%016" PRIx64, offset) : g_strdup("");
-
-    l->base = base;
-    l->order = lines->len;
-    l->text = g_strdup_printf("%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s%s", base, base + size - 1, priority, block ? "ram" : "i/o",
-                              name, alias);
-    g_ptr_array_add(lines, l);
-}
-
-static void print_space(Monitor *mon, const char *space, const char *root, uint64_t last, GPtrArray *lines)
-{
-    g_ptr_array_sort(lines, compare);
-    monitor_printf(mon, "address-space: %s\n  %016x-%016" PRIx64 " (prio 0, i/o): %s\n", space, 0, last, root);
-    for (guint i = 0; i < lines->len; i++) {
-        monitor_printf(mon, "    %s\n", ((Line *)g_ptr_array_index(lines, i))->text);
+    monitor_printf(mon, " %s:{%s", role, d ? "dev" : "obj");
+    if (d && d->id) {
+        monitor_printf(mon, " id=%s", d->id);
+    } else {
+        monitor_printf(mon, " path=%s", path ? path : "");
     }
-    monitor_printf(mon, "\n");
+    monitor_printf(mon, "}");
 }
 
-static void print_blocks(Monitor *mon)
+static void end_line(const Printer *p, const IoRegionInfo *r, const char *after)
 {
-    for (const RamBlock *b = ram_block_first(); b; b = b->next) {
-        monitor_printf(mon, "memory-region: %s\n  %016x-%016" PRIx64 " (prio 0, ram): %s\n\n", b->name, 0, b->size - 1, b->name);
+    if (p->owners) {
+        if (r->owner) {
+            print_object(p->mon, "owner", r->owner);
+        }
+        if (r->parent && r->parent != r->owner) {
+            print_object(p->mon, "parent", r->parent);
+        }
+        if (!r->owner && !r->parent) {
+            monitor_printf(p->mon, " orphan");
+        }
+    }
+    monitor_printf(p->mon, "%s\n", after);
+}
+
+static const char *kind(bool block, bool rom) { return !block ? "i/o" : rom ? "rom" : "ram"; }
+
+/* --- the tree ------------------------------------------------------------------------------------ */
+
+/* By address, then the one that wins first. */
+static GPtrArray *sorted_children(const GPtrArray *children)
+{
+    GPtrArray *sorted = g_ptr_array_new();
+
+    for (guint i = 0; children && i < children->len; i++) {
+        IoRegion *child = g_ptr_array_index(children, i);
+        IoRegionInfo one, two;
+        guint at = 0;
+
+        io_region_info(child, &one);
+        for (; at < sorted->len; at++) {
+            io_region_info(g_ptr_array_index(sorted, at), &two);
+            if (one.addr < two.addr || (one.addr == two.addr && one.priority > two.priority)) {
+                break;
+            }
+        }
+        g_ptr_array_insert(sorted, at, child);
+    }
+    return sorted;
+}
+
+static void print_line(Printer *p, const IoRegionInfo *r, int level, uint64_t first)
+{
+    monitor_printf(p->mon, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", 2 * level, "", first, first + r->last, r->priority,
+                   kind(r->block, r->is_rom));
+    if (r->alias) {
+        IoRegionInfo target;
+
+        io_region_info(r->alias, &target);
+        monitor_printf(p->mon, "alias %s @%s %016" PRIx64 "-%016" PRIx64, r->name, target.name, r->alias_offset,
+                       r->alias_offset + r->last);
+    } else {
+        monitor_printf(p->mon, "%s", r->name);
+    }
+    end_line(p, r, r->enabled ? "" : " [disabled]");
+}
+
+static void print_tree(Printer *p, const IoRegion *region, int level, uint64_t base)
+{
+    g_autoptr(GPtrArray) children = NULL;
+    IoRegionInfo r;
+
+    io_region_info(region, &r);
+    if (r.alias && !g_ptr_array_find(p->targets, r.alias, NULL)) {
+        g_ptr_array_add(p->targets, (void *)r.alias);
+    }
+    if (r.enabled || p->disabled) {
+        print_line(p, &r, level, base + r.addr);
+    }
+    children = sorted_children(r.children);
+    for (guint i = 0; i < children->len; i++) {
+        print_tree(p, g_ptr_array_index(children, i), level + 1, base + r.addr);
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(AddressSpace *const *)a)->name, (*(AddressSpace *const *)b)->name);
+}
+
+/* Spaces that share a region are told together. */
+static void print_trees(Printer *p)
+{
+    const GPtrArray *all = address_spaces();
+    g_autoptr(GPtrArray) roots = g_ptr_array_new();
+
+    for (guint i = 0; i < all->len; i++) {
+        IoRegion *root = ((AddressSpace *)g_ptr_array_index(all, i))->root;
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        if (g_ptr_array_find(roots, root, NULL)) {
+            continue;
+        }
+        g_ptr_array_add(roots, root);
+        for (guint k = i; k < all->len; k++) {
+            if (((AddressSpace *)g_ptr_array_index(all, k))->root == root) {
+                g_ptr_array_add(names, g_ptr_array_index(all, k));
+            }
+        }
+        g_ptr_array_sort(names, by_name);
+        for (guint k = 0; k < names->len; k++) {
+            monitor_printf(p->mon, "address-space: %s\n", ((AddressSpace *)g_ptr_array_index(names, k))->name);
+        }
+        print_tree(p, root, 1, 0);
+        monitor_printf(p->mon, "\n");
+    }
+    for (guint i = 0; i < p->targets->len; i++) {
+        IoRegionInfo r;
+
+        io_region_info(g_ptr_array_index(p->targets, i), &r);
+        monitor_printf(p->mon, "memory-region: %s\n", r.name);
+        print_tree(p, g_ptr_array_index(p->targets, i), 1, 0);
+        monitor_printf(p->mon, "\n");
+    }
+}
+
+/* --- views ----------------------------------------------------------------------------------------- */
+
+static void print_range(Printer *p, const FlatRange *f)
+{
+    IoRegionInfo r;
+
+    io_region_info(f->region, &r);
+    monitor_printf(p->mon, "  %016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s", f->first, f->last, r.priority,
+                   kind(r.block, f->readonly), r.name);
+    if (f->offset) {
+        monitor_printf(p->mon, " @%016" PRIx64, f->offset);
+    }
+    end_line(p, &r, "");
+}
+
+static void print_ranges(Printer *p, const IoRegion *view)
+{
+    g_autoptr(GArray) ranges = io_region_flatten(view);
+
+    for (guint i = 0; i < ranges->len; i++) {
+        print_range(p, &g_array_index(ranges, FlatRange, i));
+    }
+    if (p->dispatch) {
+        hmp_print_dispatch(p->mon, ranges, view);
+    }
+}
+
+static void print_views(Printer *p)
+{
+    const GPtrArray *all = address_spaces();
+    g_autoptr(GPtrArray) views = g_ptr_array_new();
+
+    for (guint i = 0; i < all->len; i++) {
+        const IoRegion *view = io_region_view_root(((AddressSpace *)g_ptr_array_index(all, i))->root);
+        IoRegionInfo r;
+
+        if (g_ptr_array_find(views, view, NULL)) {
+            continue;
+        }
+        monitor_printf(p->mon, "FlatView #%u\n", views->len);
+        g_ptr_array_add(views, (void *)view);
+        for (guint k = i; k < all->len; k++) {
+            AddressSpace *as = g_ptr_array_index(all, k);
+
+            if (io_region_view_root(as->root) == view) {
+                io_region_info(as->root, &r);
+                monitor_printf(p->mon, " AS \"%s\", root: %s", as->name, r.name);
+                if (r.alias) {
+                    io_region_info(r.alias, &r);
+                    monitor_printf(p->mon, ", alias %s", r.name);
+                }
+                monitor_printf(p->mon, "\n");
+            }
+        }
+        if (view) {
+            io_region_info(view, &r);
+        }
+        monitor_printf(p->mon, " Root memory region: %s\n", view ? r.name : "(none)");
+        if (view) {
+            print_ranges(p, view);
+        } else {
+            monitor_printf(p->mon, "  No rendered FlatView\n");
+        }
+        monitor_printf(p->mon, "\n");
     }
 }
 
 void hmp_info_mtree(Monitor *mon, const QDict *args)
 {
-    g_autoptr(GPtrArray) memory = g_ptr_array_new_with_free_func(line_free), ports = g_ptr_array_new_with_free_func(line_free);
+    g_autoptr(GPtrArray) targets = g_ptr_array_new();
+    Printer p = {
+        .mon = mon, .owners = qdict_get_bool(args, "owner", false), .disabled = qdict_get_bool(args, "disabled", false),
+        .dispatch = qdict_get_bool(args, "dispatch_tree", false), .targets = targets,
+    };
 
-    ram_foreach_piece(add_line, memory);
-    io_region_foreach(IO_SPACE_MEM, add_line, memory);
-    io_region_foreach(IO_SPACE_PORT, add_line, ports);
-    print_space(mon, "memory", "system", UINT64_MAX, memory);
-    print_space(mon, "I/O", "io", 0xffff, ports);
-    print_blocks(mon);
+    if (qdict_get_bool(args, "flatview", false)) {
+        print_views(&p);
+    } else {
+        print_trees(&p);
+    }
 }

@@ -52,7 +52,7 @@ static char *value_text(const Device *d, const Property *p, const QObject *value
         return g_strdup_printf("%" PRId64 " (0x%" PRIx64 ")", n, n);
     }
     if (qobject_get_uint(value, &u)) {
-        return g_strdup_printf("%" PRIu64 " (0x%" PRIx64 ")", u, u);
+        return g_strdup_printf("%" PRId64 " (0x%" PRIx64 ")", (int64_t)u, u);
     }
     return NULL;
 }
@@ -65,7 +65,7 @@ static void print_properties(Monitor *mon, const Device *d, int indent)
             g_autoptr(QObject) value = NULL;
             g_autofree char *text = NULL;
 
-            if (p->internal || p->hidden || p->options_only || !strcmp(p->name, "iothread") || g_str_has_prefix(p->name, "bootindex")) {
+            if (p->internal || p->hidden || p->options_only || g_str_has_prefix(property_type(p), "link<") || g_str_has_prefix(p->name, "bootindex")) {
                 continue;
             }
             value = object_get((Object *)&d->obj, p->name, NULL);

@@ -226,7 +226,7 @@ static void run(Error **errp)
 
 typedef struct Range { bool given; uint64_t begin, length; } Range;
 
-static void add_piece(const char *name, uint64_t base, uint64_t size, int priority, const RamBlock *block, uint64_t offset, void *opaque)
+static void add_piece(const RamBlock *block, uint64_t offset, uint64_t base, uint64_t size, void *opaque)
 {
     const Range *r = opaque;
     uint64_t end = base + size;

@@ -8,9 +8,11 @@
  */
 #include <string.h>
 #include "hw/acpi.h"
+#include "hw/machine.h"
 #include "machine/runstate.h"
 #include "util/aio.h"
 
+enum { APM_ACPI_OFF = 0xf0, APM_ACPI_ON = 0xf1 };
 enum { STS_TIMER = 1, STS_BUTTON = 0x100, STS_RTC = 0x400, STS_WAKE = 0x8000, CTL_SCI = 1, CTL_SLEEP = 0x2000 };
 #define TIMER_HZ 3579545LL
 
@@ -96,7 +98,13 @@ static void pm_write(void *opaque, uint64_t offset, uint64_t value, unsigned siz
     update_sci(a);
 }
 
-static const IoOps pm_ops = { .read = pm_read, .write = pm_write, .max_size = 4 };
+static uint64_t control_read(void *opaque, uint64_t offset, unsigned size) { return pm_read(opaque, 4 + offset, size); }
+static void control_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { pm_write(opaque, 4 + offset, v, size); }
+static uint64_t timer_read(void *opaque, uint64_t offset, unsigned size) { return pm_read(opaque, 8 + offset, size); }
+
+static const IoOps event_ops = { .read = pm_read, .write = pm_write, .max_size = 2 };
+static const IoOps control_ops = { .read = control_read, .write = control_write, .max_size = 2 };
+static const IoOps timer_ops = { .read = timer_read, .max_size = 4 };
 
 static uint64_t gpe_read(void *opaque, uint64_t offset, unsigned size)
 {
@@ -127,7 +135,8 @@ static uint64_t hotplug_read(void *opaque, uint64_t offset, unsigned size)
     switch (offset) {
     case 0: v = a->slots_up; a->slots_up = 0; return v;
     case 4: return a->slots_down;
-    case 8: return 2;                    /* ejecting answers; index register is there */
+    case 8: return a->host ? 2 : 0;      /* ejecting answers; index register is there */
+    case 12: return a->host ? 0 : UINT32_MAX;
     default: return 0;
     }
 }
@@ -165,12 +174,17 @@ static void woken(void *opaque, VmWakeup reason)
     a->wake = STS_WAKE | (reason == VM_WAKEUP_RTC ? STS_RTC : reason == VM_WAKEUP_TIMER ? STS_TIMER : STS_BUTTON);
 }
 
-void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len)
+void acpi_init(AcpiRegs *a, const char *name, unsigned pm_size, int gpe_len)
 {
     a->gpe_len = gpe_len;
     a->sci = gsi_source(9);
     a->timer = aio_timer_new(aio_main_context(), AIO_CLOCK_VIRTUAL, timer_overflows, a);
-    a->pm = io_region_new(IO_SPACE_PORT, "acpi", pm_size, &pm_ops, a);
+    a->pm = io_region_new_container(IO_SPACE_PORT, name, pm_size);
+    io_region_map_in(a->pm, io_region_new(IO_SPACE_PORT, "acpi-evt", 4, &event_ops, a), 0, 0);
+    io_region_map_in(a->pm, io_region_new(IO_SPACE_PORT, "acpi-cnt", 2, &control_ops, a), 4, 0);
+    io_region_map_in(a->pm, io_region_new(IO_SPACE_PORT, "acpi-tmr", 4, &timer_ops, a), 8, 0);
+    io_region_set_enabled(a->pm, false);
+    io_region_map(a->pm, 0, 0);
     a->gpe = io_region_new(IO_SPACE_PORT, "acpi-gpe0", 2 * gpe_len, &gpe_ops, a);
     vm_powerdown_listener(power_button, a);
     vm_wakeup_listener(woken, a);
@@ -178,21 +192,51 @@ void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len)
 
 void acpi_map(AcpiRegs *a, uint16_t base, bool on)
 {
-    if (on) {
-        io_region_map(a->pm, base, 1);
-    } else {
-        io_region_unmap(a->pm);
+    uint64_t now;
+
+    io_region_begin();
+    io_region_set_enabled(a->pm, on);
+    if (!io_region_mapped(a->pm, &now) || now != base) {
+        io_region_map(a->pm, base, 0);
+    }
+    io_region_commit();
+}
+
+/* --- for the system management interrupt, which no processor takes yet -------------------------------------------- */
+
+static uint64_t apm_read(void *opaque, uint64_t offset, unsigned size) { return ((AcpiRegs *)opaque)->apm[offset]; }
+
+static void apm_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    AcpiRegs *a = opaque;
+
+    a->apm[offset] = v;
+    if (offset == 0 && (v == APM_ACPI_ON || v == APM_ACPI_OFF)) {
+        a->control = (a->control & ~CTL_SCI) | (v == APM_ACPI_ON ? CTL_SCI : 0);
     }
 }
 
-void acpi_map_gpe(AcpiRegs *a, uint16_t base)
+static const IoOps apm_ops = { .read = apm_read, .write = apm_write, .max_size = 1 };
+
+void acpi_map_apm(AcpiRegs *a) { io_region_map(io_region_new(IO_SPACE_PORT, "apm-io", 2, &apm_ops, a), 0xb2, 0); }
+
+/* --- processors that came: a bit for each that is there ------------------------------------------------------------ */
+
+static uint64_t cpus_read(void *opaque, uint64_t offset, unsigned size)
 {
-    if (base) {
-        io_region_map(a->gpe, base, 1);
-    } else {
-        io_region_unmap(a->gpe);
-    }
+    int64_t left = (int64_t)machine_current()->smp.cpus - 8 * (int64_t)offset;
+
+    return left <= 0 ? 0 : left >= 8 ? 0xff : (1u << left) - 1;
 }
+
+static const IoOps cpus_ops = { .read = cpus_read, .max_size = 1 };
+
+void acpi_map_cpu_hotplug(AcpiRegs *a, uint16_t base)
+{
+    io_region_map(io_region_new(IO_SPACE_PORT, "acpi-cpu-hotplug", 32, &cpus_ops, a), base, 0);
+}
+
+/* --- hot-plug of slots ------------------------------------------------------------------------------------------------ */
 
 void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host)
 {

@@ -119,7 +119,7 @@ static const BlockDevOps block_ops = {
 static bool check_queues(VirtioBlk *s, Error **errp)
 {
     if (s->num_queues == 0xffff) {
-        s->num_queues = 1;
+        s->num_queues = virtio_auto_queues(&s->vdev, 0);
     }
     if (!s->num_queues) {
         error_setg(errp, "num-queues property must be larger than 0");

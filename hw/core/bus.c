@@ -33,6 +33,7 @@ BUS_TYPE(virtio_bus_type, "virtio-bus")
 static const TypeInfo virtio_pci_bus_type = { .name = "virtio-pci-bus", .parent = "virtio-bus", .size = sizeof(Bus) };
 QOM_TYPE(virtio_pci_bus_type)
 BUS_TYPE(system_bus_type, "System")
+BUS_TYPE(i2c_bus_type, "i2c-bus")
 
 static void add_child_link(Bus *bus, Device *d);
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/core/device-int.h"
+#include "machine/memory.h"
 #include "util/cutils.h"
 
 const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
@@ -128,6 +129,16 @@ static void give_place(Device *d)
     object_unref(&d->obj);
 }
 
+/* Regions that it makes are the device's own. */
+static bool call_realize(Device *d, const DeviceClass *c, Error **errp)
+{
+    Object *before = io_region_set_owner(&d->obj);
+    bool ok = !c || !c->realize || c->realize(d, errp);
+
+    io_region_set_owner(before);
+    return ok;
+}
+
 bool device_realize(Device *d, Bus *bus, Error **errp)
 {
     const DeviceClass *c = device_class(d);
@@ -140,7 +151,7 @@ bool device_realize(Device *d, Bus *bus, Error **errp)
         bus_attach(bus, d);
     }
     d->hotplugged = machine_ready;
-    if (c && c->realize && !c->realize(d, errp)) {
+    if (!call_realize(d, c, errp)) {
         if (bus) {
             bus_detach(d);
         }

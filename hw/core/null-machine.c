@@ -17,9 +17,10 @@ static bool none_init(Machine *m, Error **errp)
     if (m->ram) {
         uint64_t size;
         uint8_t *host = memory_backend_host(m->ram, &size);
-        RamBlock *block = ram_block_new(memory_backend_ram_name(m->ram), host, size);
+        Object *before = io_region_set_owner(m->ram);
 
-        return mem_map_ram(block, 0, 0, size, false, errp);
+        io_region_map(io_region_new_ram(ram_block_new(memory_backend_ram_name(m->ram), host, size), false), 0, 0);
+        io_region_set_owner(before);
     }
     return true;
 }

@@ -10,15 +10,52 @@
 
 /* --- host bridge ------------------------------------------------------------------------------------ */
 
+typedef struct I440fx {
+    PciDevice pci;
+    PamSegment pam[PAM_SEGMENTS];
+    IoRegion *smram_region, *smram;      /* what is at 0xa0000; what only system management mode sees */
+} I440fx;
+
+enum { REG_PAM = 0x59, REG_SMRAM = 0x72, SMRAM_OPEN = 0x40, SMRAM_ENABLED = 0x08 };
+
+static void i440fx_written(PciDevice *d, unsigned offset, unsigned size)
+{
+    I440fx *f = (I440fx *)d;
+
+    if (!pc_ram() || !((offset < REG_PAM + 7 && offset + size > REG_PAM) || (offset <= REG_SMRAM && offset + size > REG_SMRAM))) {
+        return;
+    }
+    io_region_begin();
+    pam_update(f->pam, d->config + REG_PAM);
+    io_region_set_enabled(f->smram_region, !(d->config[REG_SMRAM] & SMRAM_OPEN));
+    io_region_set_enabled(f->smram, d->config[REG_SMRAM] & SMRAM_ENABLED);
+    io_region_commit();
+}
+
 static void i440fx_reset(PciDevice *d)
 {
     memset(d->config + 0x57, 0, 0x70 - 0x57);
     pci_set16(d, 0x72, 0x0002);
     d->config[0x57] = MIN(machine_current()->ram_size / (8 * MiB), 255);      /* DRAM row boundary */
+    i440fx_written(d, REG_PAM, REG_SMRAM - REG_PAM + 1);
 }
 
 static bool i440fx_realize(PciDevice *d, Error **errp)
 {
+    I440fx *f = (I440fx *)d;
+    const uint64_t at = 0xa0000, size = 0x20000;
+    Object *own;
+
+    if (pc_ram()) {
+        f->smram_region = io_region_new_alias("smram-region", io_region_bus(IO_SPACE_MEM), at, size);
+        io_region_map(f->smram_region, at, 1);
+        f->smram = io_region_new_container(IO_SPACE_MEM, "smram", 4 * GiB);
+        io_region_map_in(f->smram, io_region_new_alias("smram-low", pc_ram(), at, size), at, 0);
+        own = io_region_set_owner(&d->dev.bus->parent->obj);
+        pam_init(f->pam);
+        io_region_set_owner(own);
+        pc_set_smram(f->smram);
+    }
     i440fx_reset(d);
     return true;
 }
@@ -26,9 +63,10 @@ static bool i440fx_realize(PciDevice *d, Error **errp)
 static const PciClass i440fx_class = {
     .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
     .vendor = 0x8086, .device = 0x1237, .revision = 2, .class_id = 0x0600, .realize = i440fx_realize, .reset = i440fx_reset,
+    .config_written = i440fx_written,
 };
 static const TypeInfo i440fx_type = {
-    .name = "i440FX", .parent = "pci-device", .size = sizeof(PciDevice), .class_data = &i440fx_class,
+    .name = "i440FX", .parent = "pci-device", .size = sizeof(I440fx), .class_data = &i440fx_class,
 };
 QOM_TYPE(i440fx_type)
 
@@ -72,9 +110,7 @@ static bool pc_init(Machine *m, Error **errp)
     if (!m->max_ram_below_4g) {
         m->max_ram_below_4g = 0xe0000000;
     }
-    if (!pc_map_ram(m, low_memory(m), errp)) {
-        return false;
-    }
+    pc_init_memory(m, low_memory(m));
     pc_init_fw_cfg(m, low_memory(m), 0x81, 0x82);
     host = device_create_on_board("i440FX-pcihost", bus_root(), "i440fx");
     ioapic = device_new("ioapic");
@@ -88,6 +124,7 @@ static bool pc_init(Machine *m, Error **errp)
     pc_init_isa(m, isa, true, ioapic);
     piix_create_functions(pci, m);
     pc_init_drives(m);
+    pc_add_smm_views();
     return true;
 }
 

@@ -73,28 +73,8 @@ void pc_init_system(Machine *m)
     object_unref(&bus->obj);
     bus_set_root(bus);
     for (unsigned i = 0; i < m->smp.cpus; i++) {
-        device_create_on_board(m->cpu_type, NULL, NULL);
+        pc_add_cpu(m);
     }
-}
-
-bool pc_map_ram(Machine *m, uint64_t low, Error **errp)
-{
-    const uint64_t hole = 0xa0000, hole_end = 0xc0000;
-    uint64_t size;
-    uint8_t *host;
-    RamBlock *block;
-
-    if (!m->ram) {
-        return true;
-    }
-    host = memory_backend_host(m->ram, &size);
-    low = MIN(low, size);
-    block = ram_block_new(memory_backend_ram_name(m->ram), host, size);
-    if (!mem_map_ram(block, 0, 0, MIN(low, hole), false, errp)
-        || (low > hole_end && !mem_map_ram(block, hole_end, hole_end, low - hole_end, false, errp))) {
-        return false;
-    }
-    return size == low || mem_map_ram(block, low, 4 * GiB, size - low, false, errp);
 }
 
 /* --- ports without a device of their own ----------------------------------------------------------------------- */
@@ -113,6 +93,8 @@ static void rcr_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
 }
 
 static const IoOps rcr_ops = { .read = rcr_read, .write = rcr_write, .max_size = 1 };
+
+void pc_map_reset_control(const char *name) { io_region_map(io_region_new(IO_SPACE_PORT, name, 1, &rcr_ops, NULL), 0xcf9, 1); }
 
 static uint64_t port92_read(void *opaque, uint64_t offset, unsigned size) { return *(uint8_t *)opaque; }
 
@@ -172,7 +154,8 @@ static void init_cmos(const Machine *m, uint64_t low)
 
 void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
 {
-    io_region_map(io_region_new(IO_SPACE_PORT, "reset-control", 1, &rcr_ops, NULL), 0xcf9, 1);
+    Device *keyboard = NULL;
+
     isa_dma_init(isa);
     gsi_init(ioapic, i8259_create(isa));
     if (m->hpet) {
@@ -195,7 +178,10 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
         device_create_on_board("isa-fdc", isa, NULL);
     }
     if (m->i8042) {
-        i8042_create(isa);
+        keyboard = i8042_create(isa);
+    }
+    if (m->vmport != ON_OFF_OFF) {
+        vmport_create(isa, keyboard);
     }
     device_create_on_board("port92", isa, NULL);
 }

@@ -7,6 +7,7 @@
 #include "hw/acpi.h"
 #include "hw/i386/pc-int.h"
 #include "hw/i386/piix.h"
+#include "hw/smbus.h"
 
 /* --- ISA bridge ---------------------------------------------------------------------------------------- */
 
@@ -82,6 +83,7 @@ static bool piix3_realize(PciDevice *d, Error **errp)
         p->routed[i] = -1;
     }
     piix3_reset(d);
+    pc_map_reset_control("piix3-reset-control");
     isa_bus_new(&d->dev);
     return true;
 }
@@ -111,6 +113,7 @@ Bus *piix3_create(PciHost *host)
 typedef struct Piix4Pm {
     PciDevice pci;
     AcpiRegs acpi;
+    SmbusHost smbus;
     uint32_t smb_io_base;
     uint8_t disable_s3, disable_s4, s4_val;
     bool hotplug_bridge, hotplug_root, memory_hotplug, smm_compat, smm_enabled, no_migrate_index;
@@ -119,19 +122,19 @@ typedef struct Piix4Pm {
 static void pm_written(PciDevice *d, unsigned offset, unsigned size)
 {
     Piix4Pm *p = (Piix4Pm *)d;
-    uint16_t base = pci_get16(d, 0x40) & 0xffc0;
 
-    acpi_map(&p->acpi, base, (d->config[0x80] & 1) && base);
+    acpi_map(&p->acpi, pci_get16(d, 0x40) & 0xffc0, d->config[0x80] & 1);
 }
 
 static void pm_reset(PciDevice *d)
 {
     Piix4Pm *p = (Piix4Pm *)d;
 
-    pci_set32(d, 0x40, 1);
+    d->config[0x40] = 1;
     d->config[0x80] = 0;
     d->config[0x5b] = p->smm_enabled ? 0 : 0x02;
     acpi_reset(&p->acpi);
+    smbus_reset(&p->smbus);
     pm_written(d, 0x40, 4);
 }
 
@@ -157,9 +160,13 @@ static bool pm_realize(PciDevice *d, Error **errp)
     pci_set32(d, 0x60, 0x60000000);
     pci_set32(d, 0x90, p->smb_io_base | 1);
     d->config[0xd2] = 0x09;
-    acpi_init(&p->acpi, 64, 2);
+    acpi_init(&p->acpi, "piix4-pm", 64, 2);
     p->acpi.s4_value = p->s4_val;
-    acpi_map_gpe(&p->acpi, 0xafe0);
+    acpi_map_apm(&p->acpi);
+    io_region_map(p->acpi.gpe, 0xafe0, 0);
+    acpi_map_cpu_hotplug(&p->acpi, 0xaf00);
+    smbus_init(&p->smbus, &d->dev, NULL, NULL);
+    io_region_map(io_region_new(IO_SPACE_PORT, "pm-smbus", 64, &smbus_ops, &p->smbus), p->smb_io_base, 0);
     acpi_map_pci_hotplug(&p->acpi, 0xae00, h);
     h->slot_changed = slot_changed;
     h->opaque = &p->acpi;
@@ -200,4 +207,5 @@ void piix_create_functions(PciHost *host, void *machine)
     ((Piix4Pm *)pm)->smb_io_base = 0xb100;
     ((Piix4Pm *)pm)->smm_enabled = true;
     device_realize(pm, host->bus, &error_fatal);
+    smbus_add_eeproms(&((Piix4Pm *)pm)->smbus);
 }

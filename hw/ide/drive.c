@@ -90,10 +90,6 @@ static void set_names(IdeDrive *d)
     if (!d->version) {
         d->version = g_strdup("2.5+");
     }
-    if (!d->model || !*d->model) {
-        g_free(d->model);
-        d->model = g_strdup(d->is_cd ? "QEMU DVD-ROM" : "QEMU HARDDISK");
-    }
 }
 
 static bool start(IdeDrive *d, Error **errp)
@@ -139,7 +135,7 @@ static bool hd_realize(Device *dev, Error **errp)
         d->conf.discard_granularity = d->conf.logical;
     }
     if (!d->chs_trans) {
-        d->chs_trans = 2;                  /* auto becomes lba */
+        d->chs_trans = d->conf.cyls <= 1024 && d->conf.heads <= 16 && d->conf.secs <= 63 ? 1 : 2;      /* none, or lba */
     }
     return start(d, errp);
 }

@@ -34,7 +34,7 @@ static void put_common(IdeDrive *d, uint8_t *buf)
     put(buf, 21, 512);
     put(buf, 22, 4);
     put_text(buf, 23, 4, d->version);
-    put_text(buf, 27, 20, d->model);
+    put_text(buf, 27, 20, d->model && *d->model ? d->model : d->is_cd ? "QEMU DVD-ROM" : "QEMU HARDDISK");
 }
 
 static void put_sizes(IdeDrive *d, uint8_t *buf)

@@ -102,16 +102,12 @@ static void alt_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) 
 static const IoOps port_ops = { .read = task_read, .write = task_write, .max_size = 4 };
 static const IoOps alt_ops = { .read = alt_read, .write = alt_write, .max_size = 1 };
 
+/* A channel has a command and a status byte, then the address of its table. */
 static uint64_t bm_read(void *opaque, uint64_t offset, unsigned size)
 {
-    BmChannel *b = &((PiixIde *)opaque)->ch[offset >> 3];
+    BmChannel *b = opaque;
 
-    switch (offset & 7) {
-    case 0: return size == 1 ? b->command : 0xff;
-    case 2: return size == 1 ? b->status : 0xff;
-    case 4: case 5: case 6: case 7: return b->table >> (8 * (offset & 3));
-    default: return 0xff;
-    }
+    return size != 1 || (offset & 1) ? 0xff : offset == 0 ? b->command : b->status;
 }
 
 static void bm_command(BmChannel *b, uint8_t v)
@@ -130,23 +126,37 @@ static void bm_command(BmChannel *b, uint8_t v)
 
 static void bm_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 {
-    BmChannel *b = &((PiixIde *)opaque)->ch[offset >> 3];
+    BmChannel *b = opaque;
 
-    switch (offset & 7) {
-    case 0: bm_command(b, v); break;
-    case 2: b->status = (v & 0x60) | (b->status & BM_ACTIVE) | (b->status & ~v & (BM_ERROR | BM_INT)); break;
-    case 4: case 5: case 6: case 7: {
-        unsigned shift = 8 * (offset & 3);
-        uint32_t mask = (size >= 4 ? UINT32_MAX : (1u << (8 * size)) - 1) << shift;
-
-        b->table = ((b->table & ~mask) | ((uint32_t)v << shift & mask)) & ~3u;
-        break;
-    }
-    default: break;
+    if (offset == 0) {
+        bm_command(b, v);
+    } else if (offset == 2) {
+        b->status = (v & 0x60) | (b->status & BM_ACTIVE) | (b->status & ~v & (BM_ERROR | BM_INT));
     }
 }
 
+static uint64_t table_read(void *opaque, uint64_t offset, unsigned size) { return ((BmChannel *)opaque)->table >> (8 * offset); }
+
+static void table_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    BmChannel *b = opaque;
+    unsigned shift = 8 * offset;
+    uint32_t mask = (size >= 4 ? UINT32_MAX : (1u << (8 * size)) - 1) << shift;
+
+    b->table = ((b->table & ~mask) | ((uint32_t)v << shift & mask)) & ~3u;
+}
+
 static const IoOps bm_ops = { .read = bm_read, .write = bm_write, .max_size = 4 };
+static const IoOps table_ops = { .read = table_read, .write = table_write, .max_size = 4 };
+
+static void init_bus_master(PiixIde *p)
+{
+    pci_register_bar_container(&p->pci, 4, PCI_BAR_IO, 16, "piix-bmdma-container");
+    for (int i = 0; i < 2; i++) {
+        io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_PORT, "piix-bmdma", 4, &bm_ops, &p->ch[i]), 8 * i, 0);
+        io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_PORT, "bmdma", 4, &table_ops, &p->ch[i]), 8 * i + 4, 0);
+    }
+}
 
 /* --- the function ------------------------------------------------------------------------------------------------ */
 
@@ -167,19 +177,22 @@ static bool realize(PciDevice *d, Error **errp)
 {
     static const struct { uint16_t base, alt; int irq; } places[] = { { 0x1f0, 0x3f6, 14 }, { 0x170, 0x376, 15 } };
     PiixIde *p = (PiixIde *)d;
+    Object *before;
 
     pci_set16(d, PCI_REG_STATUS, 0x0280);
-    pci_register_bar(d, 4, PCI_BAR_IO, 16, "piix-bmdma", &bm_ops, p);
+    init_bus_master(p);
     for (int i = 0; i < 2; i++) {
         BmChannel *b = &p->ch[i];
 
         b->p = p;
         b->irq = gsi_source(places[i].irq);
         ide_channel_init(&b->ide, &d->dev, i, 2, &host, b);
+        before = io_region_set_owner(NULL);              /* fixed ports are the board's */
         b->ports = io_region_new(IO_SPACE_PORT, "ide", 8, &port_ops, b);
         b->alt = io_region_new(IO_SPACE_PORT, "ide", 1, &alt_ops, b);
         io_region_map(b->ports, places[i].base, 0);
         io_region_map(b->alt, places[i].alt, 0);
+        io_region_set_owner(before);
     }
     return true;
 }

@@ -203,4 +203,4 @@ static const TypeInfo i8042_type = {
 };
 QOM_TYPE(i8042_type)
 
-void i8042_create(Bus *isa) { device_create_on_board("i8042", isa, NULL); }
+Device *i8042_create(Bus *isa) { return device_create_on_board("i8042", isa, NULL); }

@@ -65,43 +65,47 @@ static uint64_t control_read(int unit, unsigned reg)
 }
 
 /* The opaque is the unit; the second one's registers are two ports apart. */
-static uint64_t dma_reg_read(void *opaque, uint64_t offset, unsigned size)
+static uint64_t chan_read(void *opaque, uint64_t offset, unsigned size)
 {
     int unit = GPOINTER_TO_INT(opaque);
-    unsigned reg = offset >> unit;
 
-    return reg < 8 ? chan_access(unit, reg, false, 0) : control_read(unit, reg - 8);
+    return chan_access(unit, offset >> unit, false, 0);
 }
 
-static void dma_reg_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+static void chan_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 {
     int unit = GPOINTER_TO_INT(opaque);
-    unsigned reg = offset >> unit;
 
-    if (reg < 8) {
-        chan_access(unit, reg, true, v);
-    } else {
-        control_write(unit, reg - 8, v);
-    }
+    chan_access(unit, offset >> unit, true, v);
 }
 
-static uint64_t page_read(void *opaque, uint64_t offset, unsigned size)
+static uint64_t cont_read(void *opaque, uint64_t offset, unsigned size)
 {
-    uint8_t n = page_channel[offset & 7];
+    int unit = GPOINTER_TO_INT(opaque);
 
-    return n == 0xff ? 0 : dma[offset >> 3].ch[n].page;
+    return control_read(unit, offset >> unit);
 }
 
-static void page_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+static void cont_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 {
-    uint8_t n = page_channel[offset & 7];
+    int unit = GPOINTER_TO_INT(opaque);
 
-    if (n != 0xff) {
-        dma[offset >> 3].ch[n].page = v;
-    }
+    control_write(unit, offset >> unit, v);
 }
 
-static const IoOps reg_ops = { .read = dma_reg_read, .write = dma_reg_write, .max_size = 1 };
+/* Two pieces of ports have page registers: three at 1, and one at 7; the opaque is 8 * unit + first. */
+static uint8_t *page_of(void *opaque, uint64_t offset)
+{
+    int at = GPOINTER_TO_INT(opaque) + offset;
+
+    return &dma[at >> 3].ch[page_channel[at & 7]].page;
+}
+
+static uint64_t page_read(void *opaque, uint64_t offset, unsigned size) { return *page_of(opaque, offset); }
+static void page_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { *page_of(opaque, offset) = v; }
+
+static const IoOps chan_ops = { .read = chan_read, .write = chan_write, .max_size = 1 };
+static const IoOps cont_ops = { .read = cont_read, .write = cont_write, .max_size = 1 };
 static const IoOps page_ops = { .read = page_read, .write = page_write, .max_size = 1 };
 
 bool isa_dma_get(int channel, uint64_t *addr, uint32_t *len, bool *to_memory)
@@ -151,10 +155,10 @@ static bool dma_realize(Device *d, Error **errp)
     int unit = c->dshift;
 
     dma[unit].mask = 0x0f;
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 16 << unit, &reg_ops, GINT_TO_POINTER(unit)), c->base, -1);
-    if (!unit) {
-        io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 16, &page_ops, NULL), c->page_base, -1);
-    }
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 8 << unit, &chan_ops, GINT_TO_POINTER(unit)), c->base, 0);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 3, &page_ops, GINT_TO_POINTER(8 * unit + 1)), c->page_base + 1, 0);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 1, &page_ops, GINT_TO_POINTER(8 * unit + 7)), c->page_base + 7, 0);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-cont", 8 << unit, &cont_ops, GINT_TO_POINTER(unit)), c->base + (8 << unit), 0);
     return true;
 }
 

@@ -184,8 +184,11 @@ static const IoOps data_ops = { .read = data_read, .write = data_write };
 
 void pci_host_map_ports(PciHost *h)
 {
+    Object *before = io_region_set_owner(&h->bus->parent->obj);
+
     h->index = io_region_new(IO_SPACE_PORT, "pci-conf-idx", 4, &index_ops, h);
     h->data = io_region_new(IO_SPACE_PORT, "pci-conf-data", 4, &data_ops, h);
     io_region_map(h->index, 0xcf8, 0);
     io_region_map(h->data, 0xcfc, 0);
+    io_region_set_owner(before);
 }

@@ -77,7 +77,9 @@ QOM_TYPE(pci_type)
 
 /* --- BARs ------------------------------------------------------------------------------------------- */
 
-void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops, void *opaque)
+static IoSpace bar_space(uint8_t type) { return type & PCI_BAR_IO ? IO_SPACE_PORT : IO_SPACE_MEM; }
+
+static void register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, IoRegion *region)
 {
     PciBar *b = &d->bars[bar];
     unsigned at = PCI_REG_BAR0 + 4 * bar;
@@ -86,12 +88,22 @@ void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const 
     b->size = size;
     b->type = type;
     b->priority = 1;
-    b->region = io_region_new(type & PCI_BAR_IO ? IO_SPACE_PORT : IO_SPACE_MEM, name, size, ops, opaque);
+    b->region = region;
     pci_set32(d, at, type);
     store_be32(d->wmask + at, __builtin_bswap32((uint32_t)mask));
     if (type & PCI_BAR_64) {
         store_be32(d->wmask + at + 4, __builtin_bswap32((uint32_t)(mask >> 32)));
     }
+}
+
+void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops, void *opaque)
+{
+    register_bar(d, bar, type, size, io_region_new(bar_space(type), name, size, ops, opaque));
+}
+
+void pci_register_bar_container(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name)
+{
+    register_bar(d, bar, type, size, io_region_new_container(bar_space(type), name, size));
 }
 
 uint64_t pci_bar_address(const PciDevice *d, int bar)
@@ -117,6 +129,8 @@ uint64_t pci_bar_address(const PciDevice *d, int bar)
 
 static void update_bars(PciDevice *d)
 {
+    io_region_begin();
+    io_region_set_enabled(d->master, pci_is_master(d));
     for (int i = 0; i < 6; i++) {
         uint64_t addr, now;
 
@@ -127,9 +141,10 @@ static void update_bars(PciDevice *d)
         if (addr == UINT64_MAX) {
             io_region_unmap(d->bars[i].region);
         } else if (!io_region_mapped(d->bars[i].region, &now) || now != addr) {
-            io_region_map(d->bars[i].region, addr, d->bars[i].priority);
+            io_region_map_in(io_region_bus(bar_space(d->bars[i].type)), d->bars[i].region, addr, d->bars[i].priority);
         }
     }
+    io_region_commit();
 }
 
 /* --- configuration space ----------------------------------------------------------------------------- */
@@ -225,6 +240,11 @@ bool pci_device_realize(Device *dev, Error **errp)
     const PciClass *c = type_class(dev->obj.type);
 
     init_config(d, c);
+    d->master_space = io_region_new_container(IO_SPACE_MEM, "bus master container", IO_REGION_ALL);
+    d->master = io_region_new_alias("bus master", io_region_root(IO_SPACE_MEM), 0, IO_REGION_ALL);
+    io_region_set_enabled(d->master, false);
+    io_region_map_in(d->master_space, d->master, 0, 0);
+    d->as = address_space_new(dev->obj.type->name, d->master_space);
     d->intx = irq_new(intx_changed, d, 0);
     pci_host(dev->bus)->devices[d->devfn] = d;
     if (c->realize && !c->realize(d, errp)) {
@@ -246,6 +266,10 @@ void pci_device_release(PciDevice *d)
         io_region_free(d->bars[i].region);
         d->bars[i] = (PciBar) { 0 };
     }
+    address_space_free(d->as);
+    io_region_free(d->master_space);
+    d->as = NULL;
+    d->master = d->master_space = NULL;
     pci_host(d->dev.bus)->devices[d->devfn] = NULL;
 }
 

@@ -54,32 +54,24 @@ static void flush(PciDevice *d)
 
 static uint64_t table_read(void *opaque, uint64_t offset, unsigned size)
 {
-    PciDevice *d = opaque;
-    Msix *m = &d->msix;
-
-    if (offset >= m->table_offset && offset - m->table_offset + 4 <= m->entries * 16u) {
-        return word(d, (offset - m->table_offset) / 4);
-    }
-    if (offset >= m->pba_offset && offset - m->pba_offset < (m->entries + 63) / 64 * 8u) {
-        uint64_t v = m->pending[(offset - m->pba_offset) / 8];
-
-        return (offset & 4) ? v >> 32 : (uint32_t)v;
-    }
-    return 0;
+    return word(opaque, offset / 4);
 }
 
 static void table_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
-    PciDevice *d = opaque;
-    Msix *m = &d->msix;
+    __atomic_store_n(&((PciDevice *)opaque)->msix.table[offset / 4], (uint32_t)value, __ATOMIC_RELAXED);
+    flush(opaque);
+}
 
-    if (offset >= m->table_offset && offset - m->table_offset + 4 <= m->entries * 16u) {
-        __atomic_store_n(&m->table[(offset - m->table_offset) / 4], (uint32_t)value, __ATOMIC_RELAXED);
-        flush(d);
-    }
+static uint64_t pba_read(void *opaque, uint64_t offset, unsigned size)
+{
+    uint64_t v = ((PciDevice *)opaque)->msix.pending[offset / 8];
+
+    return (offset & 4) ? v >> 32 : (uint32_t)v;
 }
 
 static const IoOps table_ops = { .read = table_read, .write = table_write, .min_size = 4, .max_size = 4 };
+static const IoOps pba_ops = { .read = pba_read, .min_size = 4, .max_size = 4 };
 
 void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, uint32_t pba_offset, uint8_t cap, const char *name)
 {
@@ -97,7 +89,9 @@ void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, u
     pci_set32(d, cap + 4, table_offset | bar);
     pci_set32(d, cap + 8, pba_offset | bar);
     d->wmask[cap + 3] = 0xc0;
-    pci_register_bar(d, bar, 0, MAX(4096, pba_offset * 2), name, &table_ops, d);
+    pci_register_bar_container(d, bar, 0, MAX(4096, pba_offset * 2), name);
+    io_region_map_in(d->bars[bar].region, io_region_new(IO_SPACE_MEM, "msix-table", entries * 16, &table_ops, d), table_offset, 0);
+    io_region_map_in(d->bars[bar].region, io_region_new(IO_SPACE_MEM, "msix-pba", (entries + 63) / 64 * 8, &pba_ops, d), pba_offset, 0);
     msix_reset(d);
 }
 

@@ -353,21 +353,23 @@ QOM_TYPE(base_type)
 #define DISK_PROPS                                                                                           \
     BLOCK_PROPS(ScsiDisk), BLOCK_ERROR_PROPS(ScsiDisk), BLOCK_BOOT_PROP(ScsiDisk), P_STR("ver", ScsiDisk, version),  \
     P_STR("serial", ScsiDisk, serial), P_STR("vendor", ScsiDisk, vendor), P_STR("product", ScsiDisk, product),       \
-    P_STR("device_id", ScsiDisk, device_id), P_NUM("wwn", PROP_U64, ScsiDisk, wwn, 0),                                 \
-    P_NUM("port_wwn", PROP_U64, ScsiDisk, port_wwn, 0), P_NUM("port_index", PROP_U16, ScsiDisk, port_index, 0),        \
-    P_NUM("max_io_size", PROP_U64, ScsiDisk, max_io_size, INT32_MAX), P_NUM("scsi_version", PROP_I32, ScsiDisk, scsi_version, 5), \
-    P_BIT("quirk_mode_page_vendor_specific_apple", ScsiDisk, quirks, 0, false)
+    P_STR("device_id", ScsiDisk, device_id)
+#define PORT_PROPS                                                                                                     \
+    P_NUM("wwn", PROP_U64, ScsiDisk, wwn, 0), P_NUM("port_wwn", PROP_U64, ScsiDisk, port_wwn, 0),                      \
+    P_NUM("port_index", PROP_U16, ScsiDisk, port_index, 0)
+#define MAX_IO_PROP P_NUM("max_io_size", PROP_U64, ScsiDisk, max_io_size, INT32_MAX)
+#define VERSION_PROP P_NUM("scsi_version", PROP_I32, ScsiDisk, scsi_version, 5)
+#define APPLE_PROP P_BIT("quirk_mode_page_vendor_specific_apple", ScsiDisk, quirks, 0, false)
 
 static const Property hd_props[] = {
-    DISK_PROPS, BLOCK_CHS_PROPS(ScsiDisk),
-    P_BIT("removable", ScsiDisk, bits, DISK_REMOVABLE, false),
-    P_BIT("dpofua", ScsiDisk, bits, DISK_DPOFUA, false), P_NUM("max_unmap_size", PROP_U64, ScsiDisk, max_unmap_size, 1 << 30),
-    P_NUM("rotation_rate", PROP_U16, ScsiDisk, rotation_rate, 0),
+    DISK_PROPS, P_BIT("removable", ScsiDisk, bits, DISK_REMOVABLE, false), P_BIT("dpofua", ScsiDisk, bits, DISK_DPOFUA, false),
+    PORT_PROPS, P_NUM("max_unmap_size", PROP_U64, ScsiDisk, max_unmap_size, 1 << 30), MAX_IO_PROP,
+    P_NUM("rotation_rate", PROP_U16, ScsiDisk, rotation_rate, 0), VERSION_PROP, APPLE_PROP, BLOCK_CHS_PROPS(ScsiDisk),
     { NULL }
 };
 static const Property cd_props[] = {
-    DISK_PROPS, P_BIT("quirk_mode_page_apple_vendor", ScsiDisk, quirks, 1, false),
-    P_BIT("quirk_mode_sense_rom_use_dbd", ScsiDisk, quirks, 2, false), P_BIT("quirk_mode_page_truncated", ScsiDisk, quirks, 3, false),
+    DISK_PROPS, PORT_PROPS, MAX_IO_PROP, VERSION_PROP, P_BIT("quirk_mode_page_apple_vendor", ScsiDisk, quirks, 1, false),
+    P_BIT("quirk_mode_sense_rom_use_dbd", ScsiDisk, quirks, 2, false), APPLE_PROP, P_BIT("quirk_mode_page_truncated", ScsiDisk, quirks, 3, false),
     { NULL }
 };
 

@@ -516,7 +516,7 @@ static bool realize(VirtioDevice *vdev, Error **errp)
     VirtioScsi *s = VIRTIO_SCSI(vdev);
 
     if (s->num_queues == UINT32_MAX) {
-        s->num_queues = 1;
+        s->num_queues = virtio_auto_queues(vdev, 2);
     }
     if (!s->num_queues || s->num_queues > VIRTIO_QUEUE_MAX - 2) {
         error_setg(errp, "Invalid number of queues (= %u), must be a positive integer less than %d.", s->num_queues, VIRTIO_QUEUE_MAX - 2);

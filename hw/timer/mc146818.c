@@ -287,6 +287,7 @@ static const IoOps rtc_ops = { .read = rtc_read, .write = rtc_write, .max_size =
 static bool rtc_realize(Device *d, Error **errp)
 {
     Rtc *r = (Rtc *)d;
+    IoRegion *ports;
 
     the_rtc = r;
     for (int i = 0; i < 128; i++) {
@@ -301,7 +302,9 @@ static bool rtc_realize(Device *d, Error **errp)
     r->periodic = aio_timer_new(aio_main_context(), AIO_CLOCK_VIRTUAL, periodic_expired, r);
     r->second = aio_timer_new(aio_main_context(), AIO_CLOCK_VIRTUAL, second_passed, r);
     show_time(r);
-    io_region_map(io_region_new(IO_SPACE_PORT, "rtc", 2, &rtc_ops, r), r->iobase, 0);
+    ports = io_region_new(IO_SPACE_PORT, "rtc", 2, &rtc_ops, r);
+    io_region_map_in(ports, io_region_new(IO_SPACE_PORT, "rtc-index", 1, &rtc_ops, r), 0, 0);
+    io_region_map(ports, r->iobase, 0);
     return true;
 }
 

@@ -177,7 +177,26 @@ static void bar_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
     }
 }
 
-static const IoOps bar_ops = { .read = bar_read, .write = bar_write, .max_size = 4 };
+/* Each page is a region of its own. */
+#define PAGE_OPS(page, base)                                                                                                    \
+    static uint64_t page##_in(void *opaque, uint64_t offset, unsigned size) { return bar_read(opaque, (base) + offset, size); } \
+    static void page##_out(void *opaque, uint64_t offset, uint64_t v, unsigned size)                                            \
+    {                                                                                                                           \
+        bar_write(opaque, (base) + offset, v, size);                                                                            \
+    }                                                                                                                           \
+    static const IoOps page##_ops = { .read = page##_in, .write = page##_out, .max_size = 4 };
+
+PAGE_OPS(common, 0x0000)
+PAGE_OPS(isr, 0x1000)
+PAGE_OPS(config, 0x2000)
+PAGE_OPS(notify, 0x3000)
+
+static void add_page(VirtioPci *p, int page, const char *what, const IoOps *ops)
+{
+    g_autofree char *name = g_strdup_printf("virtio-pci-%s-%s", what, virtio_class(p->vdev)->name);
+
+    io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_MEM, name, 0x1000, ops, p), 0x1000 * page, 0);
+}
 
 static void add_cap(VirtioPci *p, uint8_t type, uint8_t at, uint8_t len, uint32_t offset)
 {
@@ -205,7 +224,11 @@ void virtio_pci_add_modern(VirtioPci *p)
     add_cap(p, 5, CFG_CAP, 0x14, 0);
     d->wmask[CFG_BAR] = 0xff;
     memset(d->wmask + CFG_OFFSET, 0xff, 12);
-    pci_register_bar(d, 4, PCI_BAR_64 | PCI_BAR_PREFETCH, 0x4000, "virtio-pci", &bar_ops, p);
+    pci_register_bar_container(d, 4, PCI_BAR_64 | PCI_BAR_PREFETCH, 0x4000, "virtio-pci");
+    add_page(p, 0, "common", &common_ops);
+    add_page(p, 1, "isr", &isr_ops);
+    add_page(p, 2, "device", &config_ops);
+    add_page(p, 3, "notify", &notify_ops);
 }
 
 /* --- access through configuration space ------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include "hw/machine.h"
 #include "hw/virtio.h"
 #include "machine/memory.h"
 #include "util/cutils.h"
@@ -42,6 +43,11 @@ bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp)
         error_setg(errp, "ioeventfd is required for iothread");
     }
     return vdev->transport.ioeventfd;
+}
+
+unsigned virtio_auto_queues(const VirtioDevice *vdev, unsigned fixed)
+{
+    return vdev->transport.notify ? MIN(machine_current()->smp.cpus, VIRTIO_QUEUE_MAX - fixed) : 1;
 }
 
 void virtio_add_queues(VirtioDevice *vdev, unsigned n)

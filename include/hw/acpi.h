@@ -16,16 +16,18 @@ typedef struct AcpiRegs {
     uint8_t gpe_status[16], gpe_enable[16];
     int gpe_len;                  /* bytes of status, then as many of enable */
     uint8_t s4_value;
+    uint8_t apm[2];               /* command and status for the firmware */
     Irq *sci;
     IoRegion *pm, *gpe, *hotplug;
     PciHost *host;                /* whose slots can be hot-plugged; NULL: none */
     uint32_t slots_up, slots_down;
 } AcpiRegs;
 
-/* Registers at pm_base (mapped by acpi_map), events; SCI is global interrupt 9. */
-void acpi_init(AcpiRegs *a, unsigned pm_size, int gpe_len);
+/* Registers at pm_base (moved by acpi_map) in a container of that name, events (a->gpe, for the caller to map); SCI is global interrupt 9. */
+void acpi_init(AcpiRegs *a, const char *name, unsigned pm_size, int gpe_len);
 void acpi_map(AcpiRegs *a, uint16_t pm_base, bool on);
-void acpi_map_gpe(AcpiRegs *a, uint16_t base);       /* 0: nowhere */
+void acpi_map_apm(AcpiRegs *a);
+void acpi_map_cpu_hotplug(AcpiRegs *a, uint16_t base);
 void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host);
 void acpi_reset(AcpiRegs *a);
 /* A slot got a device, or is asked to give one up. */

@@ -24,7 +24,7 @@ void rtc_set_cmos(int index, uint8_t value);
 /* Start at this time of the guest (seconds since 1970), going on with the virtual clock or the host's. */
 void rtc_set_base(int64_t seconds, bool virtual_clock);
 extern void (*rtc_changed_hook)(int64_t offset, const char *path);     /* event RTC_CHANGE */
-void i8042_create(Bus *isa);
+Device *i8042_create(Bus *isa);
 void hpet_create(uint32_t irq_routes);
 
 /* As `info pic` shows them. */

@@ -68,6 +68,8 @@ struct PciDevice {
     Irq *intx;                            /* its level, told to the bus */
     int intx_level, line_level;           /* what the device holds; what the bus was told */
     bool unplug_requested;
+    IoRegion *master_space, *master;      /* what it sees of memory as a bus master: nothing until it may be one */
+    AddressSpace *as;
 };
 
 #define PCI_DEVICE(o) ((PciDevice *)(o))
@@ -80,6 +82,8 @@ void pci_device_reset(Device *d);
                              .reset = pci_device_reset, __VA_ARGS__ }
 
 void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops, void *opaque);
+/* A BAR that the caller fills with regions. */
+void pci_register_bar_container(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name);
 /* Room for a capability of len bytes (id and next included) at offset; its bytes are read-only until wmask says else. */
 void pci_add_capability(PciDevice *d, uint8_t id, uint8_t offset, uint8_t len);
 void pci_set_irq(PciDevice *d, int level);

@@ -91,6 +91,8 @@ void virtio_device_unrealize(Device *d);
 /* For a device's realize. */
 bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp);
 void virtio_add_queues(VirtioDevice *vdev, unsigned n);
+/* How many request queues when the user did not say: over PCI one for each processor; fixed: others that the device has. */
+unsigned virtio_auto_queues(const VirtioDevice *vdev, unsigned fixed);
 void virtio_set_queue(VirtioDevice *vdev, unsigned i, uint16_t size, VirtQueueHandler *handler);
 static inline bool virtio_has(const VirtioDevice *v, unsigned bit) { return v->guest_features & (1ULL << bit); }
 
