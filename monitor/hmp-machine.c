@@ -13,7 +13,6 @@
 #include "qapi/commands-misc.h"
 #include "qapi/commands-run-state.h"
 #include "qapi/commands-ui.h"
-#include "qapi/commands-virtio.h"
 
 #pragma weak qmp_query_version
 #pragma weak qmp_query_status
@@ -36,7 +35,6 @@
 #pragma weak vm_single_step
 #pragma weak machine_current
 #pragma weak ioapic_describe
-#pragma weak qmp_x_query_virtio
 #pragma weak i8259_describe
 #pragma weak irq_statistics
 #pragma weak machine_set_boot_order
@@ -115,19 +113,6 @@ void hmp_info_pic(Monitor *mon, const QDict *args)
 {
     print_taken(mon, ioapic_describe());
     print_taken(mon, i8259_describe());
-}
-
-void hmp_info_virtio(Monitor *mon, const QDict *args)
-{
-    VirtioInfoList *l = qmp_x_query_virtio(NULL);
-
-    for (size_t i = 0; i < l->len; i++) {
-        monitor_printf(mon, "%s [%s]\n", l->items[i]->path, l->items[i]->name);
-    }
-    if (!l->len) {
-        monitor_printf(mon, "No VirtIO devices\n");
-    }
-    VirtioInfoList_free(l);
 }
 
 void hmp_info_irq(Monitor *mon, const QDict *args) { print_taken(mon, irq_statistics()); }

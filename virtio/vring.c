@@ -35,7 +35,7 @@ static bool has(const VRing *r, unsigned feature) { return *r->features & (1ULL 
 
 void vring_restart(VRing *r, uint16_t index)
 {
-    r->last_avail = r->used_idx = r->signalled_used = index;
+    r->last_avail = r->seen_avail = r->used_idx = r->signalled_used = index;
     r->signalled_valid = false;
     r->notification = true;
 }
@@ -53,7 +53,13 @@ static bool load_ring(VRing *r, uint64_t addr, uint16_t *v)
     return false;
 }
 
-static bool avail_index(VRing *r, uint16_t *idx) { return load_ring(r, r->avail + 2, idx); }
+static bool avail_index(VRing *r, uint16_t *idx)
+{
+    bool ok = load_ring(r, r->avail + 2, idx);
+
+    r->seen_avail = ok ? *idx : r->seen_avail;
+    return ok;
+}
 
 static void store_avail_event(VRing *r, uint16_t v) { r->ops->store16(r, r->used + 4 + 8 * (uint64_t)r->num, v); }
 

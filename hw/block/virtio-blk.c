@@ -68,7 +68,9 @@ static uint64_t features(VirtioDevice *vdev, uint64_t base)
     VirtioBlk *s = VIRTIO_BLK(vdev);
     uint64_t f = base | s->host_bits;
 
-    f &= ~(1ULL << F_SCSI);
+    if (!vdev->transport.modern) {         /* as drivers of old know such disks */
+        f = (f & ~(1ULL << VIRTIO_F_ANY_LAYOUT)) | 1ULL << F_SCSI;
+    }
     f |= 1u << F_SEG_MAX | 1u << F_GEOMETRY | 1u << F_TOPOLOGY | 1u << F_BLK_SIZE;
     if (blk_enable_write_cache(s->conf.blk) || (s->wce_if_config_wce && (s->host_bits & (1u << F_CONFIG_WCE)))) {
         f |= 1u << F_FLUSH;
@@ -168,6 +170,10 @@ static bool realize(VirtioDevice *vdev, Error **errp)
     }
     if (!blk_is_inserted(conf->blk)) {
         error_setg(errp, "Device needs media, but drive is empty");
+        return false;
+    }
+    if (vdev->transport.modern && (s->host_bits & (1u << F_SCSI))) {
+        error_setg(errp, "Please set scsi=off for virtio-blk devices in order to use virtio 1.0");
         return false;
     }
     if (!check_queues(s, errp) || !blockconf_apply_sizes(conf, errp)

@@ -48,16 +48,6 @@ static uint64_t queue_read(const VirtioPci *p, const VirtQueue *vq, uint64_t off
     }
 }
 
-static unsigned count_queues(const VirtioDevice *vdev)
-{
-    unsigned n = vdev->n_queues;
-
-    while (n && !vdev->vqs[n - 1].default_num) {
-        n--;
-    }
-    return n;
-}
-
 static uint64_t common_read(VirtioPci *p, uint64_t offset)
 {
     VirtQueue *vq = selected(p);
@@ -68,7 +58,7 @@ static uint64_t common_read(VirtioPci *p, uint64_t offset)
     case C_GUEST_SEL: return p->guest_feature_sel;
     case C_GUEST: return p->guest_feature_sel == 0 ? p->guest_low : p->guest_feature_sel == 1 ? p->guest_high : 0;
     case C_CONFIG_VECTOR: return p->vdev->config_vector;
-    case C_NUM_QUEUES: return count_queues(p->vdev);
+    case C_NUM_QUEUES: return virtio_count_queues(p->vdev);
     case C_STATUS: return p->vdev->status;
     case C_GENERATION: return p->vdev->generation & 0xff;
     case C_QUEUE_SEL: return p->queue_sel;
@@ -140,7 +130,7 @@ static void common_write(VirtioPci *p, uint64_t offset, uint32_t v)
             virtio_pci_device_reset(p);
         }
         break;
-    case C_QUEUE_SEL: p->queue_sel = v; break;
+    case C_QUEUE_SEL: p->queue_sel = v < VIRTIO_QUEUE_MAX ? v : p->queue_sel; break;
     default:
         if (vq) {
             queue_write(p, vq, offset, v);

@@ -141,7 +141,7 @@ static void legacy_write(void *opaque, uint64_t offset, uint64_t v, unsigned siz
             virtio_queue_set_legacy(p->vdev, p->queue_sel, (uint64_t)v << 12);
         }
         break;
-    case L_QUEUE_SEL: p->queue_sel = v; break;
+    case L_QUEUE_SEL: p->queue_sel = v < VIRTIO_QUEUE_MAX ? v : p->queue_sel; break;
     case L_QUEUE_NOTIFY: virtio_queue_kick(p->vdev, v); break;
     case L_STATUS: legacy_set_status(p, v); break;
     case L_CONFIG_VECTOR: p->vdev->config_vector = virtio_pci_check_vector(p, v); break;
@@ -200,7 +200,7 @@ static bool realize_backend(VirtioPci *p, Error **errp)
     static const BusType kind = { .name = "virtio-bus", .type = "virtio-pci-bus", .max_devices = 1 };
 
     p->vbus = bus_new(&kind, &p->pci.dev, "virtio-bus");
-    p->vdev->transport = (VirtioTransport) { proxy_notify, p, p->flags & 1 };
+    p->vdev->transport = (VirtioTransport) { .notify = proxy_notify, .opaque = p, .modern = !p->disable_modern, .ioeventfd = p->flags & 1 };
     if (!device_realize(&p->vdev->dev, p->vbus, errp)) {
         bus_free(p->vbus);
         return false;

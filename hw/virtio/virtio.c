@@ -45,6 +45,16 @@ bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp)
     return vdev->transport.ioeventfd;
 }
 
+unsigned virtio_count_queues(const VirtioDevice *vdev)
+{
+    unsigned n = vdev->n_queues;
+
+    while (n && !vdev->vqs[n - 1].default_num) {
+        n--;
+    }
+    return n;
+}
+
 unsigned virtio_auto_queues(const VirtioDevice *vdev, unsigned fixed)
 {
     return vdev->transport.notify ? MIN(machine_current()->smp.cpus, VIRTIO_QUEUE_MAX - fixed) : 1;

@@ -61,6 +61,7 @@ typedef struct VirtioClass {
 typedef struct VirtioTransport {
     void (*notify)(void *opaque, uint16_t vector);        /* a queue's or the configuration's interrupt */
     void *opaque;
+    bool modern;                          /* drivers may agree on version 1 */
     bool ioeventfd;                       /* queues can be kicked without the main thread: what an I/O thread asks for */
 } VirtioTransport;
 
@@ -93,6 +94,8 @@ bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp);
 void virtio_add_queues(VirtioDevice *vdev, unsigned n);
 /* How many request queues when the user did not say: over PCI one for each processor; fixed: others that the device has. */
 unsigned virtio_auto_queues(const VirtioDevice *vdev, unsigned fixed);
+/* Up to the last that is there. */
+unsigned virtio_count_queues(const VirtioDevice *vdev);
 void virtio_set_queue(VirtioDevice *vdev, unsigned i, uint16_t size, VirtQueueHandler *handler);
 static inline bool virtio_has(const VirtioDevice *v, unsigned bit) { return v->guest_features & (1ULL << bit); }
 

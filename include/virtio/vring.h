@@ -40,6 +40,7 @@ struct VRing {
     uint16_t num;                         /* size; 0: no ring */
     uint64_t desc, avail, used;           /* 0: not set up */
     uint16_t last_avail, used_idx, signalled_used;
+    uint16_t seen_avail;                  /* the driver's index when it was looked at last */
     bool signalled_valid, notification;
     int inuse;                            /* elements popped and not pushed */
 };
