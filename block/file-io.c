@@ -244,10 +244,18 @@ QObject *file_get_specific_stats(BlockDriverState *bs)
     return d;
 }
 
+static int flush_job(void *opaque)
+{
+    return file_flush_after_writeback(opaque);
+}
+
 int coroutine_fn file_co_flush(BlockDriverState *bs)
 {
     FileState *s = bs->opaque;
 
+    if (s->writeback) {
+        return thread_pool_co_run(flush_job, s);
+    }
     return aio_engine_co_rw(s->engine, s->fd, AIO_OP_FDATASYNC, 0, NULL, 0, 0);
 }
 

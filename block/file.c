@@ -259,6 +259,7 @@ static void file_close(BlockDriverState *bs)
 {
     FileState *s = bs->opaque;
 
+    file_end_writeback(s);
     if (s->fd >= 0) {
         fdset_close(s->fd);
         s->fd = -1;
@@ -377,6 +378,8 @@ static void file_reopen_commit(BdrvReopenState *rs)
 {
     FileState *s = rs->bs->opaque, *n = rs->opaque;
 
+    file_end_writeback(s);
+    n->writeback = NULL;
     if (n->fd != s->fd) {
         /*
          * The new descriptor gets its locks only now: before, a permission check on the old one would have
@@ -453,6 +456,7 @@ static const char *const file_strong_options[] = { "filename", NULL };
     .get_specific_stats = file_get_specific_stats, \
     .co_copy_range = file_co_copy_range,           \
     .co_flush_to_disk = file_co_flush,             \
+    .begin_writeback = file_begin_writeback,       \
     .co_truncate = file_co_truncate,               \
     .getlength = file_getlength,                   \
     .get_info = file_get_info,                     \

@@ -25,6 +25,7 @@ typedef struct FileState {
     uint64_t discards_ok, discards_failed, discarded_bytes;   /* atomic; for query-blockstats */
     bool reserves;                 /* cached writes go faster into blocks that are there already (ext4) */
     ThreadQueue large_writes;      /* cached ones */
+    struct FileWriteback *writeback;   /* NULL: none was begun yet */
     int no_zero_range, no_punch, no_discard, no_copy;   /* atomic: the kernel said "not supported" once */
 } FileState;
 
@@ -55,5 +56,11 @@ int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, B
                                     int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf);
 int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
                                       int64_t *pnum, int64_t *map, BlockDriverState **file);
+
+/* file-writeback.c */
+void file_begin_writeback(BlockDriverState *bs, int64_t offset, int64_t bytes);
+/* The flush when s->writeback is there; may block. */
+int file_flush_after_writeback(FileState *s);
+void file_end_writeback(FileState *s);    /* before the descriptor is closed: waits for the worker */
 
 #endif

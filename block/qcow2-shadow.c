@@ -28,7 +28,6 @@
 #define EVICT_BYTES (512 * KiB)      /* written in one go */
 #define BLOCK_RUN 64                 /* blocks in one write */
 #define MAX_FREED_RANGES (1u << 20)
-#define EARLY_FLUSH (8 * MiB)        /* so much written: have the disk begin while we go on */
 
 typedef struct ShadowBlock {
     uint64_t bi;
@@ -46,15 +45,14 @@ struct Qcow2Shadow {
     uint64_t *rt;
     uint64_t rt_size;
     uint64_t next;                   /* where to look for free clusters */
+    uint64_t window, window_n;       /* free ones in a row before it, for tables */
     GHashTable *blocks;              /* by bi */
     ShadowBlock *head, *tail, *last_used;
     unsigned in_memory, max_in_memory, most_in_memory;
     Qcow2Tasks writes;               /* of blocks */
     GPtrArray *spare;                /* buffers of one cluster, to be used again */
     uint64_t rt_place;
-    uint64_t unflushed;              /* bytes written since the last early flush began */
     bool ending;                     /* the last flush comes at once */
-    Qcow2Tasks early;                /* at most one flush; the system tells of a failure once, so its result counts */
     int64_t growth;                  /* clusters in use more than in the image */
     GArray *freed;                   /* FreedRange, NULL: not wanted */
     bool noting;                     /* what is freed now goes there: no tables that the next shadow takes again */
@@ -79,22 +77,11 @@ static void lru_add(Qcow2Shadow *s, ShadowBlock *b)
     s->in_memory++;
 }
 
-typedef struct EarlyFlush { BlockDriverState *bs; } EarlyFlush;
-
-static int coroutine_fn early_flush(void *arg)
+/* Bytes were written: have the disk begin with them, unless the flush comes at once. */
+static void note_written(Qcow2Shadow *s, uint64_t offset, uint64_t bytes)
 {
-    EarlyFlush *f = arg;
-    return bdrv_flush(f->bs);
-}
-
-/* Bytes were written: now and then have the disk begin with them. */
-static void coroutine_fn note_written(Qcow2Shadow *s, uint64_t bytes)
-{
-    s->unflushed += bytes;
-    if (s->unflushed >= EARLY_FLUSH && !s->ending && !s->early.running) {
-        EarlyFlush f = { s->q->bs->file->bs };
-        s->unflushed = 0;
-        qcow2_tasks_start(&s->early, early_flush, &f, sizeof(f));
+    if (!s->ending) {
+        bdrv_begin_writeback(s->q->bs->file, offset, bytes);
     }
 }
 
@@ -103,7 +90,7 @@ int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void 
     int ret = qcow2_check_overlap(s->q, 0, offset, bytes, false);
     if (ret == 0) {
         ret = bdrv_write_buf(s->q->bs->file, offset, bytes, buf, 0);
-        note_written(s, bytes);
+        note_written(s, offset, bytes);
     }
     return ret;
 }
@@ -114,7 +101,7 @@ static int coroutine_fn shadow_write_task(void *arg)
 {
     ShadowWrite *w = arg;
     int ret = bdrv_write_buf(w->s->q->bs->file, w->offset, w->bytes, w->buf, 0);
-    note_written(w->s, w->bytes);
+    note_written(w->s, w->offset, w->bytes);
     return ret;
 }
 
@@ -152,7 +139,7 @@ static int coroutine_fn block_run_task(void *arg)
         r->blocks[i]->writing = false;
         g_ptr_array_add(r->s->spare, r->data[i]);
     }
-    note_written(r->s, (uint64_t)r->n << q->cluster_bits);
+    note_written(r->s, r->blocks[0]->place, (uint64_t)r->n << q->cluster_bits);
     return ret;
 }
 
@@ -481,10 +468,11 @@ static int coroutine_fn free_run(Qcow2Shadow *s, uint64_t bi, uint32_t i, uint32
     return old < 0 ? (int)old : ret;
 }
 
-int64_t coroutine_fn qcow2_shadow_alloc(Qcow2Shadow *s, uint64_t bytes)
+/* n free clusters in a row, from s->next on, which moves behind them.  Not counted yet. */
+static int coroutine_fn find_run(Qcow2Shadow *s, uint64_t n, uint64_t *first)
 {
     Qcow2 *q = s->q;
-    uint64_t n = MAX(qcow2_clusters_for(q, bytes), 1), at = s->next, have = 0;
+    uint64_t at = s->next, have = 0;
     while (have < n) {
         uint32_t i = at & (q->rb_entries - 1), end = MIN(q->rb_entries, i + (n - have)), run, skip;
         if (at >= (1ULL << 56) >> q->cluster_bits) {
@@ -502,8 +490,43 @@ int64_t coroutine_fn qcow2_shadow_alloc(Qcow2Shadow *s, uint64_t bytes)
         }
     }
     s->next = at;
-    int ret = qcow2_shadow_add_clusters(s, at - n, n, 1);
-    return ret < 0 ? ret : (int64_t)((at - n) << q->cluster_bits);
+    *first = at - n;
+    return 0;
+}
+
+static int64_t coroutine_fn count_new(Qcow2Shadow *s, uint64_t first, uint64_t n)
+{
+    int ret = qcow2_shadow_add_clusters(s, first, n, 1);
+    return ret < 0 ? ret : (int64_t)(first << s->q->cluster_bits);
+}
+
+int64_t coroutine_fn qcow2_shadow_alloc(Qcow2Shadow *s, uint64_t bytes)
+{
+    uint64_t n = MAX(qcow2_clusters_for(s->q, bytes), 1), first;
+    int ret = find_run(s, n, &first);
+    return ret < 0 ? ret : count_new(s, first, n);
+}
+
+int coroutine_fn qcow2_shadow_reserve(Qcow2Shadow *s, uint64_t n)
+{
+    if (s->window_n && s->window < s->next) {
+        s->next = s->window;         /* what the last walk left */
+    }
+    s->window_n = 0;
+    int ret = n ? find_run(s, n, &s->window) : 0;
+    s->window_n = ret == 0 ? n : 0;
+    return ret;
+}
+
+int64_t coroutine_fn qcow2_shadow_alloc_tables(Qcow2Shadow *s, uint64_t n)
+{
+    uint64_t first = s->window;
+    if (n > s->window_n) {
+        return qcow2_shadow_alloc(s, n << s->q->cluster_bits);
+    }
+    s->window += n;
+    s->window_n -= n;
+    return count_new(s, first, n);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -562,7 +585,6 @@ void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s)
 {
     if (s) {
         qcow2_tasks_finish(&s->writes);
-        qcow2_tasks_finish(&s->early);
         g_hash_table_destroy(s->blocks);
         g_ptr_array_unref(s->spare);
         g_free(s->rt);
@@ -619,9 +641,6 @@ int coroutine_fn qcow2_shadow_prepare(Qcow2Shadow *s)
     }
     if (ret == 0) {
         ret = qcow2_tasks_finish(&s->writes);
-    }
-    if (ret == 0) {
-        ret = qcow2_tasks_finish(&s->early);
     }
     return ret == 0 ? qcow2_flush_files(s->q) : ret;
 }

@@ -13,6 +13,13 @@
 int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta);
 /* Counts of the block with this index, changes included; NULL: all are zero.  Borrowed until the next shadow call. */
 int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t block_index, const void **block);
+/*
+ * Look for n free clusters in a row, which tables get from then on: written in one run, they are one sequence to the disk.
+ * What is left of them is given back by the next call (n = 0: no others).
+ */
+int coroutine_fn qcow2_shadow_reserve(Qcow2Shadow *s, uint64_t n);
+/* Clusters for n tables in a row: of those, or like qcow2_shadow_alloc. */
+int64_t coroutine_fn qcow2_shadow_alloc_tables(Qcow2Shadow *s, uint64_t n);
 /* Write into clusters that the shadow got (checked against the present metadata). */
 int coroutine_fn qcow2_shadow_write(Qcow2Shadow *s, uint64_t offset, const void *buf, uint64_t bytes);
 /* The same without waiting: buf stays until tasks are finished. */

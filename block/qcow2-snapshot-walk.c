@@ -202,7 +202,7 @@ static int coroutine_fn move_tables(Walk *w, Slot *slot, uint64_t n)
 {
     Qcow2 *q = w->q;
     bool noting = qcow2_shadow_noting(w->s, false);
-    int64_t place = n ? qcow2_shadow_alloc(w->s, n << q->cluster_bits) : 0;
+    int64_t place = n ? qcow2_shadow_alloc_tables(w->s, n) : 0;
     int ret = place < 0 ? (int)place : 0;
     if (ret == 0 && n) {
         ret = qcow2_shadow_start_write(w->s, &slot->write, place, slot->buf, n << q->cluster_bits);
@@ -290,6 +290,16 @@ static int coroutine_fn walk_all(Walk *w, Qcow2WalkItem *items, uint64_t n)
     return ret;
 }
 
+/* How many of the tables may have to move: all that get COPIED; of those that lose it, what is the active state's alone. */
+static uint64_t may_move(const Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, unsigned flags)
+{
+    uint64_t some = 0;
+    for (uint64_t i = 0; i < n && (flags & QCOW2_WALK_CLEAR); i++) {
+        some += items[i].index < q->l1_size && (q->l1[items[i].index] & QCOW2_OFLAG_COPIED);
+    }
+    return flags & QCOW2_WALK_SET ? n : some;
+}
+
 int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *items, uint64_t n, unsigned flags, int times)
 {
     Walk w = { .s = s, .q = q, .flags = flags, .simple = q->l2_entry_size == 8 };
@@ -307,7 +317,10 @@ int coroutine_fn qcow2_walk_tables(Qcow2Shadow *s, Qcow2 *q, Qcow2WalkItem *item
         qsort(items, n, sizeof(*items), by_place);
     }
     qcow2_shadow_noting(s, flags & QCOW2_WALK_LOWER);
-    int ret = walk_all(&w, items, n);
+    int ret = qcow2_shadow_reserve(s, may_move(q, items, n, flags));
+    if (ret == 0) {
+        ret = walk_all(&w, items, n);
+    }
     qcow2_shadow_noting(s, false);
-    return ret;
+    return ret < 0 ? ret : qcow2_shadow_reserve(s, 0);
 }

@@ -40,6 +40,15 @@ static int coroutine_fn flush_children(BlockDriverState *bs)
     return ret;
 }
 
+void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes)
+{
+    BlockDriverState *bs = c->bs;
+
+    if (bs->drv && bs->drv->begin_writeback && bytes > 0 && !(bs->open_flags & BDRV_O_NO_FLUSH)) {
+        bs->drv->begin_writeback(bs, offset, bytes);
+    }
+}
+
 int coroutine_fn io_co_flush(BlockDriverState *bs)
 {
     int ret = 0;

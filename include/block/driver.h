@@ -121,6 +121,8 @@ struct BlockDriver {
     /* To stable storage.  co_flush_to_os writes back the driver's caches only. */
     int coroutine_fn (*co_flush_to_disk)(BlockDriverState *bs);
     int coroutine_fn (*co_flush_to_os)(BlockDriverState *bs);
+    /* A hint: what was written there will be flushed soon.  Does not wait, tells of no errors: the flush does. */
+    void (*begin_writeback)(BlockDriverState *bs, int64_t offset, int64_t bytes);
     int coroutine_fn (*co_truncate)(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
                                     BdrvRequestFlags flags, Error **errp);
     int64_t (*getlength)(BlockDriverState *bs);
@@ -298,6 +300,8 @@ int bdrv_write_sync(BdrvChild *c, int64_t offset, int64_t bytes, const void *buf
 int bdrv_zero(BdrvChild *c, int64_t offset, int64_t bytes, BdrvRequestFlags flags);
 int bdrv_discard(BdrvChild *c, int64_t offset, int64_t bytes);
 int bdrv_flush(BlockDriverState *bs);
+/* Have the disk begin with what was written there, as a flush is to follow; returns at once and promises nothing. */
+void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes);
 int bdrv_truncate(BdrvChild *c, int64_t offset, bool exact, PreallocMode prealloc, BdrvRequestFlags flags, Error **errp);
 int bdrv_copy_range(BdrvChild *src, int64_t src_offset, BdrvChild *dst, int64_t dst_offset, int64_t bytes,
                     BdrvRequestFlags read_flags, BdrvRequestFlags write_flags);

@@ -108,6 +108,8 @@ int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg);
  */
 typedef struct ThreadQueue { bool busy; struct PoolJob *first, *last; } ThreadQueue;
 int coroutine_fn thread_pool_co_run_queued(ThreadQueue *q, int (*fn)(void *arg), void *arg);
+/* Nobody waits for fn here; it tells in its own way that it has ended. */
+void thread_pool_run_detached(int (*fn)(void *arg), void *arg);
 /* Bounds on worker threads for the whole program (default 0..64). */
 void thread_pool_set_limits(int min, int max);
 

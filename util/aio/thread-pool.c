@@ -26,7 +26,7 @@ struct PoolJob {
     int ret;
     bool worked;                   /* by a worker */
     ThreadQueue *queue;            /* that it belongs to, or NULL; its fields are under `lock` too */
-    Coroutine *co;
+    Coroutine *co;                 /* NULL: nobody waits, the job is on the heap */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -96,7 +96,11 @@ static void do_job(PoolJob *job)
         job->ret = job->fn(job->arg);
         job->worked = true;
         next = job->queue ? next_in_queue(job->queue) : NULL;
-        aio_co_schedule(job->co->home, job->co);    /* job and its queue may be gone after this */
+        if (job->co) {
+            aio_co_schedule(job->co->home, job->co);    /* job and its queue may be gone after this */
+        } else {
+            g_free(job);
+        }
     }
 }
 
@@ -196,6 +200,15 @@ int coroutine_fn thread_pool_co_run_queued(ThreadQueue *q, int (*fn)(void *arg),
     coroutine_yield();
     ctx->pool_jobs -= batch;
     return job.ret;
+}
+
+void thread_pool_run_detached(int (*fn)(void *arg), void *arg)
+{
+    PoolJob *job = g_new0(PoolJob, 1);
+
+    job->fn = fn;
+    job->arg = arg;
+    hand_over(job, &job->next, 1);
 }
 
 int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg)

@@ -1,0 +1,171 @@
+/*
+ * Writing begun early: before a flush that is to come, a worker gives ranges to the disk while the program goes on.
+ *
+ * Without it the disk is idle while tables are read, changed and copied to the page cache, and all of them wait for the
+ * flush.  Disks with a cache of their own take writes fast and do the work when they are flushed, so now and then a second
+ * worker flushes what has come so far.  Nothing is promised before the real flush.  The system tells of a failed write
+ * once, to whoever flushes next: what an early flush was told is kept for the real one, which comes after it.
+ *
+ * Ranges stand in a ring under `lock`; one worker at a time takes them and ends when there are none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+#include "file.h"
+#include "util/cutils.h"
+
+#define RANGES 1024                /* more than these wait for the flush */
+#define BEGIN_AT ((int64_t)(256 * KiB))   /* so much is worth a worker */
+#define FLUSH_AT ((int64_t)(4 * MiB))     /* ... and an early flush */
+
+typedef struct Range { int64_t offset, bytes; } Range;
+
+typedef struct FileWriteback {
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    int fd;
+    bool working, flushing;
+    int error;                     /* of early flushes: nobody was told yet */
+    unsigned first, n;
+    int64_t bytes;                 /* of those that wait */
+    int64_t begun;                 /* since the last early flush */
+    Range ranges[RANGES];
+} FileWriteback;
+
+static int early_flush(void *opaque)
+{
+    FileWriteback *w = opaque;
+    int ret;
+
+    while ((ret = fdatasync(w->fd)) < 0 && errno == EINTR) {
+    }
+    ret = ret < 0 ? -errno : 0;
+    pthread_mutex_lock(&w->lock);
+    w->error = w->error ? w->error : ret;
+    w->flushing = false;
+    pthread_cond_broadcast(&w->idle);
+    pthread_mutex_unlock(&w->lock);
+    return 0;
+}
+
+/* Under the lock: so many bytes more were begun. */
+static void count_begun(FileWriteback *w, int64_t bytes)
+{
+    w->begun += bytes;
+    if (w->begun >= FLUSH_AT && !w->flushing) {
+        w->begun = 0;
+        w->flushing = true;
+        thread_pool_run_detached(early_flush, w);
+    }
+}
+
+static int work(void *opaque)
+{
+    FileWriteback *w = opaque;
+
+    pthread_mutex_lock(&w->lock);
+    while (w->n) {
+        Range r = w->ranges[w->first];
+
+        w->first = (w->first + 1) % RANGES;
+        w->n--;
+        w->bytes -= r.bytes;
+        pthread_mutex_unlock(&w->lock);
+        sync_file_range(w->fd, r.offset, r.bytes, SYNC_FILE_RANGE_WRITE);
+        pthread_mutex_lock(&w->lock);
+        count_begun(w, r.bytes);
+    }
+    w->working = false;
+    pthread_cond_broadcast(&w->idle);
+    pthread_mutex_unlock(&w->lock);
+    return 0;
+}
+
+static FileWriteback *start(FileState *s)
+{
+    FileWriteback *w = g_new0(FileWriteback, 1);
+
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->idle, NULL);
+    w->fd = s->fd;
+    return w;
+}
+
+/* Lengthen the last range, or add one. */
+static void add_range(FileWriteback *w, int64_t offset, int64_t bytes)
+{
+    Range *last = &w->ranges[(w->first + w->n - 1) % RANGES];
+
+    if (w->n && last->offset + last->bytes == offset) {
+        last->bytes += bytes;
+    } else if (w->n < RANGES) {
+        w->ranges[(w->first + w->n++) % RANGES] = (Range){ offset, bytes };
+    } else {
+        return;
+    }
+    w->bytes += bytes;
+}
+
+void file_begin_writeback(BlockDriverState *bs, int64_t offset, int64_t bytes)
+{
+    FileState *s = bs->opaque;
+    FileWriteback *w;
+    bool wake;
+
+    if (s->open_flags & O_DIRECT) {
+        return;
+    }
+    if (!s->writeback) {
+        s->writeback = start(s);
+    }
+    w = s->writeback;
+    pthread_mutex_lock(&w->lock);
+    add_range(w, offset, bytes);
+    wake = !w->working && w->bytes >= BEGIN_AT;
+    w->working |= wake;
+    pthread_mutex_unlock(&w->lock);
+    if (wake) {
+        thread_pool_run_detached(work, w);
+    }
+}
+
+/* Nothing is begun any more, and what was begun has ended. */
+static int stop(FileWriteback *w)
+{
+    int error;
+
+    pthread_mutex_lock(&w->lock);
+    w->n = 0;
+    w->bytes = w->begun = 0;
+    while (w->working || w->flushing) {
+        pthread_cond_wait(&w->idle, &w->lock);
+    }
+    error = w->error;
+    w->error = 0;
+    pthread_mutex_unlock(&w->lock);
+    return error;
+}
+
+int file_flush_after_writeback(FileState *s)
+{
+    int error = stop(s->writeback), ret;
+
+    while ((ret = fdatasync(s->fd)) < 0 && errno == EINTR) {
+    }
+    return ret < 0 ? -errno : error;
+}
+
+void file_end_writeback(FileState *s)
+{
+    FileWriteback *w = g_steal_pointer(&s->writeback);
+
+    if (w) {
+        stop(w);
+        pthread_cond_destroy(&w->idle);
+        pthread_mutex_destroy(&w->lock);
+        g_free(w);
+    }
+}
