@@ -1,10 +1,16 @@
 /*
  * qemu-img map: which file of the chain holds each range, and where.
  *
+ * A fragmented image has very many ranges, each of them little work: so all are asked for inside one coroutine, the name of
+ * a file is looked up when another file than before is met, and lines are put together by hand.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <string.h>
 #include "img/common.h"
+
+#define LINE_MAX_BYTES 256          /* without a name */
 
 typedef struct MapEntry {
     int64_t start, length;
@@ -12,21 +18,29 @@ typedef struct MapEntry {
     bool present, zero, data;
     bool has_offset;
     int64_t offset;
-    char *file;             /* NULL: no file holds the range as it is */
+    const char *file;       /* interned; NULL: no file holds the range as it is */
 } MapEntry;
 
 typedef struct MapWriter {
     bool json;
     bool some;              /* an element was printed */
+    BlockDriverState *file; /* the last one met, and its name */
+    const char *name;
+    size_t n;
+    char text[64 * 1024];   /* not written yet */
 } MapWriter;
 
-static void entry_clear(MapEntry *e)
+static const char *name_of(MapWriter *w, BlockDriverState *file)
 {
-    g_free(e->file);
-    *e = (MapEntry){ 0 };
+    if (file != w->file) {
+        bdrv_refresh_filename(file);
+        w->file = file;
+        w->name = g_intern_string(file->filename);
+    }
+    return w->name;
 }
 
-static int query_entry(BlockDriverState *bs, int64_t offset, int64_t bytes, MapEntry *e)
+static int query_entry(MapWriter *w, BlockDriverState *bs, int64_t offset, int64_t bytes, MapEntry *e)
 {
     BlockDriverState *file = NULL;
     int64_t map = 0, pnum = 0;
@@ -45,8 +59,7 @@ static int query_entry(BlockDriverState *bs, int64_t offset, int64_t bytes, MapE
         .has_offset = ret & BDRV_BLOCK_OFFSET_VALID, .offset = map,
     };
     if (file && e->has_offset) {
-        bdrv_refresh_filename(file);
-        e->file = g_strdup(file->filename);
+        e->file = name_of(w, file);
     }
     return 0;
 }
@@ -54,78 +67,159 @@ static int query_entry(BlockDriverState *bs, int64_t offset, int64_t bytes, MapE
 static bool can_merge(const MapEntry *a, const MapEntry *b)
 {
     return a->length && a->zero == b->zero && a->data == b->data && a->present == b->present &&
-           a->depth == b->depth && a->has_offset == b->has_offset && !g_strcmp0(a->file, b->file) &&
+           a->depth == b->depth && a->has_offset == b->has_offset && a->file == b->file &&
            (!a->has_offset || a->offset + a->length == b->offset);
 }
 
-static int write_human(const MapEntry *e)
+/* --- text ------------------------------------------------------------------------------------ */
+
+static void write_out(MapWriter *w)
+{
+    fwrite(w->text, 1, w->n, stdout);
+    w->n = 0;
+}
+
+static void put(MapWriter *w, const char *word)
+{
+    w->n = stpcpy(w->text + w->n, word) - w->text;
+}
+
+static void put_decimal(MapWriter *w, int64_t value)
+{
+    char digits[24], *p = digits + sizeof(digits) - 1;
+
+    *p = 0;
+    do {
+        *--p = '0' + value % 10;          /* none is negative */
+    } while (value /= 10);
+    put(w, p);
+}
+
+/* A column of 16 letters. */
+static void put_hex(MapWriter *w, uint64_t value)
+{
+    char digits[17] = { 0 }, *p = digits + sizeof(digits) - 1;
+    size_t start = w->n;
+
+    do {
+        *--p = "0123456789abcdef"[value & 15];
+    } while (value >>= 4);
+    put(w, strcmp(p, "0") ? "0x" : "");
+    put(w, p);
+    while (w->n - start < 16) {
+        w->text[w->n++] = ' ';
+    }
+}
+
+static int write_human(MapWriter *w, const MapEntry *e)
 {
     if (!e->data || e->zero) {
         return 0;
     }
     if (!e->has_offset) {
+        write_out(w);
         error_report("File contains external, encrypted or compressed clusters.");
         return -EIO;
     }
-    printf("%#-16" PRIx64 "%#-16" PRIx64 "%#-16" PRIx64 "%s\n", e->start, e->length, e->offset,
-           e->file ? e->file : "");
+    put_hex(w, e->start);
+    put_hex(w, e->length);
+    put_hex(w, e->offset);
+    if (e->file && strlen(e->file) >= LINE_MAX_BYTES) {
+        write_out(w);
+        fputs(e->file, stdout);
+    } else {
+        put(w, e->file ? e->file : "");
+    }
+    put(w, "\n");
     return 0;
+}
+
+static void write_json(MapWriter *w, const MapEntry *e)
+{
+    static const char *const word[] = { "false", "true" };
+
+    put(w, w->some ? ",\n{ \"start\": " : "[{ \"start\": ");
+    put_decimal(w, e->start);
+    put(w, ", \"length\": ");
+    put_decimal(w, e->length);
+    put(w, ", \"depth\": ");
+    put_decimal(w, e->depth);
+    put(w, ", \"present\": ");
+    put(w, word[e->present]);
+    put(w, ", \"zero\": ");
+    put(w, word[e->zero]);
+    put(w, ", \"data\": ");
+    put(w, word[e->data]);
+    if (e->has_offset) {
+        put(w, ", \"offset\": ");
+        put_decimal(w, e->offset);
+    }
+    put(w, "}");
+    w->some = true;
 }
 
 static int write_entry(MapWriter *w, const MapEntry *e)
 {
-    static const char *const word[] = { "false", "true" };
-
-    if (!w->json) {
-        return write_human(e);
+    if (w->n + 2 * LINE_MAX_BYTES > sizeof(w->text)) {
+        write_out(w);
     }
-    printf("%s{ \"start\": %" PRId64 ", \"length\": %" PRId64 ", \"depth\": %d, \"present\": %s, \"zero\": %s, "
-           "\"data\": %s", w->some ? ",\n" : "[", e->start, e->length, e->depth, word[e->present], word[e->zero],
-           word[e->data]);
-    if (e->has_offset) {
-        printf(", \"offset\": %" PRId64, e->offset);
+    if (w->json) {
+        write_json(w, e);
+        return 0;
     }
-    printf("}");
-    w->some = true;
-    return 0;
+    return write_human(w, e);
 }
 
+/* --- walk ------------------------------------------------------------------------------------ */
+
+typedef struct MapJob {
+    BlockDriverState *bs;
+    int64_t start, end;
+    MapWriter *w;
+    int ret;
+} MapJob;
+
 /* Entries that continue each other become one. */
-static int write_map(BlockDriverState *bs, int64_t start, int64_t end, MapWriter *w)
+static int write_map(const MapJob *j)
 {
-    MapEntry whole = { .start = start };
+    MapEntry whole = { .start = j->start };
     int ret = 0;
 
-    for (int64_t at = start; at < end; at = whole.start + whole.length) {
+    for (int64_t at = j->start; at < j->end; at = whole.start + whole.length) {
         MapEntry e;
 
-        ret = query_entry(bs, at, end - at, &e);
+        ret = query_entry(j->w, j->bs, at, j->end - at, &e);
         if (ret < 0) {
+            write_out(j->w);
             error_report("Could not read file metadata: %s", strerror(-ret));
-            entry_clear(&whole);
             return ret;
         }
         if (can_merge(&whole, &e)) {
             whole.length += e.length;
-            entry_clear(&e);
             continue;
         }
-        ret = whole.length ? write_entry(w, &whole) : 0;
-        entry_clear(&whole);
-        whole = e;
+        ret = whole.length ? write_entry(j->w, &whole) : 0;
         if (ret < 0) {
-            break;
+            return ret;
         }
+        whole = e;
     }
-    ret = ret < 0 ? ret : write_entry(w, &whole);
-    entry_clear(&whole);
-    return ret;
+    return write_entry(j->w, &whole);
+}
+
+static void coroutine_fn map_entry(void *opaque)
+{
+    MapJob *j = opaque;
+
+    j->ret = write_map(j);
+    write_out(j->w);
 }
 
 static int map_image(const char *filename, const ImgOpen *how, int64_t start, int64_t max_length, bool json)
 {
     AUTO_BLK blk = img_open(filename, how);
-    MapWriter w = { .json = json };
+    g_autofree MapWriter *w = g_new0(MapWriter, 1);
+    MapJob job = { .start = start, .w = w };
     int64_t end;
 
     if (!blk) {
@@ -142,7 +236,11 @@ static int map_image(const char *filename, const ImgOpen *how, int64_t start, in
     if (max_length >= 0 && max_length < end - start) {
         end = start + max_length;
     }
-    if (write_map(blk_bs(blk), start, end, &w) < 0) {
+    w->json = json;
+    job.bs = blk_bs(blk);
+    job.end = end;
+    co_run_sync(map_entry, &job);
+    if (job.ret < 0) {
         return EXIT_FAILURE;
     }
     if (json) {
