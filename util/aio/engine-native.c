@@ -23,19 +23,15 @@ typedef struct SharedRing {
 } SharedRing;
 
 typedef struct NativeRequest {
-    struct iocb iocb;              /* first: completions name it */
-    struct NativeRequest *next;
-    Coroutine *co;
-    AioOp op;
-    unsigned flags;
-    int64_t result;
+    AioRequest r;                  /* first: the kernel's copy leads here */
+    struct iocb iocb;
 } NativeRequest;
 
 struct AioNative {
     io_context_t kernel;
     int event_fd;
-    NativeRequest *queued, **queued_tail;
-    unsigned nb_queued, in_kernel;
+    AioQueue queued;
+    unsigned in_kernel;
 };
 
 bool aio_native_available(Error **errp)
@@ -57,74 +53,76 @@ bool aio_native_available(Error **errp)
     return true;
 }
 
-static void finish(AioNative *n, NativeRequest *r, int64_t result)
-{
-    r->result = result;
-    aio_co_wake(r->co);
-}
-
 bool aio_native_busy(const AioContext *ctx)
 {
-    return ctx->native && (ctx->native->in_kernel || ctx->native->queued);
+    return ctx->native && (ctx->native->in_kernel || ctx->native->queued.first);
 }
 
 bool aio_native_do_lone(AioContext *ctx)
 {
     AioNative *n = ctx->native;
-    NativeRequest *r = n ? n->queued : NULL;
+    AioRequest *r = n ? n->queued.first : NULL;
 
     if (!r || r->next || n->in_kernel) {
         return false;
     }
-    n->queued = NULL;
-    n->queued_tail = &n->queued;
-    n->nb_queued = 0;
-    finish(n, r, aio_sync_rw(r->iocb.aio_fildes, r->op, r->iocb.u.c.offset, r->iocb.u.c.buf,
-                             r->iocb.u.c.nbytes, r->flags));
+    n->queued.first = NULL;
+    r->result = aio_sync_rw(r->fd, r->op, r->offset, r->iov, r->niov, r->flags);
+    aio_co_wake(r->co);
     return true;
+}
+
+static struct iocb *prepare(AioNative *n, AioRequest *r)
+{
+    struct iocb *iocb = &((NativeRequest *)r)->iocb;
+
+    if (r->op == AIO_OP_READ) {
+        io_prep_preadv(iocb, r->fd, r->all, r->nb_all, r->offset);
+    } else {
+        io_prep_pwritev(iocb, r->fd, r->all, r->nb_all, r->offset);
+        iocb->aio_rw_flags = r->flags & AIO_REQ_FUA ? RWF_DSYNC : 0;
+    }
+    io_set_eventfd(iocb, n->event_fd);
+    iocb->data = r;
+    return iocb;
+}
+
+/* Some requests of the queue; false: no more for now. */
+static bool submit_some(AioNative *n)
+{
+    AioRequest *taken[128];
+    struct iocb *batch[G_N_ELEMENTS(taken)];
+    int count = 0, done, kept;
+
+    while (n->queued.first && count < (int)G_N_ELEMENTS(taken) && n->in_kernel + count < QUEUE_MAX) {
+        taken[count] = aio_queue_take(&n->queued);
+        batch[count] = prepare(n, taken[count]);
+        count++;
+    }
+    if (!count) {
+        return false;
+    }
+    while ((done = io_submit(n->kernel, count, batch)) == -EINTR) {
+    }
+    done = done ? done : -EAGAIN;
+    n->in_kernel += MAX(done, 0);
+    /* With EAGAIN room comes with completions; when none will come, the engine does the first by a worker. */
+    kept = done > 0 ? done : done == -EAGAIN && n->in_kernel ? 0 : 1;
+    for (int i = count - 1; i >= kept; i--) {
+        aio_queue_put_back(&n->queued, taken[i]);
+    }
+    if (done < 0 && kept) {        /* the first one is at fault */
+        aio_queue_done(&n->queued, taken[0], done);
+    }
+    return kept;
 }
 
 void aio_native_submit(AioContext *ctx, bool force)
 {
     AioNative *n = ctx->native;
-    struct iocb *batch[128];
 
-    if (!n || (ctx->plugged && !force)) {
-        return;
-    }
-    while (n->queued && n->in_kernel < QUEUE_MAX) {
-        NativeRequest *r = n->queued;
-        int count = 0, done;
-
-        for (; r && count < (int)G_N_ELEMENTS(batch) && n->in_kernel + count < QUEUE_MAX; r = r->next) {
-            batch[count++] = &r->iocb;
-        }
-        done = io_submit(n->kernel, count, batch);
-        if (done == -EINTR) {
-            continue;
-        }
-        if ((done == -EAGAIN || done == 0) && n->in_kernel) {
-            return;                /* room comes with completions */
-        }
-        if (done == 0) {
-            done = -EAGAIN;        /* none will come: the engine does it by a worker */
-        }
-        r = n->queued;
-        if (done < 0) {            /* the first one is at fault */
-            n->queued = r->next;
-            n->nb_queued--;
-        } else {
-            for (int i = 0; i < done; i++) {
-                n->queued = n->queued->next;
-            }
-            n->nb_queued -= done;
-            n->in_kernel += done;
-        }
-        if (!n->queued) {
-            n->queued_tail = &n->queued;
-        }
-        if (done < 0) {
-            finish(n, r, done);
+    if (n && (!ctx->plugged || force)) {
+        while (submit_some(n)) {
         }
     }
 }
@@ -157,7 +155,7 @@ static void take_completions(AioContext *ctx)
 
     while (take_event(n, &event)) {
         n->in_kernel--;
-        finish(n, (NativeRequest *)event.obj, (int64_t)event.res);
+        aio_queue_done(&n->queued, event.data, (int64_t)event.res);
     }
     aio_native_submit(ctx, false);
 }
@@ -187,7 +185,6 @@ static bool native_start(AioContext *ctx)
         g_free(n);
         return false;
     }
-    n->queued_tail = &n->queued;
     ctx->native = n;
     aio_set_fd_handler_edge(ctx, n->event_fd, native_ready, native_poll, ctx);
     return true;
@@ -206,21 +203,13 @@ void aio_native_free(AioContext *ctx)
 int64_t coroutine_fn aio_native_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
                                       int niov, size_t bytes, unsigned flags)
 {
-    NativeRequest r = { .co = coroutine_self(), .op = op, .flags = flags };
+    NativeRequest n = { .r = { .co = coroutine_self(), .fd = fd, .op = op, .offset = offset, .iov = iov, .niov = niov,
+                               .bytes = bytes, .flags = flags } };
 
     if (!ctx->native && !native_start(ctx)) {
         return aio_sync_rw(fd, op, offset, iov, niov, flags);
     }
-    if (op == AIO_OP_READ) {
-        io_prep_preadv(&r.iocb, fd, iov, niov, offset);
-    } else {
-        io_prep_pwritev(&r.iocb, fd, iov, niov, offset);
-        r.iocb.aio_rw_flags = flags & AIO_REQ_FUA ? RWF_DSYNC : 0;
-    }
-    io_set_eventfd(&r.iocb, ctx->native->event_fd);
-    *ctx->native->queued_tail = &r;
-    ctx->native->queued_tail = &r.next;
-    ctx->native->nb_queued++;
+    aio_queue_add(&ctx->native->queued, &n.r);
     coroutine_yield();
-    return r.result;
+    return n.r.result;
 }

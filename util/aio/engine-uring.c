@@ -14,22 +14,11 @@
 
 #define RING_ENTRIES 128
 
-typedef struct UringRequest {
-    struct UringRequest *next;
-    Coroutine *co;
-    int fd, niov;
-    AioOp op;
-    unsigned flags;
-    int64_t offset;
-    const struct iovec *iov;
-    int64_t result;
-} UringRequest;
-
 struct AioUring {
     struct io_uring ring;
     unsigned unsubmitted, in_kernel;
     bool stalled;                              /* refused with nothing in flight */
-    UringRequest *waiting, **waiting_tail;     /* not in the ring yet */
+    AioQueue waiting;                          /* not in the ring yet */
 };
 
 bool aio_uring_available(Error **errp)
@@ -51,19 +40,14 @@ bool aio_uring_available(Error **errp)
     return true;
 }
 
-static bool queue_request(AioUring *u, UringRequest *r)
+static void prepare(struct io_uring_sqe *sqe, AioRequest *r)
 {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-
-    if (!sqe) {
-        return false;
-    }
     switch (r->op) {
     case AIO_OP_READ:
-        io_uring_prep_readv(sqe, r->fd, r->iov, r->niov, r->offset);
+        io_uring_prep_readv(sqe, r->fd, r->all, r->nb_all, r->offset);
         break;
     case AIO_OP_WRITE:
-        io_uring_prep_writev(sqe, r->fd, r->iov, r->niov, r->offset);
+        io_uring_prep_writev(sqe, r->fd, r->all, r->nb_all, r->offset);
         sqe->rw_flags = r->flags & AIO_REQ_FUA ? RWF_DSYNC : 0;
         break;
     case AIO_OP_FDATASYNC:
@@ -71,8 +55,16 @@ static bool queue_request(AioUring *u, UringRequest *r)
         break;
     }
     io_uring_sqe_set_data(sqe, r);
-    u->unsubmitted++;
-    return true;
+}
+
+static void fill_ring(AioUring *u)
+{
+    struct io_uring_sqe *sqe;
+
+    while (u->waiting.first && (sqe = io_uring_get_sqe(&u->ring))) {
+        prepare(sqe, aio_queue_take(&u->waiting));
+        u->unsubmitted++;
+    }
 }
 
 /* Take all completions.  Resumed coroutines may come back here through nested loops. */
@@ -83,18 +75,18 @@ static void uring_complete(void *opaque)
     struct io_uring_cqe *cqe;
 
     while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
-        UringRequest *r = io_uring_cqe_get_data(cqe);
+        AioRequest *r = io_uring_cqe_get_data(cqe);
+        int64_t result = cqe->res;
 
-        r->result = cqe->res;
         u->in_kernel--;
         io_uring_cqe_seen(&u->ring, cqe);
-        aio_co_wake(r->co);
+        aio_queue_done(&u->waiting, r, result);
     }
 }
 
 bool aio_uring_busy(const AioContext *ctx)
 {
-    return ctx->uring && (ctx->uring->in_kernel || ctx->uring->unsubmitted || ctx->uring->waiting);
+    return ctx->uring && (ctx->uring->in_kernel || ctx->uring->unsubmitted || ctx->uring->waiting.first);
 }
 
 bool aio_uring_stalled(const AioContext *ctx)
@@ -102,26 +94,15 @@ bool aio_uring_stalled(const AioContext *ctx)
     return ctx->uring && ctx->uring->stalled;
 }
 
-static void fill_ring(AioUring *u)
-{
-    while (u->waiting && queue_request(u, u->waiting)) {
-        u->waiting = u->waiting->next;
-        if (!u->waiting) {
-            u->waiting_tail = &u->waiting;
-        }
-    }
-}
-
 bool aio_uring_do_lone(AioContext *ctx)
 {
     AioUring *u = ctx->uring;
-    UringRequest *r = u ? u->waiting : NULL;
+    AioRequest *r = u ? u->waiting.first : NULL;
 
     if (!r || r->next || u->unsubmitted || u->in_kernel) {
         return false;
     }
-    u->waiting = NULL;
-    u->waiting_tail = &u->waiting;
+    u->waiting.first = NULL;
     r->result = aio_sync_rw(r->fd, r->op, r->offset, r->iov, r->niov, r->flags);
     aio_co_wake(r->co);
     return true;
@@ -176,7 +157,7 @@ void aio_uring_submit(AioContext *ctx, bool force)
             u->unsubmitted -= n;
             u->in_kernel += n;
         }
-    } while (u->waiting && io_uring_sq_space_left(&u->ring));
+    } while (u->waiting.first && io_uring_sq_space_left(&u->ring));
 }
 
 static bool uring_poll(void *opaque)
@@ -196,7 +177,6 @@ static bool uring_start(AioContext *ctx)
         g_free(u);
         return false;
     }
-    u->waiting_tail = &u->waiting;
     ctx->uring = u;
     aio_set_fd_handler_poll(ctx, u->ring.ring_fd, uring_complete, NULL, uring_poll, ctx);
     return true;
@@ -214,14 +194,13 @@ void aio_uring_free(AioContext *ctx)
 int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
                                      int niov, size_t bytes, unsigned flags)
 {
-    UringRequest r = { .co = coroutine_self(), .fd = fd, .op = op, .offset = offset, .iov = iov, .niov = niov,
-                       .flags = flags };
+    AioRequest r = { .co = coroutine_self(), .fd = fd, .op = op, .offset = offset, .iov = iov, .niov = niov,
+                     .bytes = bytes, .flags = flags };
 
     if (!ctx->uring && !uring_start(ctx)) {
         return aio_sync_rw(fd, op, offset, iov, niov, flags);
     }
-    *ctx->uring->waiting_tail = &r;
-    ctx->uring->waiting_tail = &r.next;
+    aio_queue_add(&ctx->uring->waiting, &r);
     coroutine_yield();
     return r.result;
 }

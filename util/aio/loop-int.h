@@ -61,6 +61,36 @@ bool aio_timers_run(AioContext *ctx);
 /* ns until the next is due, -1: none. */
 int64_t aio_timers_wait_ns(AioContext *ctx);
 
+/* A transfer or a flush on its way to the kernel, on the stack of the coroutine that waits for it. */
+typedef struct AioRequest {
+    struct AioRequest *next;       /* in the queue; when taken: that was merged into it */
+    Coroutine *co;
+    int fd, niov;
+    AioOp op;
+    unsigned flags;
+    bool alone;                    /* not to be merged */
+    int64_t offset;
+    const struct iovec *iov;
+    size_t bytes;
+    int64_t result;
+    /* When taken: what the kernel is asked for. */
+    struct AioRequest *last;       /* of those merged */
+    const struct iovec *all;
+    int nb_all;
+    size_t all_bytes;
+    struct iovec *merged;          /* owned; NULL: just this one */
+} AioRequest;
+
+/* queue.c */
+typedef struct AioQueue { AioRequest *first, *last; } AioQueue;
+void aio_queue_add(AioQueue *q, AioRequest *r);
+/* The first of a queue that is not empty, with those that it can carry along. */
+AioRequest *aio_queue_take(AioQueue *q);
+/* In front again: the kernel had no room. */
+void aio_queue_put_back(AioQueue *q, AioRequest *r);
+/* The kernel did as much, or -errno: wakes who waits, or puts them in front again, each by itself. */
+void aio_queue_done(AioQueue *q, AioRequest *r, int64_t result);
+
 /* engine-*.c */
 bool aio_native_available(Error **errp);
 bool aio_uring_available(Error **errp);
