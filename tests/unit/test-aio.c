@@ -1,6 +1,7 @@
 /*
  * The event loop's waking and the engines' edges: wakes that come just before the loop sleeps, waits in
- * other threads, plugged coroutines that sleep, long vectors, fair locks, work done in place.
+ * other threads, plugged coroutines that sleep, long vectors, neighbours that go as one request, fair locks, work done in
+ * place.
  *
  * A lost wake shows as a hang; the alarm turns it into a failure.
  *
@@ -145,6 +146,81 @@ static void with_engine(AioEngineKind kind, CoroutineEntry *entry)
     g_unlink(name);
 }
 
+/* Neighbours asked for in one turn of the loop. */
+#define PIECES 12
+#define PIECE 1000
+
+typedef struct Piece {
+    FileTest *t;
+    AioOp op;
+    int i;
+    int64_t want;                  /* the answer */
+    char buf[PIECE];
+} Piece;
+
+static int pieces_under_way;
+
+static void coroutine_fn piece_entry(void *opaque)
+{
+    Piece *p = opaque;
+    struct iovec v[2] = { { p->buf, 300 }, { p->buf + 300, PIECE - 300 } };
+
+    g_assert_cmpint(aio_engine_co_rw(p->t->kind, p->t->fd, p->op, p->i * PIECE, v, 2, 0), ==, p->want);
+    pieces_under_way--;
+}
+
+static void run_pieces(FileTest *t, Piece *pieces, AioOp op)
+{
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i].t = t;
+        pieces[i].op = op;
+        pieces[i].i = i;
+        pieces_under_way++;
+        coroutine_enter(coroutine_create(piece_entry, &pieces[i]));
+    }
+    while (pieces_under_way) {
+        aio_poll(aio_main_context(), true);
+    }
+}
+
+/* Each gets its own answer: the end of the file lies in the fifth, and a bad descriptor is bad for all. */
+static void test_neighbours(const void *kind)
+{
+    g_autofree char *path = NULL;
+    g_autofree Piece *pieces = g_new0(Piece, PIECES);
+    FileTest t = { .kind = GPOINTER_TO_INT(kind) };
+
+    if (!aio_engine_available(t.kind, NULL)) {
+        g_test_skip("not here");
+        return;
+    }
+    t.fd = temp_file(&path);
+    for (int i = 0; i < PIECES; i++) {
+        memset(pieces[i].buf, 'a' + i, PIECE);
+        pieces[i].want = PIECE;
+    }
+    run_pieces(&t, pieces, AIO_OP_WRITE);
+    g_assert_cmpint(ftruncate(t.fd, 4 * PIECE + 77), ==, 0);
+    for (int i = 0; i < PIECES; i++) {
+        memset(pieces[i].buf, 0, PIECE);
+        pieces[i].want = i < 4 ? PIECE : i == 4 ? 77 : 0;
+    }
+    run_pieces(&t, pieces, AIO_OP_READ);
+    for (int i = 0; i < PIECES; i++) {
+        for (int k = 0; k < PIECE; k++) {
+            g_assert_cmpint(pieces[i].buf[k], ==, k < pieces[i].want ? 'a' + i : 0);
+        }
+    }
+    close(t.fd);
+    t.fd = open("/dev/null", O_WRONLY);
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i].want = -EBADF;
+    }
+    run_pieces(&t, pieces, AIO_OP_READ);
+    close(t.fd);
+    g_unlink(path);
+}
+
 static void test_plugged(const void *kind) { with_engine(GPOINTER_TO_INT(kind), plugged_entry); }
 static void test_long_vector(const void *kind) { with_engine(GPOINTER_TO_INT(kind), long_vector_entry); }
 
@@ -270,9 +346,11 @@ int main(int argc, char **argv)
     g_test_add_func("/aio/batch", test_batch);
     for (size_t i = 0; i < G_N_ELEMENTS(engines); i++) {
         g_autofree char *plugged = g_strdup_printf("/aio/plugged-sleeps/%s", engines[i].name);
+        g_autofree char *neighbours = g_strdup_printf("/aio/neighbours/%s", engines[i].name);
         g_autofree char *vector = g_strdup_printf("/aio/long-vector/%s", engines[i].name);
 
         g_test_add_data_func(plugged, GINT_TO_POINTER(engines[i].kind), test_plugged);
+        g_test_add_data_func(neighbours, GINT_TO_POINTER(engines[i].kind), test_neighbours);
         g_test_add_data_func(vector, GINT_TO_POINTER(engines[i].kind), test_long_vector);
     }
     return g_test_run();
