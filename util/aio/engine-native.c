@@ -87,8 +87,8 @@ static struct iocb *prepare(AioNative *n, AioRequest *r)
     return iocb;
 }
 
-/* Some requests of the queue; false: no more for now. */
-static bool submit_some(AioNative *n)
+/* Some requests of the queue; false: no more for now.  *answered: the kernel refused one, who waits for it ran. */
+static bool submit_some(AioNative *n, bool *answered)
 {
     AioRequest *taken[128];
     struct iocb *batch[G_N_ELEMENTS(taken)];
@@ -112,19 +112,22 @@ static bool submit_some(AioNative *n)
         aio_queue_put_back(&n->queued, taken[i]);
     }
     if (done < 0 && kept) {        /* the first one is at fault */
+        *answered = true;
         aio_queue_done(&n->queued, taken[0], done);
     }
     return kept;
 }
 
-void aio_native_submit(AioContext *ctx, bool force)
+bool aio_native_submit(AioContext *ctx, bool force)
 {
     AioNative *n = ctx->native;
+    bool answered = false;
 
     if (n && (!ctx->plugged || force)) {
-        while (submit_some(n)) {
+        while (submit_some(n, &answered)) {
         }
     }
+    return answered;
 }
 
 /* One completion from the shared ring, without a system call. */

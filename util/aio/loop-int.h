@@ -98,8 +98,8 @@ int64_t coroutine_fn aio_native_co_rw(AioContext *ctx, int fd, AioOp op, int64_t
                                       int niov, size_t bytes, unsigned flags);
 int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t offset, const struct iovec *iov,
                                      int niov, size_t bytes, unsigned flags);
-/* Hand gathered requests to the kernel; force: also when plugged. */
-void aio_native_submit(AioContext *ctx, bool force);
+/* Hand gathered requests to the kernel; force: also when plugged.  Returns whether one was answered on the spot. */
+bool aio_native_submit(AioContext *ctx, bool force);
 void aio_uring_submit(AioContext *ctx, bool force);
 /*
  * If one request is all that this engine has, and it is not with the kernel yet: do it here, by a plain call.  That is

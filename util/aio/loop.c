@@ -531,10 +531,14 @@ static int wait_events(AioContext *ctx, struct epoll_event *events, bool block, 
  */
 static bool submit(AioContext *ctx, bool last)
 {
-    aio_native_submit(ctx, last);
+    bool answered = aio_native_submit(ctx, last), alone;
+
     aio_uring_submit(ctx, last);
-    return ctx->gathered && aio_pool_submit(ctx, last && !anything_pending(ctx) && !aio_native_busy(ctx) &&
-                                                 !aio_uring_busy(ctx));
+    if (!ctx->gathered) {
+        return answered;
+    }
+    alone = last && !answered && !anything_pending(ctx) && !aio_native_busy(ctx) && !aio_uring_busy(ctx);
+    return aio_pool_submit(ctx, alone) || answered;
 }
 
 /*
