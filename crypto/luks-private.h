@@ -15,6 +15,12 @@
 #define LUKS_STRIPES 4000
 #define LUKS_MAX_KEY_BYTES 128
 #define LUKS_MIN_MK_ITERATIONS 1000
+/*
+ * What a header may ask for before its passphrase is known to be right: half a minute of a processor in one slot, a minute in all.
+ * The usual two seconds are some 2^22, on the fastest machines 2^24.
+ */
+#define LUKS_MAX_ITERATIONS (1u << 26)
+#define LUKS_MAX_ITERATIONS_IN_ALL (1ull << 27)
 #define LUKS_ALIGN_SECTORS 8           /* key material and payload start on 4 KiB */
 
 /* Sectors of one slot's split key, without padding. */

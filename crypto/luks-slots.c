@@ -68,6 +68,30 @@ static bool merge(const LuksHeader *h, const uint8_t *stripes, uint8_t *key, Err
     return true;
 }
 
+/* Of a header that anybody may have written. */
+static bool work_is_bounded(const LuksHeader *h, Error **errp)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < LUKS_SLOTS; i++) {
+        uint64_t n = MAX(h->slot[i].iterations, h->mk_iterations);
+
+        if (h->slot[i].active != LUKS_SLOT_ENABLED) {
+            continue;
+        }
+        if (n > LUKS_MAX_ITERATIONS) {
+            error_setg(errp, "Keyslot %d asks for %" PRIu64 " iterations of its hash, more than %u", i, n, LUKS_MAX_ITERATIONS);
+            return false;
+        }
+        sum += (uint64_t)h->slot[i].iterations + h->mk_iterations;
+    }
+    if (sum > LUKS_MAX_ITERATIONS_IN_ALL) {
+        error_setg(errp, "Keyslots ask for %" PRIu64 " iterations of their hash, more than %llu", sum, LUKS_MAX_ITERATIONS_IN_ALL);
+        return false;
+    }
+    return true;
+}
+
 /* The cipher under which slot i keeps its stripes. */
 static CryptCipher *slot_cipher(const LuksHeader *h, const CryptSpec *spec, int i, const char *pass, Error **errp)
 {
@@ -105,6 +129,9 @@ int luks_slot_unlock(const LuksHeader *h, const CryptSpec *spec, const LuksArea 
 
     if (h->slot[i].active != LUKS_SLOT_ENABLED) {
         return 0;
+    }
+    if (!work_is_bounded(h, errp)) {
+        return -1;
     }
     c = slot_cipher(h, spec, i, pass, errp);
     if (!c) {
@@ -171,8 +198,8 @@ bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint
         return false;
     }
     n = MAX(rate * iter_time_ms / 1000 / divisor, LUKS_MIN_MK_ITERATIONS);
-    if (n > UINT32_MAX) {
-        error_setg(errp, "PBKDF iterations %" PRIu64 " larger than %u", n, UINT32_MAX);
+    if (n > LUKS_MAX_ITERATIONS) {
+        error_setg(errp, "PBKDF iterations %" PRIu64 " larger than %u", n, LUKS_MAX_ITERATIONS);
         return false;
     }
     *out = n;

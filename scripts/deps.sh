@@ -7,6 +7,9 @@ case $(dpkg --print-architecture 2>/dev/null) in
     amd64|arm64) BUILD_PACKAGES="$BUILD_PACKAGES libisal-dev" ;;
 esac
 DEMO_PACKAGES="qemu-utils e2fsprogs"
+# For make fuzz, by engine.
+LIBFUZZER_PACKAGES="clang libclang-rt-14-dev"
+AFL_PACKAGES="afl++"
 TEST_PACKAGES="qemu-utils qemu-system-x86 libnbd-bin e2fsprogs python3 openssl"
 
 as_root()

@@ -95,7 +95,36 @@ def monitors():
     save("hmp", "keys", b"Kinfo bl\tock\x1b[A\x1b[D\x08\x7f\x01\x05\x0b\x0c\x17\x1b[3~\x1bOH\r")
 
 
+def front_ends():
+    """Operations of fuzz-vhost-user.c."""
+    start = bytes([2, 0, 0, 4])
+    header, data, status = bytes([3, 0, 3, 1, 1, 1]), bytes([3, 1, 13, 1, 3, 2]), bytes([3, 2, 1, 1, 2, 0])
+    save("vhost-user", "read", start + header + data + status + bytes([5, 0, 0, 7, 5, 0, 0, 7]))
+    kinds = b"".join(bytes([6, 192, 16, 1, kind]) + bytes([5, 0, 0, 7]) for kind in (1, 4, 8, 11, 13, 99))
+    save("vhost-user", "kinds", start + header + data + status + kinds)
+    save("vhost-user", "loop", start + bytes([3, 0, 3, 1, 1, 0]) + bytes([5, 0, 0, 7]))
+    save("vhost-user", "indirect", start[:1] + bytes([3]) + start[2:] + bytes([3, 0, 3, 1, 4, 0]) + bytes([5, 0, 0, 7]))
+    save("vhost-user", "messages", b"".join(bytes([0, request, 8, 1, 1, 3]) for request in range(48)))
+    save("vhost-user", "regions", bytes([2, 0, 0, 6, 0, 37, 0, 5, 1, 0, 8, 6, 9, 0, 0, 38, 0, 5, 1, 0, 8, 6, 9, 0, 7]))
+    save("vhost-user", "log", start + bytes([0, 6, 0, 2, 1, 5, 0, 0, 2, 0, 1, 1, 14]) + header + data + status + bytes([5, 0, 0, 7]))
+
+
+def volumes():
+    """Patches of fuzz-luks.c: where, how much, what."""
+    def patch(at, data):
+        return struct.pack("<HB", at, len(data)) + data
+
+    save("luks", "good", b"")
+    save("luks", "names", patch(8, b"serpent\0") + patch(40, b"xts-plain64\0") + patch(72, b"sha512\0"))
+    save("luks", "key", patch(108, struct.pack(">I", 64)) + patch(104, struct.pack(">I", 0xFFFFFFFF)))
+    save("luks", "slot", patch(256, struct.pack(">II", 0x00AC71F3, 1000)) + patch(256 + 40, struct.pack(">II", 8, 4000)))
+    save("luks", "iterations", patch(164, b"\xff" * 4) + patch(212, b"\xff" * 4))
+    save("luks", "stripes", patch(208 + 40, struct.pack(">II", 0xFFFFFFF8, 4001)))
+
+
 nbd_client_sides()
 nbd_server_sides()
+front_ends()
+volumes()
 guests()
 monitors()

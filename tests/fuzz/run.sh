@@ -1,24 +1,26 @@
 #!/bin/sh
 # Build the fuzzing entries for an engine, with the address and undefined-behaviour sanitizers, and run each for some seconds.
 # Usage: tests/fuzz/run.sh [SECONDS [ENTRY...]]     (make fuzz TIME=SECONDS)
-# ENGINE=libfuzzer (default; needs clang and libclang-rt-dev) or afl (needs afl++).  New inputs are kept under
+# ENGINE=libfuzzer (default) or afl (AFL++); what is missing for it is installed as ./check does.  New inputs are kept under
 # build-fuzz/corpus-ENTRY, findings under build-fuzz/found-ENTRY; MERGE=yes puts what covers more into tests/fuzz/corpus.
 # SPDX-License-Identifier: GPL-2.0-or-later
 set -eu
 src=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-entries=${*:-header image json options qmp hmp nbd-server nbd-client machine}
+entries=${*:-header image json options qmp hmp nbd-server nbd-client vhost-user luks machine}
 engine=${ENGINE:-libfuzzer}
+. "$src/scripts/deps.sh"
 out=$src/build-fuzz
 tree=$out/$engine
 case $engine in
-    libfuzzer) CC=clang need="clang libclang-rt-14-dev" flags=-fsanitize=fuzzer-no-link,address,undefined ;;
-    afl) CC=afl-clang-fast need=afl++ flags=-fsanitize=address,undefined ;;
+    libfuzzer) CC=clang need=$LIBFUZZER_PACKAGES flags=-fsanitize=fuzzer-no-link,address,undefined ;;
+    afl) CC=afl-clang-fast need=$AFL_PACKAGES flags=-fsanitize=address,undefined ;;
     *) echo "ENGINE is libfuzzer or afl" >&2; exit 2 ;;
 esac
 export CC
-command -v $CC >/dev/null || { echo "$CC is missing: apt-get install $need" >&2; exit 1; }
+# shellcheck disable=SC2086  # words
+install_missing $BUILD_PACKAGES $need || exit 1
 mkdir -p "$out"
 [ -f "$tree/build.ninja" ] ||
     meson setup "$tree" "$src" -Dfuzz=engine -Db_lundef=false -Dwerror=false "-Dc_args=$flags -fno-sanitize-recover=undefined -w" \
