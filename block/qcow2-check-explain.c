@@ -15,7 +15,8 @@
 #define MAX_RANGES 8                 /* of the guest disk, told for each finding */
 #define MAX_READS 16384              /* of tables; who has more snapshots is told that not all was looked at */
 
-static const struct { const char *word, *what, *repair; } kinds[CHECK_KINDS] = {
+/* touches: where it is not a matter of places in the file. */
+static const struct { const char *word, *what, *repair, *touches; } kinds[CHECK_KINDS] = {
     [CHECK_LEAK] = { "leak", "counted as in use, but nothing uses it: space is wasted, no data is affected",
                      "-r leaks gives the space back" },
     [CHECK_COUNT_HIGH] = { "count-too-high", "counted as used more often than it is: its space will not be given back when its "
@@ -49,6 +50,27 @@ static const struct { const char *word, *what, *repair; } kinds[CHECK_KINDS] = {
                                "-r all completes or cuts them" },
     [CHECK_SNAPSHOTS_WITH_DATA_FILE] = { "snapshots-with-data-file", "snapshots in an image whose data is in another file: that "
                                          "file holds the present only", "no repair; delete the snapshots" },
+    [CHECK_SNAPSHOTS_PLACE] = { "snapshot-table-nowhere", "the check stopped: the header says that the list of snapshots begins where "
+                                "none can begin, so which snapshots there are cannot be told", "no repair; copy the disk with convert, without its snapshots",
+                                "all snapshots; the disk itself was not looked at" },
+    [CHECK_SNAPSHOTS_MANY] = { "snapshot-table-too-large", "the check stopped: the header names more snapshots, or a longer list of them, than an "
+                               "image can have", "-r all cuts the list: snapshots beyond the bound go, those before it stay",
+                               "the snapshots at the end of the list; the disk itself was not looked at" },
+    [CHECK_SNAPSHOTS_EXTRA] = { "snapshot-entry-too-long", "the check stopped: an entry of the list of snapshots says that it is longer than one can be",
+                                "-r all cuts the entry, and the snapshot stays; snapshots behind it may be lost if its length was wrong",
+                                "the snapshot of that entry and those behind it; the disk itself was not looked at" },
+    [CHECK_SNAPSHOTS_UNREADABLE] = { "snapshot-table-unreadable", "the check stopped: the list of snapshots cannot be read to its end",
+                                     "no repair; copy the disk with convert, without its snapshots",
+                                     "the snapshots at the end of the list; the disk itself was not looked at" },
+    [CHECK_TABLE_UNREADABLE] = { "table-unreadable", "the disk under the image did not let this mapping table be read",
+                                 "nothing is repaired while it cannot be read; copy what can be read with convert --salvage" },
+    [CHECK_COUNT_UNREADABLE] = { "count-unreadable", "the count of this space cannot be read: whether it is in use is not known",
+                                 "-r all builds new refcount structures" },
+    [CHECK_BITMAPS] = { "bitmaps-unreadable", "the dirty bitmaps in the image cannot be read, so the space that they take cannot be told from leaks",
+                        "no repair; bitmap --remove, then check again", "the bitmaps; not the disk's data" },
+    [CHECK_STOPPED] = { "stopped", "the check stopped before it had seen everything, for the reason that is named above",
+                        "mend the reason (a disk's error, a lack of memory or space), then check again",
+                        "not known: the disk and its snapshots were not looked at to the end" },
     [CHECK_REFTABLE] = { "refcount-table", "the table of refcount blocks is damaged: what is free is not known",
                          "-r all builds new refcount structures" },
 };
@@ -80,10 +102,18 @@ static Note *new_note(Checker *c)
     return &g_array_index(c->notes, Note, c->notes->len - 1);
 }
 
+/* Does such damage hide what is in use? */
+static bool hides(CheckKind kind)
+{
+    return kind == CHECK_L1_RESERVED || kind == CHECK_L1_UNALIGNED || kind == CHECK_OUTSIDE || kind == CHECK_SNAPSHOT_L1 ||
+           kind == CHECK_TABLE_UNREADABLE || kind == CHECK_DATA_UNALIGNED || kind == CHECK_COMPRESSED;
+}
+
 void check_note(Checker *c, CheckKind kind, uint64_t host, uint64_t bytes)
 {
     Note *last = c->notes && c->notes->len ? &g_array_index(c->notes, Note, c->notes->len - 1) : NULL;
 
+    c->tables_lost |= hides(kind);
     if (last && !c->notes_closed && last->kind == kind && !last->l2 && bytes && last->host + last->bytes == host) {
         last->bytes += bytes;
         return;
@@ -98,6 +128,7 @@ void check_note_entry(Checker *c, CheckKind kind, uint64_t l2, uint32_t index)
 {
     Note *n = new_note(c);
 
+    c->tables_lost |= hides(kind);
     if (n) {
         *n = (Note){ .kind = kind, .host = l2 + (uint64_t)index * c->q->l2_entry_size, .bytes = c->q->l2_entry_size, .l2 = l2,
                      .index = index };
@@ -167,7 +198,7 @@ static void touch(BackWalk *w, uint64_t host, uint64_t bytes, uint64_t guest, ui
         if (n->highest <= host) {
             break;
         }
-        if (!n->l2 && host < n->host + n->bytes) {
+        if (!n->l2 && n->kind != CHECK_SNAPSHOT_L1 && host < n->host + n->bytes) {
             add_range(w, n, guest, guest_bytes);
         }
     }
@@ -260,11 +291,29 @@ static void new_finding(Checker *c, Note *n)
     *f = (BdrvCheckFinding){
         .kind = kinds[n->kind].word, .what = kinds[n->kind].what, .repair = kinds[n->kind].repair,
         .host_offset = n->host, .host_bytes = n->bytes,
-        .structure = n->bytes && !n->l2 ? structure_at(c->q, n) : NULL,
+        .structure = n->kind == CHECK_SNAPSHOT_L1 ? NULL : kinds[n->kind].touches ? kinds[n->kind].touches : n->bytes && !n->l2 ? structure_at(c->q, n) : NULL,
         .guest = g_array_new(false, false, sizeof(BdrvGuestRange)),
     };
+    if (c->tables_lost && (n->kind == CHECK_LEAK || n->kind == CHECK_COUNT_HIGH)) {
+        f->what = "counted as in use more often than what can still be followed uses it: it may hold what the damaged tables led to";
+        f->repair = "-r leaks gives the space away, and with it what may be saved: copy first";
+    }
     n->finding = f;
     g_ptr_array_add(c->res->findings, f);
+}
+
+/* Of a snapshot whose own table is of no use: all of it. */
+static void whole_snapshot(Checker *c, const Qcow2Snapshot *sn)
+{
+    for (guint i = 0; i < c->notes->len; i++) {
+        Note *n = &g_array_index(c->notes, Note, i);
+
+        if (n->kind == CHECK_SNAPSHOT_L1 && n->host == sn->l1_table_offset) {
+            BdrvGuestRange r = { 0, sn->disk_size, g_strdup(sn->name) };
+
+            g_array_append_val(n->finding->guest, r);
+        }
+    }
 }
 
 void coroutine_fn check_explain(Checker *c)
@@ -289,6 +338,7 @@ void coroutine_fn check_explain(Checker *c)
     for (unsigned i = 0; i < q->nb_snapshots; i++) {
         const Qcow2Snapshot *sn = &q->snapshots[i];
 
+        whole_snapshot(c, sn);
         if (!qcow2_in_cluster(q, sn->l1_table_offset) && sn->l1_size <= QCOW2_MAX_L1_BYTES / 8) {
             w.sn = sn;
             w.disk = sn->disk_size;

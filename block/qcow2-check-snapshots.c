@@ -39,6 +39,15 @@ static char *coroutine_fn take_string(TableReader *r, uint32_t len, int *ret)
     return s;
 }
 
+/* The first reason counts. */
+static void stop(Checker *c, CheckKind kind, uint64_t host, uint64_t bytes)
+{
+    if (!c->stop_noted) {
+        check_note(c, kind, host, bytes);
+        c->stop_noted = true;
+    }
+}
+
 static int coroutine_fn take_extra(TableReader *r, Qcow2Snapshot *sn, unsigned index, Error **errp)
 {
     uint8_t extra[QCOW2_MAX_SNAPSHOT_EXTRA];
@@ -48,6 +57,7 @@ static int coroutine_fn take_extra(TableReader *r, Qcow2Snapshot *sn, unsigned i
     if (size > sizeof(extra) && !r->repair) {
         error_setg(errp, "ERROR failed to read the snapshot table: Too much extra metadata in snapshot table entry %u", index);
         error_append_hint(errp, "You can force-remove this extra metadata with qemu-img check -r all\n");
+        stop(r->c, CHECK_SNAPSHOTS_EXTRA, r->start, r->pos - r->start);
         return -EFBIG;
     }
     if (size > sizeof(extra)) {
@@ -123,9 +133,11 @@ static int over_the_bound(TableReader *r, unsigned index, unsigned nb, Error **e
     if (!r->repair) {
         error_setg(errp, "ERROR failed to read the snapshot table: Snapshot table is too big");
         error_append_hint(errp, "You can force-remove all %u overhanging snapshots with qemu-img check -r all\n", nb - index);
+        stop(r->c, CHECK_SNAPSHOTS_MANY, r->start, r->pos - r->start);
         return -EFBIG;
     }
     check_say("Discarding %u overhanging snapshots (snapshot table is too big)\n", nb - index);
+    check_note(r->c, CHECK_SNAPSHOTS_MANY, r->start, r->pos - r->start);
     r->c->snapshot_findings += nb - index;
     r->c->snapshots_fixed = true;
     return 0;
@@ -174,6 +186,7 @@ static int coroutine_fn replace_list(TableReader *r, unsigned nb, Error **errp)
     q->snapshots_bytes = 0;
     ret = nb ? read_table(r, nb, errp) : 0;
     if (ret < 0) {
+        stop(r->c, CHECK_SNAPSHOTS_UNREADABLE, r->start, r->pos - r->start);
         qcow2_free_snapshots(q);
         q->snapshots = known;
         q->nb_snapshots = n;
@@ -203,14 +216,17 @@ int coroutine_fn check_snapshot_table(Checker *c, Error **errp)
         error_setg(errp, "ERROR snapshot table too large");
         error_append_hint(errp, "You can force-remove all %u overhanging snapshots with qemu-img check -r all\n",
                           nb - QCOW2_MAX_SNAPSHOTS);
+        stop(c, CHECK_SNAPSHOTS_MANY, 0, 0);
         return -EFBIG;
     }
     if (qcow2_in_cluster(q, r.start) || r.start > INT64_MAX - QCOW2_MAX_SNAPSHOT_TABLE_BYTES) {
         error_setg(errp, "ERROR snapshot table offset invalid");
+        stop(c, CHECK_SNAPSHOTS_PLACE, 0, 0);
         return -EINVAL;
     }
     if (nb > QCOW2_MAX_SNAPSHOTS) {
         check_say("Discarding %u overhanging snapshots\n", nb - QCOW2_MAX_SNAPSHOTS);
+        check_note(c, CHECK_SNAPSHOTS_MANY, 0, 0);
         c->snapshot_findings += nb - QCOW2_MAX_SNAPSHOTS;
         c->snapshots_fixed = true;
         nb = QCOW2_MAX_SNAPSHOTS;

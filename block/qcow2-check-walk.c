@@ -252,6 +252,7 @@ static int coroutine_fn visit_l2(Checker *c, uint64_t offset, bool active, uint8
     ret = check_read(c, offset, c->q->cluster_size, table);
     if (ret < 0) {
         check_say("ERROR: I/O error in check_refcounts_l2\n");
+        check_note(c, CHECK_TABLE_UNREADABLE, offset, c->q->cluster_size);
         c->res->check_errors++;
         return ret;
     }
@@ -285,6 +286,7 @@ static int coroutine_fn for_l1(Checker *c, uint64_t offset, uint64_t entries, bo
         ret = check_read(c, offset + done, n, step);
         if (ret < 0) {
             check_say("ERROR: I/O error in check_refcounts_l1\n");
+            check_note(c, CHECK_TABLE_UNREADABLE, offset + done, n);
             c->res->check_errors++;
         }
         for (uint64_t i = 0; i < n / 8 && ret == 0; i++) {
@@ -469,6 +471,7 @@ int coroutine_fn check_count_references(Checker *c)
     }
     ret = qcow2_bitmap_regions(q, count_bitmap_region, c);
     if (ret < 0) {
+        check_note(c, CHECK_BITMAPS, 0, 0);
         c->res->check_errors++;
         return ret;
     }

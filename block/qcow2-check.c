@@ -189,6 +189,7 @@ static bool compare_one(Checker *c, BdrvCheckFix fix, uint8_t *block, uint64_t c
 
 static void report_unreadable(Checker *c, uint64_t from, uint64_t to, int err)
 {
+    check_note(c, CHECK_COUNT_UNREADABLE, from << c->q->cluster_bits, (to - from) << c->q->cluster_bits);
     for (uint64_t i = from; i < to; i++) {
         check_say("Can't get refcount for cluster %" G_GUINT64_FORMAT ": %s\n", i, strerror(err));
         c->res->check_errors++;
@@ -447,6 +448,11 @@ int coroutine_fn qcow2_co_check(BlockDriverState *bs, BdrvCheckResult *res, Bdrv
     c.file_len = len;
     ret = run_passes(&c);
     check_say_now();
+    c.notes_closed = false;
+    if (ret < 0 && !c.stop_noted) {
+        check_note(&c, CHECK_STOPPED, 0, 0);
+    }
+    check_explain(&c);
     if (ret == 0 && fix) {
         ret = bdrv_flush(bs->file->bs);          /* flags and snapshot table, before the image is said to be good */
     }

@@ -45,7 +45,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RefMap, refmap_free)
 typedef enum CheckKind {
     CHECK_LEAK, CHECK_COUNT_HIGH, CHECK_COUNT_LOW, CHECK_COUNT_NONE, CHECK_COPIED, CHECK_L1_RESERVED, CHECK_L1_UNALIGNED,
     CHECK_L2_RESERVED, CHECK_DATA_UNALIGNED, CHECK_PREALLOCATED_UNALIGNED, CHECK_COMPRESSED, CHECK_SUBCLUSTERS, CHECK_OUTSIDE,
-    CHECK_OVERFLOW, CHECK_SNAPSHOT_L1, CHECK_SNAPSHOT_ENTRY, CHECK_SNAPSHOTS_WITH_DATA_FILE, CHECK_REFTABLE, CHECK_KINDS
+    CHECK_OVERFLOW, CHECK_SNAPSHOT_L1, CHECK_SNAPSHOT_ENTRY, CHECK_SNAPSHOTS_WITH_DATA_FILE, CHECK_REFTABLE,
+    CHECK_SNAPSHOTS_PLACE, CHECK_SNAPSHOTS_MANY, CHECK_SNAPSHOTS_EXTRA, CHECK_SNAPSHOTS_UNREADABLE, CHECK_TABLE_UNREADABLE,
+    CHECK_COUNT_UNREADABLE, CHECK_BITMAPS, CHECK_STOPPED, CHECK_KINDS
 } CheckKind;
 
 #define CHECK_BLOCKS 16               /* refcount blocks kept while looking up counts */
@@ -64,6 +66,8 @@ typedef struct Checker {
     int64_t snapshot_findings;        /* counted as repaired once the table is written */
     GArray *notes;                    /* qcow2-check-explain.c */
     bool notes_closed;                /* what is found now was noted already */
+    bool tables_lost;                 /* what they led to looks like a leak */
+    bool stop_noted;                  /* why the check stopped */
     struct { uint8_t *data; uint64_t index; bool valid; } blocks[CHECK_BLOCKS];
 } Checker;
 

@@ -137,19 +137,41 @@ static int check_and_recheck(BlockDriverState *bs, BdrvCheckFix fix, bool human,
     return ret;
 }
 
-static int check_image(const char *filename, const ImgOpen *how, BdrvCheckFix fix, bool json, bool explain)
+/* What is left to say of a check that did not come to its end. */
+static int unfinished(const char *filename, const char *format, const ImgOpen *how, bool json, int code, const BdrvCheckResult *r)
 {
-    AUTO_BLK blk = img_open(filename, how);
+    if (r->findings && json && !how->quiet) {
+        g_autoptr(QObject) d = check_to_json(filename, format, r);
+
+        img_print_json(d);
+    } else if (r->findings && !how->quiet) {
+        img_check_explain(r);
+    }
+    return code;
+}
+
+static int check_image(const char *filename, ImgOpen *how, BdrvCheckFix fix, bool json, bool explain)
+{
+    g_autofree char *why = NULL;
+    AUTO_BLK blk = NULL;
     g_autoptr(GPtrArray) findings = explain ? g_ptr_array_new_with_free_func((GDestroyNotify)bdrv_check_finding_free) : NULL;
     BdrvCheckResult result = { .findings = findings };
     int ret;
 
+    how->why = explain ? &why : NULL;
+    blk = img_open(filename, how);
     if (!blk) {
-        return CHECK_FAILED;
+        img_check_explain_unchecked(&result, why, "unknown");
+        return unfinished(filename, "unknown", how, json, CHECK_FAILED, &result);
     }
     ret = check_and_recheck(blk_bs(blk), fix, !json, how->quiet, &result);
     if (ret < 0) {
-        return ret == -ENOTSUP ? CHECK_UNSUPPORTED : CHECK_FAILED;
+        const char *format = bdrv_get_format_name(blk_bs(blk));
+
+        if (ret == -ENOTSUP) {
+            img_check_explain_unchecked(&result, NULL, format);
+        }
+        return unfinished(filename, format, how, json, ret == -ENOTSUP ? CHECK_UNSUPPORTED : CHECK_FAILED, &result);
     }
     if (json) {
         g_autoptr(QObject) d = check_to_json(filename, bdrv_get_format_name(blk_bs(blk)), &result);

@@ -89,6 +89,7 @@ typedef struct ImgOpen {
     int flags;              /* BDRV_O_* */
     bool writethrough;
     const QDict *extra;     /* further options of an image opened by name, or NULL */
+    char **why;             /* takes the error's text when opening fails, beside what is printed; or NULL */
 } ImgOpen;
 /* NULL after reporting "Could not open 'NAME': ...". */
 BlockBackend *img_open(const char *filename, const ImgOpen *how);

@@ -22,6 +22,14 @@ static QDict *options_from_string(const char *text, const ImgOpen *how, Error **
     return g_steal_pointer(&options);
 }
 
+static void say_why(const ImgOpen *how, const char *name, Error *err)
+{
+    if (how->why) {
+        *how->why = g_strdup(error_get_pretty(err));
+    }
+    error_reportf_err(err, "Could not open '%s': ", name);
+}
+
 static BlockBackend *open_by_options(const char *text, const ImgOpen *how)
 {
     Error *err = NULL;
@@ -39,7 +47,7 @@ static BlockBackend *open_by_options(const char *text, const ImgOpen *how)
     }
     blk = blk_open(NULL, NULL, options, how->flags, &err);
     if (!blk) {
-        error_reportf_err(err, "Could not open '%s': ", text);
+        say_why(how, text, err);
     }
     return blk;
 }
@@ -61,7 +69,7 @@ static BlockBackend *open_by_name(const char *filename, const ImgOpen *how)
     }
     blk = blk_open(filename, NULL, options, how->flags, &err);
     if (!blk) {
-        error_reportf_err(err, "Could not open '%s': ", filename);
+        say_why(how, filename, err);
     }
     return blk;
 }

@@ -19,6 +19,7 @@ case $engine in
     *) echo "ENGINE is libfuzzer or afl" >&2; exit 2 ;;
 esac
 export CC
+export AFL_LLVM_INSTRUMENT=LLVM-NATIVE AFL_QUIET=1      # its own pass cannot take functions that come in several versions
 # shellcheck disable=SC2086  # words
 install_missing $BUILD_PACKAGES $need || exit 1
 mkdir -p "$out"
