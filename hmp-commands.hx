@@ -91,6 +91,7 @@ command calc_dirty_rate
     params  [-r] [-b] second [sample_pages_per_GB]
     help    start a round of guest dirty rate measurement (using -r to\n\t\t\t specify dirty ring as the method of calculation and\n\t\t\t -b to specify dirty bitmap as method of calculation)
     body    calc_dirty_rate
+    needs   qmp_calc_dirty_rate
 
 command cancel_vcpu_dirty_limit
     args    cpu_index:l?

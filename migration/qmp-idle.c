@@ -48,6 +48,16 @@ COLOStatus *qmp_query_colo_status(Error **errp)
     return s;
 }
 
+/* Drives replicated for Xen are told; there are none. */
+void qmp_xen_set_replication(const XenSetReplicationArgs *arg, Error **errp)
+{
+    if (arg->enable && arg->has_failover) {
+        error_setg(errp, "Parameter 'failover' is only for stopping replication");
+    }
+}
+
+void qmp_xen_colo_do_checkpoint(Error **errp) {}
+void qmp_xen_set_global_dirty_log(const XenSetGlobalDirtyLogArgs *arg, Error **errp) {}
 ReplicationStatus *qmp_query_xen_replication_status(Error **errp) { return ReplicationStatus_new(); }
 
 /* --- limits on how fast processors dirty memory -------------------------------------------------------- */
@@ -59,4 +69,3 @@ void qmp_set_vcpu_dirty_limit(const SetVcpuDirtyLimitArgs *arg, Error **errp)
 
 void qmp_cancel_vcpu_dirty_limit(const CancelVcpuDirtyLimitArgs *arg, Error **errp) {}
 DirtyLimitInfoList *qmp_query_vcpu_dirty_limit(Error **errp) { return DirtyLimitInfoList_new(); }
-DirtyRateInfo *qmp_query_dirty_rate(Error **errp) { return DirtyRateInfo_new(); }

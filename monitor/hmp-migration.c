@@ -20,6 +20,7 @@
 #pragma weak qmp_migrate_start_postcopy
 #pragma weak qmp_x_colo_lost_heartbeat
 #pragma weak qmp_query_dirty_rate
+#pragma weak qmp_calc_dirty_rate
 #pragma weak qmp_set_vcpu_dirty_limit
 #pragma weak qmp_cancel_vcpu_dirty_limit
 
@@ -263,6 +264,32 @@ void hmp_info_dirty_rate(Monitor *mon, const QDict *args)
         monitor_printf(mon, "(not ready)\n");
     }
     DirtyRateInfo_free(info);
+}
+
+void hmp_calc_dirty_rate(Monitor *mon, const QDict *args)
+{
+    int64_t second = qdict_get_int(args, "second", 0);
+    bool ring = qdict_get_bool(args, "dirty_ring", false), bitmap = qdict_get_bool(args, "dirty_bitmap", false);
+    CalcDirtyRateArgs a = { .calc_time = second, .has_mode = true };
+    Error *err = NULL;
+
+    if (!second) {
+        monitor_printf(mon, "Incorrect period length specified!\n");
+        return;
+    }
+    if (ring && bitmap) {
+        monitor_printf(mon, "Either dirty ring or dirty bitmap can be specified!\n");
+        return;
+    }
+    a.mode = ring ? DIRTY_RATE_MEASURE_MODE_DIRTY_RING : bitmap ? DIRTY_RATE_MEASURE_MODE_DIRTY_BITMAP
+        : DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING;
+    a.sample_pages = qdict_get_int(args, "sample_pages_per_GB", -1);
+    a.has_sample_pages = a.sample_pages != -1;
+    qmp_calc_dirty_rate(&a, &err);
+    if (!hmp_error(mon, err)) {
+        monitor_printf(mon, "Starting dirty rate measurement with period %" PRId64 " seconds\n"
+                       "[Please use 'info dirty_rate' to check results]\n", second);
+    }
 }
 
 void hmp_info_vcpu_dirty_limit(Monitor *mon, const QDict *args) { monitor_printf(mon, "Dirty page limit not enabled!\n"); }
