@@ -40,7 +40,6 @@ void hmp_balloon(Monitor *mon, const QDict *args) { no_balloon(mon); }
 void hmp_info_balloon(Monitor *mon, const QDict *args) { no_balloon(mon); }
 void hmp_info_capture(Monitor *mon, const QDict *args) {}
 void hmp_info_network(Monitor *mon, const QDict *args) {}
-void hmp_info_numa(Monitor *mon, const QDict *args) { monitor_printf(mon, "0 nodes\n"); }
 void hmp_info_replay(Monitor *mon, const QDict *args) { monitor_printf(mon, "Record/replay is not active\n"); }
 void hmp_info_roms(Monitor *mon, const QDict *args) {}
 void hmp_info_spice(Monitor *mon, const QDict *args) { monitor_printf(mon, "Server: disabled\n"); }
@@ -237,6 +236,7 @@ static void print_text(Monitor *mon, HumanReadableText *(*query)(Error **errp))
     hmp_error(mon, err);
 }
 
+void hmp_info_numa(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_numa); }
 void hmp_info_jit(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_jit); }
 void hmp_info_opcount(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_opcount); }
 void hmp_info_profile(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_profile); }

@@ -25,6 +25,7 @@ static void build(void)
     block_serve_objects();
     setup_block();
     accel_choose();
+    setup_numa();
     if (!emu.preconfig) {
         machine_init_memory(machine_current(), &error_fatal);
     }

@@ -100,7 +100,7 @@ const GroupDesc option_groups[] = {
     { "memory", NULL, "size", memory_desc, &emu.memory }, { "boot-opts", NULL, "order", NULL, &emu.boot },
     { "name", NULL, "guest", name_desc, &emu.name }, { "rtc", NULL, NULL, rtc_desc, &emu.rtc },
     { "msg", NULL, NULL, msg_desc, &emu.msg }, { "overcommit", NULL, NULL, overcommit_desc, &emu.overcommit },
-    { "sandbox", NULL, "enable", sandbox_desc, &emu.sandbox }, { "numa", NULL, "type", NULL, &emu.numa },
+    { "sandbox", NULL, "enable", sandbox_desc, &emu.sandbox }, { "numa", &emu.numas, "type", NULL, NULL },
     { "icount", NULL, "shift", icount_desc, &emu.icount },
     { "compat", NULL, NULL, NULL, &emu.compat }, { NULL, NULL, NULL, NULL, NULL },
 };
@@ -437,7 +437,7 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_boot: add_strict("boot-opts", loc, arg); break;
     case O_cpu: emu.cpu = option_entry_new(loc, arg, NULL); break;
     case O_accel: add_keyval("accel", loc, arg, true); break;
-    case O_numa: add_keyval("numa", loc, arg, true); break;
+    case O_numa: option_group_add(option_group("numa"), loc, arg, NULL, &error_fatal); break;
     case O_addfd: add_keyval("add-fd", loc, arg, true); break;
     case O_set: do_set(arg); break;
     case O_global: do_global(loc, arg); break;

@@ -19,8 +19,8 @@ typedef struct OptEntry {
 /* What main() wants to know; lists hold OptEntry * in the order of the command line. */
 typedef struct EmuOptions {
     GPtrArray *accels, *addfds, *blockdevs, *chardevs, *devices, *drives, *globals, *mons, *objects, *serials, *parallels,
-        *traces, *debugcons, *audiodevs, *netdevs, *nets, *smbios, *actions, *fwcfgs;
-    QDict *machine, *smp, *memory, *boot, *name, *rtc, *msg, *overcommit, *sandbox, *numa, *icount, *compat;   /* merged; NULL: not given */
+        *traces, *debugcons, *audiodevs, *netdevs, *nets, *smbios, *actions, *fwcfgs, *numas;
+    QDict *machine, *smp, *memory, *boot, *name, *rtc, *msg, *overcommit, *sandbox, *icount, *compat;   /* merged; NULL: not given */
     const char *sandbox_text;      /* as given, for messages */
     OptEntry *incoming, *loadvm, *cpu, *qtest, *smp_entry, *memory_entry, *rtc_entry;
     const char *qtest_log, *pidfile, *kernel, *initrd, *append, *dtb, *bios, *uuid, *chroot_dir, *runas, *runas_loc, *mem_path, *vga, *log_file, *log_items, *icount_loc;

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdlib.h>
+#include "hw/machine.h"
 #include "machine/runstate.h"
 #include "monitor/monitor.h"
 #include "qapi/commands-misc.h"
@@ -22,9 +23,12 @@ static bool allow(const QmpCommand *cmd, Error **errp)
     return true;
 }
 
+static bool before_machine(void) { return waiting; }
+
 void setup_preconfig(void)
 {
     waiting = true;
+    numa_before_machine = before_machine;
     qmp_set_guard(allow);
     monitor_hmp_preconfig = true;
     process_take_signals();

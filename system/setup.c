@@ -128,7 +128,7 @@ static void check_without_effect(void)
 {
     const struct { const char *option; bool given; } told[] = {
         { "-kernel", emu.kernel }, { "-bios", emu.bios }, { "-icount", emu.icount && !machine_is_none() },
-        { "-smbios", emu.smbios && !machine_is_none() }, { "-numa", emu.numa },
+        { "-smbios", emu.smbios && !machine_is_none() },
     };
 
     if (emu.incoming) {
@@ -265,6 +265,19 @@ void setup_early_options(void)
     add_fds();
 }
 
+/* Of a file of options. */
+static char *opts_to_text(const QDict *opts)
+{
+    GString *s = g_string_new(NULL);
+
+    for (size_t i = 0; i < qdict_size(opts); i++) {
+        const char *value = qobject_get_str(qdict_value_at(opts, i));
+
+        g_string_append_printf(s, "%s%s=%s", i ? "," : "", qdict_key_at(opts, i), value ? value : "");
+    }
+    return g_string_free(s, FALSE);
+}
+
 /* --- the machine ----------------------------------------------------------------------------------- */
 
 void setup_machine(void)
@@ -338,6 +351,18 @@ static bool is_early(const char *type)
 {
     return !type || (strcmp(type, "rng-egd") && strcmp(type, "qtest") && !g_str_has_prefix(type, "filter-")
                      && strcmp(type, "colo-compare") && strcmp(type, "x-remote-object"));
+}
+
+void setup_numa(void)
+{
+    for (guint i = 0; emu.numas && i < emu.numas->len; i++) {
+        OptEntry *e = g_ptr_array_index(emu.numas, i);
+        g_autofree char *text = e->opts ? opts_to_text(e->opts) : g_strdup(e->text);
+
+        error_set_location(e->loc);
+        numa_set_text(machine_current(), text, &error_fatal);
+        error_set_location(NULL);
+    }
 }
 
 void setup_objects(bool early)

@@ -28,6 +28,7 @@ void accel_choose(void);
 void setup_early_options(void);
 void setup_machine(void);
 void setup_objects(bool early);
+void setup_numa(void);
 void setup_chardevs(void);
 void setup_block(void);
 void setup_close_block(void);

@@ -5,7 +5,9 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "hw/core/numa.h"
 #include "hw/machine.h"
+#include "machine/memory.h"
 #include "util/cutils.h"
 #include "util/options.h"
 
@@ -223,11 +225,71 @@ static Object *find_backend(const char *id, Error **errp)
     return o;
 }
 
+static IoRegion *backend_region(Object *backend)
+{
+    uint64_t size;
+    uint8_t *host = memory_backend_host(backend, &size);
+    Object *before = io_region_set_owner(backend);
+    IoRegion *r = io_region_new_ram(ram_block_new(memory_backend_ram_name(backend), host, size), false);
+
+    io_region_set_owner(before);
+    return r;
+}
+
+IoRegion *machine_memory_region(Machine *m)
+{
+    uint64_t at = 0;
+    IoRegion *whole;
+    Object *before;
+
+    if (m->ram) {
+        return backend_region(m->ram);
+    }
+    if (!m->numa || !m->numa->count) {
+        return NULL;
+    }
+    before = io_region_set_owner(&m->obj);
+    whole = io_region_new_container(IO_SPACE_MEM, machine_class(m)->default_ram_id, m->ram_size);
+    io_region_set_owner(before);
+    for (int i = 0; i < m->numa->count; i++) {
+        io_region_map_in(whole, backend_region(m->numa->nodes[i].memdev), at, 0);
+        at += m->numa->nodes[i].size;
+    }
+    return whole;
+}
+
+/* True when each node brings its own; false and *failed when that is not possible. */
+static bool use_nodes_memory(Machine *m, bool *failed, Error **errp)
+{
+    for (int i = 0; m->numa && i < m->numa->count; i++) {
+        const NumaNode *n = &m->numa->nodes[i];
+
+        if (!n->memdev) {
+            return false;
+        }
+        if (((HostMem *)n->memdev)->used) {
+            error_setg(errp, "memory backend %s is used multiple times. Each -numa option must use a different memdev value.",
+                       n->memdev->name);
+            *failed = true;
+            return false;
+        }
+        memory_backend_set_used(n->memdev, true);
+    }
+    return m->numa && m->numa->count;
+}
+
 bool machine_init_memory(Machine *m, Error **errp)
 {
     const char *id = machine_class(m)->default_ram_id;
+    bool failed = false;
     uint64_t size;
 
+    if (!numa_complete_memory(m, errp)) {
+        return false;
+    }
+    if (use_nodes_memory(m, &failed, errp) || failed) {
+        return !failed;
+    }
     if (m->memdev) {
         m->ram = find_backend(m->memdev, errp);
         if (!m->ram) {
@@ -265,7 +327,7 @@ bool machine_init_board(Machine *m, Error **errp)
 {
     const MachineClass *c = machine_class(m);
 
-    return !c->init || c->init(m, errp);
+    return numa_complete_processors(m, errp) && (!c->init || c->init(m, errp));
 }
 
 /* --- boot order ------------------------------------------------------------------------------------------ */

@@ -15,12 +15,7 @@ static bool none_init(Machine *m, Error **errp)
     object_unref(&bus->obj);
     bus_set_root(bus);
     if (m->ram) {
-        uint64_t size;
-        uint8_t *host = memory_backend_host(m->ram, &size);
-        Object *before = io_region_set_owner(m->ram);
-
-        io_region_map(io_region_new_ram(ram_block_new(memory_backend_ram_name(m->ram), host, size), false), 0, 0);
-        io_region_set_owner(before);
+        io_region_map(machine_memory_region(m), 0, 0);
     }
     return true;
 }

@@ -20,7 +20,6 @@ static HumanReadableText *take(char *s)
 }
 
 HumanReadableText *qmp_x_query_irq(Error **errp) { return take(irq_statistics()); }
-HumanReadableText *qmp_x_query_numa(Error **errp) { return take(g_strdup("0 nodes\n")); }
 HumanReadableText *qmp_x_query_roms(Error **errp) { return take(g_strdup("")); }
 
 /* No ticks are ever made up for: there are none to forget. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <errno.h>
 #include "accel/accel.h"
+#include "hw/core/numa.h"
 #include "hw/machine.h"
 #include "machine/memory.h"
 #include "machine/runstate.h"
@@ -97,6 +98,10 @@ static CpuInstanceProperties *cpu_props(const Machine *m, unsigned index)
     if (m->smp.dies > 1) {
         props->has_die_id = true;
         props->die_id = place.die;
+    }
+    if (numa_node_of_cpu(m, index) >= 0) {
+        props->has_node_id = true;
+        props->node_id = numa_node_of_cpu(m, index);
     }
     return props;
 }

@@ -29,12 +29,8 @@ static RamBlock *rom_block(const char *name, uint64_t size, int fill)
 
 static void map_ram(Machine *m, uint64_t low)
 {
-    uint64_t size;
-    uint8_t *host = memory_backend_host(m->ram, &size);
-    Object *before = io_region_set_owner(m->ram);
+    uint64_t size = m->ram_size;
 
-    ram = io_region_new_ram(ram_block_new(memory_backend_ram_name(m->ram), host, size), false);
-    io_region_set_owner(before);
     low = MIN(low, size);
     io_region_map(io_region_new_alias("ram-below-4g", ram, 0, low), 0, 0);
     if (size > low) {
@@ -64,7 +60,8 @@ void pc_init_memory(Machine *m, uint64_t low)
 {
     IoRegion *pci = io_region_new_container(IO_SPACE_MEM, "pci", IO_REGION_ALL);
 
-    if (m->ram) {
+    ram = machine_memory_region(m);
+    if (ram) {
         map_ram(m, low);
     }
     io_region_map(pci, 0, -1);

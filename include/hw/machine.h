@@ -37,7 +37,8 @@ struct Machine {
     char *memdev;                          /* id of the memory backend, until resolved */
     const char *mem_path;                  /* -mem-path: RAM is a file there */
     bool mem_prealloc, no_fd_bootchk;
-    Object *ram;                           /* the backend; NULL: no memory */
+    Object *ram;                           /* the backend; NULL: no memory, or that of the nodes */
+    struct Numa *numa;                     /* hw/core/numa.h; NULL: no nodes were described */
     QDict *boot;                           /* BootConfiguration */
     char *cpu_type;                        /* "qemu64-x86_64-cpu" */
     /* pc boards */
@@ -66,6 +67,12 @@ bool machine_set_boot_order(Machine *m, const char *order, Error **errp);
 /* Find or make the main memory. */
 bool machine_init_memory(Machine *m, Error **errp);
 bool machine_init_board(Machine *m, Error **errp);
+
+/* -numa: one use.  A hook that tells whether nodes may still be described over QMP. */
+bool numa_set_text(Machine *m, const char *text, Error **errp);
+extern bool (*numa_before_machine)(void);
+/* All of the machine's memory in one piece, NULL: there is none. */
+struct IoRegion *machine_memory_region(Machine *m);
 
 /* Processors as far as there are any: one entry each of the running ones. */
 typedef struct CpuPlace { unsigned socket, die, core, thread; } CpuPlace;
