@@ -276,10 +276,14 @@ static uint8_t queued_to_plain(IdeDrive *d, const uint8_t *f)
     return f[2] == 0x60 ? 0x25 : 0x35;
 }
 
-static bool is_pio_read(uint8_t command)
+/* Of SMART those that answer with a sector. */
+static bool is_pio_read(uint8_t command, uint8_t feature)
 {
     static const uint8_t list[] = { 0x20, 0x21, 0x24, 0xc4, 0x29, 0xec, 0xa1 };
 
+    if (command == 0xb0) {
+        return feature == 0xd0 || feature == 0xd1 || feature == 0xd5;
+    }
     return memchr(list, command, sizeof(list)) != NULL;
 }
 
@@ -330,7 +334,7 @@ static void start_slot(AhciPort *p, int slot)
         p->issue &= ~(1u << slot);
         command = queued_to_plain(d, f);
     }
-    p->pio_len = is_pio_read(command) ? 512 : 0;
+    p->pio_len = is_pio_read(command, d->feature) ? 512 : 0;
     p->moved_bytes = 0;
     if (command == 0xa0 && d->is_cd) {
         if (!dma_read(p->table + 0x40, d->pio, 12)) {

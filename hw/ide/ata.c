@@ -535,6 +535,7 @@ bool ide_ata_command(IdeDrive *d, uint8_t command)
         ide_answer_sector(d);
         return true;
     case 0x40: case 0x41: case 0x42: case 0x70: case 0x91: case 0x10: good(d); return true;
+    case 0xb0: return ide_smart(d);
     case 0xf5: d->nsector = 0; good(d); return true;
     case 0xc6: return set_multiple(d);
     case 0xf8: native_max(d, false); return true;

@@ -137,6 +137,7 @@ static bool hd_realize(Device *dev, Error **errp)
     if (!d->chs_trans) {
         d->chs_trans = d->conf.cyls <= 1024 && d->conf.heads <= 16 && d->conf.secs <= 63 ? 1 : 2;      /* none, or lba */
     }
+    ide_smart_init(d);
     return start(d, errp);
 }
 

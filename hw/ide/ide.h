@@ -60,7 +60,9 @@ struct IdeDrive {
     bool lba48;
     uint8_t mult;
     uint8_t udma, mwdma, sdma, pio_mode;      /* mode set by the guest, 0xff none */
-    bool reset_reverts, smart;
+    bool reset_reverts;
+    bool smart, smart_autosave;       /* switched on */
+    uint8_t smart_tests[21], smart_last_test; /* kinds of self-test + 1 in the order of the log; place of the last one from 1, 0: none */
     /* transfer through the data port */
     uint8_t *pio;
     uint32_t pio_pos, pio_end;
@@ -123,6 +125,9 @@ void ide_dma_begin(IdeDrive *d, void (*fn)(IdeDrive *d));
 /* identify.c */
 void ide_identify(IdeDrive *d, uint8_t *buf);
 void ide_identify_packet(IdeDrive *d, uint8_t *buf);
+/* smart.c; false: no such sub-command */
+bool ide_smart(IdeDrive *d);
+void ide_smart_init(IdeDrive *d);
 /* atapi.c */
 void ide_packet(IdeDrive *d);
 void ide_cd_media_ops_init(IdeDrive *d);

@@ -118,6 +118,10 @@ def bring_up(a):
 
 def disk(a):
     a.start(0)
+    for feature, lba in ((0xd0, 0xc24f00), (0xd5, 0xc24f06), (0xd4, 0xc24f01), (0xda, 0xc24f00), (0xd0, 0)):
+        length = 512 if feature in (0xd0, 0xd5) else 0
+        at = a.issue(0, 0, h2d(0xb0, lba, 1, feature, device=0), length)
+        a.note("smart", hex(feature), a.m.read(at, length).hex())
     at = a.issue(0, 0, h2d(0xec, device=0), 512)
     identify = bytearray(a.m.read(at, 512))
     identify[46:54] = b"firmware"

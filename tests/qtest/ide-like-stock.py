@@ -112,7 +112,36 @@ def sized(op, length, *rest):
     return ([op] + list(rest) + [0] * 10)[:7] + be(length, 2)
 
 
+SMART = 0xc24f00
+
+
+def smart_steps(c):
+    """The log of self-tests goes round after 21; what is switched survives a reset."""
+    def say(feature, sector=0, key=SMART):
+        return c.command(0xb0, lba=key | sector, feature=feature)
+
+    def read(feature, sector=0):
+        return c.read(0xb0, 1, lba=SMART | sector, feature=feature)
+
+    for feature in (0xd0, 0xd1):
+        yield f"smart read {feature:#x}", lambda: read(feature)
+    for sector in (0, 1, 2, 6, 0x80):
+        yield f"smart log {sector}", lambda: read(0xd5, sector)
+    yield "smart without key", lambda: (say(0xd0, key=0), say(0xd8, key=0xc24e00))
+    for feature in range(0xd2, 0xe0):
+        for sector in (0, 1, 2, 3, 0xf1, 0x7f, 0x81):
+            if feature != 0xd5:
+                yield f"smart {feature:#x} {sector:#x}", lambda: (say(feature, sector), say(0xd8))
+    yield "smart tests", lambda: read(0xd5, 6)
+    for kind in [1, 2] * 10 + [0, 1]:
+        yield f"smart test {kind}", lambda: say(0xd4, kind)
+    yield "smart more tests", lambda: (read(0xd5, 6), read(0xd5, 1))
+    yield "smart without saving", lambda: (say(0xd2, 0), read(0xd0), say(0xd2, 0xf1), read(0xd0))
+    yield "smart off", lambda: (say(0xd9), say(0xda), c.registers(), c.read(0xec, 1), say(0xd8), say(0xda))
+
+
 def disk_steps(c):
+    yield from smart_steps(c)
     yield "registers", c.registers
     yield "identify", lambda: c.read(0xec, 1)
     yield "read", lambda: c.read(0x20, 3, lba=3)
@@ -177,6 +206,7 @@ def conversation(stock):
             for what, step in steps(channel):
                 said.append((what, step(), len(machine.interrupts)))
         disc = Channel(machine, 0x170, 0x376)
+        said.append(("smart of a cd", disc.command(0xb0, lba=SMART, feature=0xd8), 0))
         for command in ("blockdev-open-tray", "blockdev-close-tray"):
             said.append((command, machine.qmp(command, id="full"), 0))
             said += [(f"ready {i}", disc.packet([0]), 0) for i in range(2)]
