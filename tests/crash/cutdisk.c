@@ -75,38 +75,45 @@ bool cut_image_store(const CutImage *image, const char *path)
     return g_file_set_contents(path, (const char *)image->data, image->len, NULL);
 }
 
-void cut_apply(CutImage *image, const CutEntry *e, const uint8_t *sectors)
+/* What the entry makes of n bytes, `at` bytes into it. */
+static void apply_piece(CutImage *image, const CutEntry *e, int64_t at, int64_t n)
 {
     switch (e->kind) {
     case CUT_WRITE:
-        if (e->offset + e->bytes > image->len) {
-            cut_image_resize(image, e->offset + e->bytes);
-        }
-        for (int64_t at = 0; at < e->bytes; at += BDRV_SECTOR_SIZE) {
-            int64_t n = MIN((int64_t)BDRV_SECTOR_SIZE, e->bytes - at);
-
-            if (!sectors || sectors[at / BDRV_SECTOR_SIZE]) {
-                memcpy(image->data + e->offset + at, e->data + at, n);
-            }
-        }
+        memcpy(image->data + e->offset + at, e->data + at, n);
         break;
     case CUT_ZERO:
-        if (e->offset + e->bytes > image->len) {
-            cut_image_resize(image, e->offset + e->bytes);
-        }
-        memset(image->data + e->offset, 0, e->bytes);
+        memset(image->data + e->offset + at, 0, n);
         break;
-    case CUT_DISCARD:
+    default:
         /* The worst that a hole may show. */
-        if (e->offset < image->len) {
-            memset(image->data + e->offset, 0xd5, MIN(e->bytes, image->len - e->offset));
-        }
+        memset(image->data + e->offset + at, 0xd5, n);
         break;
+    }
+}
+
+void cut_apply(CutImage *image, const CutEntry *e, const uint8_t *sectors)
+{
+    int64_t bytes = e->bytes;
+
+    switch (e->kind) {
+    case CUT_FLUSH:
+        return;
     case CUT_TRUNCATE:
         cut_image_resize(image, e->bytes);
+        return;
+    case CUT_DISCARD:
+        bytes = CLAMP(image->len - e->offset, 0, bytes);
         break;
-    case CUT_FLUSH:
+    default:
+        cut_image_resize(image, MAX(image->len, e->offset + bytes));
         break;
+    }
+    for (int64_t at = 0, n; at < bytes; at += n) {
+        n = sectors ? MIN((int64_t)BDRV_SECTOR_SIZE, bytes - at) : bytes;
+        if (!sectors || sectors[at / BDRV_SECTOR_SIZE]) {
+            apply_piece(image, e, at, n);
+        }
     }
 }
 

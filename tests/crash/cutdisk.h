@@ -57,7 +57,7 @@ char *cut_disk_json(int disk);
 /* Make the image len bytes long; new ones are zero. */
 void cut_image_resize(CutImage *image, int64_t len);
 void cut_image_copy(CutImage *to, const CutImage *from);
-/* Do what the entry says to image: all of it, or (sectors non-NULL) those 512-byte pieces of a write whose byte is set. */
+/* Do what the entry says to image: all of it, or (sectors non-NULL) those 512-byte pieces of a write, zero or discard whose byte is set. */
 void cut_apply(CutImage *image, const CutEntry *e, const uint8_t *sectors);
 bool cut_image_load(CutImage *image, const char *path);
 bool cut_image_store(const CutImage *image, const char *path);

@@ -26,6 +26,7 @@ const CutGeometry cut_geometries[] = {
     { "refcount64", "cluster_size=4k,refcount_bits=64", .snapshots = true },
     { "lazy", "cluster_size=4k,lazy_refcounts=on", .snapshots = true, .lazy = true },
     { "data-file", "cluster_size=4k", .data_file = true },
+    { "data-file-raw", "cluster_size=4k,data_file_raw=on", .data_file = true, .raw = true },
     { "backing", "cluster_size=4k", .backing = true, .snapshots = true },
     { "zstd", "cluster_size=4k,compression_type=zstd", .snapshots = true },
     { "luks", "cluster_size=4k,encrypt.format=luks,encrypt.key-secret=cut0,encrypt.iter-time=1,encrypt.cipher-alg=aes-128",
@@ -43,7 +44,7 @@ void cut_init(const char *program)
     for (int i = 0; i < CUT_KEYS; i++) {
         QDict *props = qdict_new();
 
-        qdict_put_str(props, "data", i ? "second secret" : "first secret");
+        qdict_put_str(props, "data", cut_secret_data(i));
         secret_add(cut_secret(i), props, &error_abort);
         qobject_unref(props);
     }
@@ -62,6 +63,7 @@ unsigned cut_pick(CutRun *r, unsigned from, unsigned to)
 }
 
 const char *cut_secret(int key) { return key ? "cut1" : "cut0"; }
+const char *cut_secret_data(int key) { return key ? "second secret" : "first secret"; }
 
 char *cut_image_name(int disk)
 {

@@ -22,7 +22,7 @@ typedef enum CutShape { CUT_ALONE, CUT_CHAIN, CUT_GROUP, CUT_DAMAGED } CutShape;
 
 typedef struct CutGeometry {
     const char *name, *options;
-    bool data_file, backing, snapshots, subclusters, lazy, v2, luks;
+    bool data_file, raw, backing, snapshots, subclusters, lazy, v2, luks;
 } CutGeometry;
 extern const CutGeometry cut_geometries[];         /* ends with a NULL name */
 
@@ -97,8 +97,9 @@ uint32_t *cut_buffer(unsigned sectors);
 /* A buffer of n sectors with stamps stamp, stamp + 1, ... */
 void cut_fill(uint32_t *buf, uint32_t stamp, unsigned n);
 unsigned cut_pick(CutRun *r, unsigned from, unsigned to);
-/* The secret's id. */
+/* The secret's id, and what it is. */
 const char *cut_secret(int key);
+const char *cut_secret_data(int key);
 
 /* Operations; each may fail, and then the model knows. */
 typedef void CutStep(CutRun *r);
@@ -118,7 +119,8 @@ CutStep cut_step_writes, cut_step_flush, cut_step_zero, cut_step_discard, cut_st
 /* A write and a flush, of which a failure is no failure of the run: 0 or what they said. */
 int cut_step_goes_on(CutRun *r);
 /* cutsnapshots.c */
-CutStep cut_step_group_writes, cut_step_group_reopen, cut_step_snapshot, cut_step_live_snapshot, cut_step_apply, cut_step_delete, cut_step_delete_live, cut_step_group_snapshot,
+CutStep cut_step_group_writes, cut_step_group_reopen, cut_step_snapshot, cut_step_live_snapshot, cut_step_apply, cut_step_apply_live,
+        cut_step_delete, cut_step_delete_live, cut_step_group_snapshot,
         cut_step_group_apply, cut_step_group_delete;
 /* cutimages.c */
 CutStep cut_step_amend, cut_step_keys, cut_step_commit, cut_step_commit_live, cut_step_rebase;

@@ -82,6 +82,56 @@ static void applied(CutRun *r, const CutSnapshot *s, guint begin, int ret, const
     }
 }
 
+/* How many changes each sector of the model has had. */
+static guint *count_changes(const CutModel *m)
+{
+    guint *n = g_new0(guint, m->sectors);
+
+    for (unsigned i = 0; i < m->sectors; i++) {
+        n[i] = m->changes[i] ? m->changes[i]->len : 0;
+    }
+    return n;
+}
+
+/* Was sector i given that stamp since then? */
+static bool written_since(const CutModel *m, unsigned i, guint since, uint32_t stamp)
+{
+    for (guint c = since; m->changes[i] && c < m->changes[i]->len; c++) {
+        if (g_array_index(m->changes[i], CutChange, c).stamp == stamp) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same with writes under way, which landed before or after: what the disk shows now has to be one of the two, and to stay. */
+static void applied_live(CutRun *r, const CutSnapshot *s, guint begin, const guint *since, int ret, const char *why)
+{
+    CutModel *m = r->model;
+    g_autofree uint32_t *shown = g_new0(uint32_t, s->n);
+    bool known = ret == 0 && cut_may_look();
+    unsigned bad;
+
+    if (known && !cut_read_stamps(r->blk, s->n, shown, &bad)) {
+        cut_run_wrong(r, "sector %u cannot be read or is mixed after the revert", bad);
+        return;
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        if (known && shown[i] != s->stamps[i] && s->stamps[i] != CUT_ANY && !written_since(m, i, since[i], shown[i])) {
+            cut_run_wrong(r, "after a revert with writes under way sector %u holds %u", i, shown[i]);
+        }
+        cut_model_put(m, i, s->stamps[i], false, begin);
+        cut_model_put(m, i, known ? shown[i] : CUT_ANY, false, begin);
+        m->unsure[i] = !known;
+        if (known) {
+            cut_model_done(m, i, 1);
+        }
+    }
+    if (ret < 0) {
+        cut_run_failed_text(r, ret, why);
+    }
+}
+
 /* --- one disk ------------------------------------------------------------------------------- */
 
 static void take(CutRun *r, bool live)
@@ -128,6 +178,24 @@ void cut_step_apply(CutRun *r)
         ret = bdrv_snapshot_goto(blk_bs(r->blk), s->name, &err);
         applied(r, s, begin, ret, err ? error_get_pretty(err) : NULL);
     }
+}
+
+void cut_step_apply_live(CutRun *r)
+{
+    CutSnapshot *s = pick_snapshot(r);
+    guint begin = cut_now();
+    g_autofree guint *since = count_changes(r->model);
+    g_autoptr(Error) err = NULL;
+    int ret;
+
+    if (!s || s->n != cut_model_size(r->model)) {
+        return;
+    }
+    cut_start_writers(r, 3, cut_pick(r, 0, 4));
+    cut_turn(cut_pick(r, 0, 4));
+    ret = bdrv_snapshot_goto(blk_bs(r->blk), s->name, &err);
+    cut_wait();
+    applied_live(r, s, begin, since, ret, err ? error_get_pretty(err) : NULL);
 }
 
 static void delete(CutRun *r, CutSnapshot *s)
@@ -243,15 +311,29 @@ static CutSnapshot *pick_common(CutRun *r)
 void cut_step_group_apply(CutRun *r)
 {
     CutSnapshot *s = pick_common(r);
-    guint begin = cut_now();
+    guint begin = cut_now(), *since[CUT_DISKS] = { NULL };
     g_autofree char *error = NULL;
+    bool live = cut_pick(r, 0, 1);
 
     if (!s) {
         return;
     }
+    for (CutRun *m = r; m && live; m = m->next) {
+        since[m->disk] = count_changes(m->model);
+        cut_start_writers(m, 2, cut_pick(r, 0, 3));
+    }
+    cut_turn(live ? cut_pick(r, 0, 4) : 0);
     error = transaction(r, "blockdev-snapshot-apply-internal-sync", s->name);
+    cut_wait();
     for (CutRun *m = r; m; m = m->next) {
-        applied(m, cut_model_find(m->model, s->name), begin, error ? -cut_fail_errno : 0, error);
+        const CutSnapshot *own = cut_model_find(m->model, s->name);
+
+        if (live) {
+            applied_live(m, own, begin, since[m->disk], error ? -cut_fail_errno : 0, error);
+        } else {
+            applied(m, own, begin, error ? -cut_fail_errno : 0, error);
+        }
+        g_free(since[m->disk]);
     }
 }
 

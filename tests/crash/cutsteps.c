@@ -366,24 +366,23 @@ char *cut_qmp(const char *command, const char *arguments)
 /* --- mixes --------------------------------------------------------------------------------- */
 
 static bool has_snapshots(const CutGeometry *g) { return g->snapshots; }
-static bool can_be_upper(const CutGeometry *g) { return !g->backing && !g->luks; }
+static bool can_be_upper(const CutGeometry *g) { return !g->backing && !g->luks && !g->raw; }
 static bool has_bitmaps(const CutGeometry *g) { return !g->v2; }
 static bool has_keys(const CutGeometry *g) { return g->luks; }
 static bool can_be_grouped(const CutGeometry *g) { return g->snapshots && !g->backing; }
 static bool has_group_bitmaps(const CutGeometry *g) { return can_be_grouped(g) && !g->v2; }
-static bool may_amend(const CutGeometry *g) { return !g->data_file && !g->luks; }
 
 #define STEP(name, weight) { cut_step_##name, weight, #name }
 
 const CutScenario cut_scenarios[] = {
     { "writes", { STEP(writes, 6), STEP(flush, 3) } },
     { "snapshots", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 3), STEP(apply, 2), STEP(delete, 2) }, .fits = has_snapshots },
-    { "live", { STEP(writes, 2), STEP(flush, 1), STEP(live_snapshot, 4), STEP(delete_live, 2), STEP(apply, 1) }, .fits = has_snapshots },
+    { "live", { STEP(writes, 2), STEP(flush, 1), STEP(live_snapshot, 4), STEP(delete_live, 2), STEP(apply, 1), STEP(apply_live, 2) }, .fits = has_snapshots },
     { "zeroes", { STEP(writes, 3), STEP(flush, 2), STEP(zero, 3), STEP(discard, 3), STEP(snapshot, 1) } },
     { "compressed", { STEP(compressed, 5), STEP(writes, 2), STEP(flush, 2), STEP(snapshot, 1), STEP(discard, 1) } },
     { "resize", { STEP(resize, 4), STEP(writes, 3), STEP(flush, 2), STEP(zero, 1) } },
     { "resize-snapshots", { STEP(resize, 3), STEP(writes, 3), STEP(snapshot, 1), STEP(apply, 1), STEP(flush, 1) }, .fits = has_snapshots },
-    { "amend", { STEP(amend, 4), STEP(writes, 3), STEP(flush, 1), STEP(snapshot, 1), STEP(zero, 1) }, .fits = may_amend },
+    { "amend", { STEP(amend, 4), STEP(writes, 3), STEP(flush, 1), STEP(snapshot, 1), STEP(zero, 1) }, },
     { "keys", { STEP(keys, 4), STEP(writes, 2), STEP(flush, 1), STEP(snapshot, 1), STEP(reopen, 1) }, .fits = has_keys },
     { "bitmaps", { STEP(bitmap, 5), STEP(writes, 3), STEP(reopen, 2), STEP(flush, 1), STEP(snapshot, 1) }, .fits = has_bitmaps },
     { "commit", { STEP(writes, 4), STEP(flush, 1), STEP(commit, 2), STEP(commit_live, 2), STEP(commit_job, 2), STEP(discard, 1) },
@@ -405,7 +404,7 @@ const CutScenario cut_scenarios[] = {
 bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g)
 {
     /* Opening with keys is slow: only what differs. */
-    return g->luks ? s->fits == has_keys || s->shape == CUT_GROUP || !strcmp(s->name, "mixed") : !s->fits || s->fits(g);
+    return g->luks ? s->fits == has_keys || !strcmp(s->name, "amend") || s->shape == CUT_GROUP || !strcmp(s->name, "mixed") : !s->fits || s->fits(g);
 }
 
 void cut_scenario_step(CutRun *r, const CutScenario *s)

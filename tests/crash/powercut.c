@@ -4,7 +4,7 @@
  *
  *   run       operations with the recording disk (cutdisk.c), followed by a model (cutmodel.c)
  *   explore   for each length of the log, all of it; for some lengths also: none of what is not flushed, each alone, each missing,
- *             all subsets when they are few, random ones else; multi-sector writes torn; writes under way landed early
+ *             all subsets when they are few, random ones else; multi-sector writes, zeroes and discards torn; writes under way landed early
  *   judge     opens, checks without corruption, content and snapshots are what the model allows; leaks are repairable
  *   sample    some states go to the stock qemu-img check
  *
@@ -58,29 +58,38 @@ static const CutEntry *entry(const Explorer *x, guint i) { return &g_array_index
 
 /* --- judging ------------------------------------------------------------------------------- */
 
+/* Exit status of the stock check of a file that needs that secret (-1: none); mend: of what it makes of it. */
+static int run_stock(const char *path, const char *data_file, int key, bool mend)
+{
+    g_autofree char *object = key < 0 ? g_strdup("") : g_strdup_printf("--object secret,id=%s,data='%s'", cut_secret(key), cut_secret_data(key));
+    g_autofree char *crypt = key < 0 ? g_strdup("") : g_strdup_printf(",\"encrypt\":{\"format\":\"luks\",\"key-secret\":\"%s\"}", cut_secret(key));
+    g_autofree char *data = !data_file ? g_strdup("") : g_strdup_printf(",\"data-file\":{\"driver\":\"file\",\"filename\":\"%s\"}", data_file);
+    g_autofree char *image = g_strdup_printf("json:{\"driver\":\"qcow2\",\"backing\":null,\"file\":{\"driver\":\"file\",\"filename\":\"%s\"}%s%s}",
+                                             path, data, crypt);
+    g_autofree char *check = g_strdup_printf("qemu-img check -q %s '%s' >/dev/null 2>&1", object, image);
+    g_autofree char *all = mend ? g_strdup_printf("qemu-img check -r all %s; %s", check + strlen("qemu-img check "), check) : g_strdup(check);
+    int status = system(all);
+
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /* The stock check of one disk's image.  What lies below is not opened; images that were not closed are repaired first. */
 static char *judge_stock_image(const Explorer *x, const CutRun *r, int disk)
 {
-    g_autofree char *path = g_strdup_printf("%s/state", r->folder), *data = g_strdup_printf("%s/state-data", r->folder), *command = NULL;
-    bool own = disk == r->disk;
-    const char *key = own && r->geometry->luks ? ",\\\"encrypt\\\":{\\\"format\\\":\\\"luks\\\",\\\"key-secret\\\":\\\"cut0\\\"}" : "";
-    g_autofree char *data_file = own && r->geometry->data_file
-        ? g_strdup_printf(",\\\"data-file\\\":{\\\"driver\\\":\\\"file\\\",\\\"filename\\\":\\\"%s\\\"}", data) : g_strdup("");
+    g_autofree char *path = g_strdup_printf("%s/state", r->folder), *data = g_strdup_printf("%s/state-data", r->folder);
+    bool own = disk == r->disk, luks = own && r->geometry->luks, has_data = own && r->geometry->data_file;
     bool mend = own && (r->geometry->lazy || (x->at < r->mended && !r->only_leaks));
     int status;
 
-    if (!cut_image_store(&x->state[disk], path) || (*data_file && !cut_image_store(&x->state[CUT_DISK_DATA], data))) {
+    if (!cut_image_store(&x->state[disk], path) || (has_data && !cut_image_store(&x->state[CUT_DISK_DATA], data))) {
         return NULL;
     }
-    command = g_strdup_printf("%s=\"json:{\\\"driver\\\":\\\"qcow2\\\",\\\"backing\\\":null,\\\"file\\\":{\\\"driver\\\":\\\"file\\\",\\\"filename\\\":"
-                              "\\\"%s\\\"}%s%s}\"; %s qemu-img check -q $secret \"$image\" >/dev/null 2>&1", "image", path, data_file, key,
-                              mend ? "qemu-img check -q $secret -r all \"$image\" >/dev/null 2>&1;" : "");
-    status = system(command);
-    total.stock++;
-    if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 3)) {
-        return g_strdup_printf("stock check of disk %d: exit status %d", disk, WEXITSTATUS(status));
+    status = run_stock(path, has_data ? data : NULL, luks ? 0 : -1, mend);
+    if (status == 1 && luks) {
+        status = run_stock(path, NULL, 1, mend);       /* the first secret may be out */
     }
-    return NULL;
+    total.stock++;
+    return status == 0 || status == 3 ? NULL : g_strdup_printf("stock check of disk %d: exit status %d", disk, status);
 }
 
 static char *judge_stock(const Explorer *x)
@@ -88,7 +97,7 @@ static char *judge_stock(const Explorer *x)
     char *why = NULL;
 
     for (const CutRun *r = x->run; r && !why; r = r->next) {
-        why = r->geometry->luks ? NULL : judge_stock_image(x, r, r->disk);
+        why = judge_stock_image(x, r, r->disk);
     }
     for (int i = 0; i < 2 && x->run->below[i] && !why; i++) {
         why = judge_stock_image(x, x->run, CUT_DISK_BELOW + i);
@@ -196,7 +205,7 @@ static bool build_state(Explorer *x, const GArray *volatile_entries, const uint8
         guint id = g_array_index(volatile_entries, guint, i);
         const CutEntry *e = entry(x, id);
         uint8_t sectors[4096] = { 0 };
-        bool torn = landed[i] == 2 && e->kind == CUT_WRITE && e->bytes > BDRV_SECTOR_SIZE && e->bytes <= 4096 * BDRV_SECTOR_SIZE;
+        bool torn = landed[i] == 2 && e->kind <= CUT_DISCARD && e->bytes > BDRV_SECTOR_SIZE && e->bytes <= 4096 * BDRV_SECTOR_SIZE;
 
         if (!landed[i]) {
             continue;
