@@ -127,7 +127,11 @@ static int read_reply(NbdClient *n, NbdOption option, OptReply *r, Error **errp)
     if (!length_is_right(option, r, errp)) {
         return -EINVAL;
     }
-    r->data = g_malloc(r->len + 1);
+    r->data = g_try_malloc(r->len + 1);
+    if (!r->data) {
+        error_setg(errp, "No memory for %" PRIu32 " bytes of a reply", r->len);
+        return -ENOMEM;
+    }
     r->data[r->len] = 0;
     ret = io_channel_read_all(n->channel, r->data, r->len, errp);
     if (ret < 0) {

@@ -57,11 +57,11 @@ char *nbd_take_string(const uint8_t **p, const uint8_t *end)
 
 static int coroutine_fn skip_bytes(IOChannel *c, uint64_t bytes, Error **errp)
 {
-    g_autofree uint8_t *buf = g_malloc(MAX_OPTION_BYTES);
+    uint8_t buf[4096];
     int ret = 0;
 
     while (bytes && ret == 0) {
-        size_t n = MIN(bytes, (uint64_t)MAX_OPTION_BYTES);
+        size_t n = MIN(bytes, (uint64_t)sizeof(buf));
 
         ret = io_channel_read_all(c, buf, n, errp);
         bytes -= n;
@@ -320,7 +320,11 @@ static Step coroutine_fn next_option(NbdNegotiation *n, Error **errp)
         ret = skip_bytes(c, o.len, errp);
         return ret < 0 ? STEP_ERROR : step_of(nbd_reply_error(n, o.option, NBD_REP_ERR_TOO_BIG, errp, "option payload too big"));
     }
-    data = g_malloc(MAX(o.len, 1u));
+    data = g_try_malloc(MAX(o.len, 1u));
+    if (!data) {
+        error_setg(errp, "No memory for %" PRIu32 " bytes of an option", o.len);
+        return STEP_ERROR;
+    }
     if (io_channel_read_all(c, data, o.len, errp) < 0) {
         return STEP_ERROR;
     }

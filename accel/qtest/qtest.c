@@ -225,11 +225,26 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 0;
 }
 
+/* len bytes, zero; NULL: the peer was told that there is no memory. */
+static uint8_t *take_buffer(Qtest *q, uint64_t len)
+{
+    uint8_t *buf = g_try_malloc0(MAX(len, 1));
+
+    if (!buf) {
+        send_line(q, "ERR no memory");
+    }
+    return buf;
+}
+
 static void read_hex(Qtest *q, uint64_t addr, uint64_t len)
 {
-    g_autofree uint8_t *buf = g_malloc(len);
-    GString *out = g_string_sized_new(2 * len + 8);
+    g_autofree uint8_t *buf = take_buffer(q, len);
+    GString *out;
 
+    if (!buf) {
+        return;
+    }
+    out = g_string_sized_new(2 * len + 8);
     mem_read_bytes(addr, buf, len);
     g_string_append(out, "OK 0x");
     for (uint64_t i = 0; i < len; i++) {
@@ -242,11 +257,15 @@ static void read_hex(Qtest *q, uint64_t addr, uint64_t len)
 
 static void write_hex(Qtest *q, uint64_t addr, uint64_t len, const char *hex)
 {
-    g_autofree uint8_t *buf = g_malloc0(len ? len : 1);
+    g_autofree uint8_t *buf = NULL;
     size_t digits;
 
     if (!len) {
         send_line(q, "ERR invalid argument size");
+        return;
+    }
+    buf = take_buffer(q, len);
+    if (!buf) {
         return;
     }
     hex += strlen(hex) >= 2 ? 2 : strlen(hex);         /* "0x" */
@@ -260,9 +279,12 @@ static void write_hex(Qtest *q, uint64_t addr, uint64_t len, const char *hex)
 
 static void read_b64(Qtest *q, uint64_t addr, uint64_t len)
 {
-    g_autofree uint8_t *buf = g_malloc(len ? len : 1);
+    g_autofree uint8_t *buf = take_buffer(q, len);
     g_autofree char *text = NULL, *line = NULL;
 
+    if (!buf) {
+        return;
+    }
     mem_read_bytes(addr, buf, len);
     text = g_base64_encode(buf, len);
     line = g_strconcat("OK ", text, NULL);
@@ -280,8 +302,11 @@ static void write_b64(Qtest *q, uint64_t addr, uint64_t len, const char *text)
 
 static void fill(Qtest *q, uint64_t addr, uint64_t len, uint64_t byte)
 {
-    g_autofree uint8_t *buf = g_malloc(len ? len : 1);
+    g_autofree uint8_t *buf = take_buffer(q, len);
 
+    if (!buf) {
+        return;
+    }
     memset(buf, byte, len);
     mem_write_bytes(addr, buf, len);
     send_line(q, "OK");

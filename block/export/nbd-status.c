@@ -12,23 +12,31 @@
 #define MAX_EXTENTS (128 * 1024)
 
 typedef struct Extents {
-    GByteArray *wire;                  /* pairs of length and flags, big endian */
+    uint8_t *wire;                     /* pairs of length and flags, big endian */
     uint32_t last_flags, last_len;     /* not in wire yet */
-    unsigned max;
+    unsigned n, room, max;             /* pairs */
 } Extents;
 
-static unsigned extent_count(const Extents *x) { return x->wire->len / 8; }
-
-static void settle(Extents *x)
+/* Where memory lacks the answer ends early, as it may. */
+static bool settle(Extents *x)
 {
-    uint8_t pair[8];
-
-    if (x->last_len) {
-        nbd_put32(pair, x->last_len);
-        nbd_put32(pair + 4, x->last_flags);
-        g_byte_array_append(x->wire, pair, sizeof(pair));
-        x->last_len = 0;
+    if (!x->last_len) {
+        return true;
     }
+    if (x->n == x->room) {
+        uint8_t *more = g_try_realloc_n(x->wire, MAX(2 * x->room, 16u), 8);
+
+        if (!more) {
+            return false;
+        }
+        x->wire = more;
+        x->room = MAX(2 * x->room, 16u);
+    }
+    nbd_put32(x->wire + 8 * x->n, x->last_len);
+    nbd_put32(x->wire + 8 * x->n + 4, x->last_flags);
+    x->n++;
+    x->last_len = 0;
+    return true;
 }
 
 /* False: no more room. */
@@ -38,8 +46,7 @@ static bool add_extent(Extents *x, uint32_t len, uint32_t flags)
         x->last_len += len;
         return true;
     }
-    settle(x);
-    if (extent_count(x) >= x->max) {
+    if (!settle(x) || x->n >= x->max) {
         return false;
     }
     x->last_len = len;
@@ -118,19 +125,23 @@ static int coroutine_fn gather(NbdWork *w, uint32_t context, Extents *x)
 
 static int coroutine_fn send_context(NbdWork *w, uint32_t context, bool last, Error **errp)
 {
-    g_autoptr(GByteArray) wire = g_byte_array_new();
-    Extents x = { .wire = wire, .max = w->req.flags & NBD_CMD_FLAG_REQ_ONE ? 1 : MAX_EXTENTS };
+    Extents x = { .max = w->req.flags & NBD_CMD_FLAG_REQ_ONE ? 1 : MAX_EXTENTS };
     uint8_t id[4];
     struct iovec iov[2] = { { id, sizeof(id) } };
     int ret = gather(w, context, &x);
+    g_autofree uint8_t *wire = NULL;
 
+    settle(&x);
+    wire = x.wire;
+    if (ret == 0 && !x.n) {
+        ret = -ENOMEM;
+    }
     if (ret < 0) {
         error_setg_errno(errp, -ret, "can't get block status");
         return ret;
     }
-    settle(&x);
     nbd_put32(id, context);
-    iov[1] = (struct iovec){ wire->data, wire->len };
+    iov[1] = (struct iovec){ wire, 8 * x.n };
     return nbd_send_chunk(w, last ? NBD_REPLY_FLAG_DONE : 0, NBD_CHUNK_BLOCK_STATUS, iov, 2) < 0 ? -EPIPE : 0;
 }
 

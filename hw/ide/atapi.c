@@ -10,8 +10,9 @@
 #include "machine/memory.h"
 #include "util/cutils.h"
 
-enum { KEY_NONE = 0, NOT_READY = 2, ILLEGAL = 5, ATTENTION = 6 };
+enum { KEY_NONE = 0, NOT_READY = 2, HARDWARE = 4, ILLEGAL = 5, ATTENTION = 6 };
 enum { ASC_ILLEGAL_OPCODE = 0x20, ASC_RANGE = 0x21, ASC_FIELD = 0x24, ASC_CHANGED = 0x28, ASC_FORMAT = 0x30, ASC_NO_MEDIUM = 0x3a,
+       ASC_INTERNAL = 0x44,
        ASC_LOCKED = 0x53 };
 
 #define NSECTOR_CD 1               /* reason register: command phase */
@@ -135,10 +136,13 @@ typedef struct CdRead {
 } CdRead;
 
 /* Raw sectors: sync, header, data, zeroes where parity would be. */
-static void expand_raw(IdeDrive *d, uint32_t lba, uint32_t count)
+static bool expand_raw(IdeDrive *d, uint32_t lba, uint32_t count)
 {
-    uint8_t *raw = g_malloc0((size_t)count * 2352);
+    uint8_t *raw = g_try_malloc0((size_t)count * 2352);
 
+    if (!raw) {
+        return false;
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *p = raw + (size_t)i * 2352;
         uint32_t at = lba + i + 150;
@@ -152,6 +156,7 @@ static void expand_raw(IdeDrive *d, uint32_t lba, uint32_t count)
     }
     g_free(d->packet_buf);
     d->packet_buf = raw;
+    return true;
 }
 
 static void read_done(void *opaque, int ret)
@@ -179,19 +184,25 @@ static void read_done(void *opaque, int ret)
         block_acct_start(blk_get_stats(d->conf.blk), &d->cookie, 2048, BLOCK_ACCT_READ);
         block_acct_done(blk_get_stats(d->conf.blk), &d->cookie);
     }
-    if (d->cd_sector_size == 2352) {
-        expand_raw(d, d->lba, count);
+    if (d->cd_sector_size == 2352 && !expand_raw(d, d->lba, count)) {
+        packet_fail(d, HARDWARE, ASC_INTERNAL);
+        return;
     }
     reply(d, count * d->cd_sector_size, UINT32_MAX);
 }
 
 static void submit_read(IdeDrive *d)
 {
-    CdRead *r = g_new(CdRead, 1);
+    CdRead *r;
 
-    *r = (CdRead) { d, d->serial_number, d->count };
     g_free(d->packet_buf);
-    d->packet_buf = g_malloc(d->count * 2048);
+    d->packet_buf = g_try_malloc(d->count * 2048);
+    if (!d->packet_buf) {
+        packet_fail(d, HARDWARE, ASC_INTERNAL);
+        return;
+    }
+    r = g_new(CdRead, 1);
+    *r = (CdRead) { d, d->serial_number, d->count };
     iov_reset(&d->iov);
     iov_add(&d->iov, d->packet_buf, d->count * 2048);
     block_acct_start(blk_get_stats(d->conf.blk), &d->cookie, (by_port(d) ? 1 : d->count) * 2048, BLOCK_ACCT_READ);

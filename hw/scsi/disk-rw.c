@@ -356,10 +356,14 @@ static void submit_unmap(DiskReq *d)
 static void unmap(ScsiDisk *s, ScsiReq *r)
 {
     uint64_t len = MIN(r->xfer, 65536);
-    g_autofree uint8_t *list = g_malloc0(MAX(len, 8));
+    g_autofree uint8_t *list = g_try_malloc0(MAX(len, 8));
     DiskReq *d;
     ScsiSense bad = scsi_no_sense;
 
+    if (!list) {
+        scsi_req_fail(r, sense_of(ENOMEM));
+        return;
+    }
     iov_to_buf(r->data, 0, list, len);
     if (r->cdb[1] & 1) {                   /* anchor */
         bad = scsi_invalid_field;
@@ -423,9 +427,13 @@ static void write_same(ScsiDisk *s, ScsiReq *r)
     bool no_data = r->cdb[1] & 1;
     uint64_t n = r->cdb[0] == 0x41 ? load_be16(r->cdb + 7) : load_be32(r->cdb + 10);
     uint32_t blocksize = s->scsi.blocksize;
-    g_autofree uint8_t *block = g_malloc0(blocksize);
+    g_autofree uint8_t *block = g_try_malloc0(blocksize);
     DiskReq *d;
 
+    if (!block) {
+        scsi_req_fail(r, sense_of(ENOMEM));
+        return;
+    }
     if (!n || (r->cdb[1] & 0x16)) {
         scsi_req_fail(r, scsi_invalid_field);
         return;
@@ -450,7 +458,11 @@ static void write_same(ScsiDisk *s, ScsiReq *r)
     } else {
         uint64_t len = MIN(d->bytes, SAME_CHUNK);
 
-        d->pattern = g_malloc(len);
+        d->pattern = g_try_malloc(len);
+        if (!d->pattern) {
+            fail(d, sense_of(ENOMEM));
+            return;
+        }
         for (uint64_t at = 0; at < len; at += blocksize) {
             memcpy(d->pattern + at, block, MIN(blocksize, len - at));
         }

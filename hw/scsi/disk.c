@@ -178,7 +178,11 @@ static void execute(ScsiReq *r)
         scsi_req_fail(r, scsi_invalid_field);
         return;
     }
-    buf = g_malloc0(MAX(r->xfer, 4096));
+    buf = g_try_malloc0(MAX(r->xfer, 4096));
+    if (!buf) {
+        scsi_req_fail(r, scsi_target_failure);
+        return;
+    }
     simple_command(s, r, buf);
 }
 

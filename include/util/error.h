@@ -90,8 +90,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Error, error_free)
  */
 typedef struct ErrorGuard { Error *local; Error **caller; } ErrorGuard;
 static inline void error_guard_end(ErrorGuard *g) { if (g->local) error_propagate(g->caller, g->local); }
+/* Where to store, so that it can be read: not at a caller who wants no reason, or would end the program before this function is done. */
+static inline Error **error_guard_slot(ErrorGuard *g) { return !g->caller || g->caller == &error_fatal ? &g->local : g->caller; }
 #define ERRP_GUARD()                                                            \
     __attribute__((cleanup(error_guard_end))) ErrorGuard errp_guard_ = { NULL, errp }; \
-    do { if (!errp || errp == &error_fatal) errp = &errp_guard_.local; } while (0)
+    do { errp = error_guard_slot(&errp_guard_); } while (0)
 
 #endif

@@ -30,20 +30,26 @@ static struct {
 
 #define TRIES 6                        /* pools grow now and then; a leak is there each time */
 
-typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY, FAULT_SHORT, FAULT_CALL } FaultKind;
-static const char *const verbs[] = { "fails", "is late", "finds no memory", "is short", "fails in the system" };
+typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY, FAULT_SHORT, FAULT_SIGNAL, FAULT_REFUSED, FAULT_CALL } FaultKind;
+static const char *const verbs[] = { "fails", "is late", "finds no memory", "is short", "meets a signal", "is not supported", "fails in the system" };
 
 typedef struct Fault { FaultKind kind; int64_t at; bool lasting; int error; } Fault;       /* at 0: none */
 
 static uint64_t injected[G_N_ELEMENTS(verbs)], told, failures;
 
+static bool in_system(FaultKind kind) { return kind >= FAULT_SHORT; }
+/* Nobody may notice. */
+static bool harmless(FaultKind kind) { return kind == FAULT_DELAY || (in_system(kind) && kind != FAULT_CALL); }
+
 static void arm(const Fault *f)
 {
+    static const IoFault io_faults[] = { [FAULT_SHORT] = IO_SHORT, [FAULT_SIGNAL] = IO_SIGNAL, [FAULT_REFUSED] = IO_REFUSE, [FAULT_CALL] = IO_FAIL };
+
     cut_requests = cut_trips = alloc_seen = alloc_trips = io_seen = io_trips = 0;
     cut_fail_errno = io_errno = f->kind == FAULT_MEMORY ? ENOMEM : f->error;
-    cut_cause = f->kind == FAULT_DELAY || f->kind == FAULT_SHORT ? 0 : cut_fail_errno;
+    cut_cause = harmless(f->kind) ? 0 : cut_fail_errno;
     cut_fail_lasting = cut_delay_lasting = io_lasting = f->lasting;
-    io_fault = f->kind == FAULT_CALL ? IO_FAIL : IO_SHORT;
+    io_fault = in_system(f->kind) ? io_faults[f->kind] : IO_SHORT;
     *(f->kind == FAULT_MEMORY ? &alloc_fail_at : f->kind == FAULT_DELAY ? &cut_delay_at : f->kind == FAULT_ERROR ? &cut_fail_at : &io_at) = f->at;
 }
 
@@ -52,7 +58,7 @@ static void disarm(void) { cut_fail_at = cut_delay_at = alloc_fail_at = io_at = 
 /* What a kind of fault counts. */
 static int64_t counted(FaultKind kind)
 {
-    return kind == FAULT_MEMORY ? alloc_seen : kind == FAULT_SHORT || kind == FAULT_CALL ? io_seen : cut_requests;
+    return kind == FAULT_MEMORY ? alloc_seen : in_system(kind) ? io_seen : cut_requests;
 }
 
 /* After one failure all works again, but for a node that lost sight of its roots. */
@@ -115,7 +121,7 @@ static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed
     if (!why && leaked > 0) {
         why = g_strdup_printf("%" PRId64 " blocks of memory are lost each time", leaked);
     }
-    if (!why && f.at && (f.kind == FAULT_SHORT || f.kind == FAULT_DELAY) && failed != *usual) {
+    if (!why && f.at && harmless(f.kind) && failed != *usual) {
         why = g_strdup_printf("%u operations failed, not %u", failed, *usual);
     }
     if (!f.at) {
@@ -172,6 +178,8 @@ static void run_all(const CutGeometry *g, const CutScenario *s, unsigned seed, c
     run_kind(g, s, seed, folder, FAULT_SHORT, 1);
     if (!strcmp(opt.engine, "threads")) {
         run_kind(g, s, seed, folder, FAULT_CALL, 1);
+        run_kind(g, s, seed, folder, FAULT_SIGNAL, 2);
+        run_kind(g, s, seed, folder, FAULT_REFUSED, 2);
     }
 }
 
@@ -220,9 +228,9 @@ int main(int argc, char **argv)
             }
         }
     }
-    printf("%" PRIu64 " requests and %" PRIu64 " system calls failed, %" PRIu64 " delayed, %" PRIu64 " short, %" PRIu64 " allocations failed, "
+    printf("%" PRIu64 " requests and %" PRIu64 " system calls failed, %" PRIu64 " delayed, %" PRIu64 " short, broken off or not supported, %" PRIu64 " allocations failed, "
            "%" PRIu64 " times told to the caller, memory %s: %" PRIu64 " failures\n", injected[FAULT_ERROR], injected[FAULT_CALL],
-           injected[FAULT_DELAY], injected[FAULT_SHORT], injected[FAULT_MEMORY], told, alloc_watched ? "counted" : "not counted", failures);
+           injected[FAULT_DELAY], injected[FAULT_SHORT] + injected[FAULT_SIGNAL] + injected[FAULT_REFUSED], injected[FAULT_MEMORY], told, alloc_watched ? "counted" : "not counted", failures);
     bdrv_close_all();
     return system(rm) != 0 || failures ? 1 : 0;
 }

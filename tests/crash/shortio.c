@@ -42,7 +42,7 @@ static bool trip(IoFault kind)
         return false;
     }
     if (io_lasting) {
-        __atomic_store_n(&io_at, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&io_at, kind == IO_SIGNAL ? 3 : 1, __ATOMIC_RELAXED);       /* signals: each third call */
     }
     __atomic_add_fetch(&io_trips, 1, __ATOMIC_RELAXED);
     return true;
@@ -70,12 +70,22 @@ static bool shorten(const struct iovec *iov, int n, struct iovec *out, int *niov
     return true;
 }
 
+/* A call that fails, or is broken off by a signal. */
 static bool fails(void)
 {
-    if (io_fault != IO_FAIL || !trip(IO_FAIL)) {
+    if ((io_fault != IO_FAIL && io_fault != IO_SIGNAL) || !trip(io_fault)) {
         return false;
     }
-    errno = io_errno;
+    errno = io_fault == IO_SIGNAL ? EINTR : io_errno;
+    return true;
+}
+
+static bool refused(void)
+{
+    if (io_fault != IO_REFUSE || !trip(IO_REFUSE)) {
+        return false;
+    }
+    errno = EOPNOTSUPP;
     return true;
 }
 
@@ -86,7 +96,7 @@ static ssize_t move(Move *plain, MoveFlags *with_flags, int fd, const struct iov
 {
     struct iovec some[VECTORS];
 
-    if (io_fault == IO_FAIL && fails()) {
+    if (fails()) {
         return -1;
     }
     if (io_fault == IO_SHORT && trip(IO_SHORT) && shorten(iov, n, some, &n)) {
@@ -108,7 +118,7 @@ ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 
 ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
-    return move(NULL, (MoveFlags *)dlsym(RTLD_NEXT, "preadv64v2"), fd, iov, n, offset, flags);
+    return refused() ? -1 : move(NULL, (MoveFlags *)dlsym(RTLD_NEXT, "preadv64v2"), fd, iov, n, offset, flags);
 }
 
 ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
@@ -121,7 +131,7 @@ int fdatasync(int fd) { return fails() ? -1 : 0; }
 
 int fallocate(int fd, int mode, off_t offset, off_t len)
 {
-    return fails() ? -1 : ((int (*)(int, int, off_t, off_t))dlsym(RTLD_NEXT, "fallocate64"))(fd, mode, offset, len);
+    return fails() || refused() ? -1 : ((int (*)(int, int, off_t, off_t))dlsym(RTLD_NEXT, "fallocate64"))(fd, mode, offset, len);
 }
 
 int ftruncate(int fd, off_t len)

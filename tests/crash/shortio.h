@@ -16,6 +16,8 @@
 typedef enum IoFault {
     IO_SHORT,                          /* a transfer moves some of the bytes */
     IO_FAIL,                           /* io_errno; only calls that wait, that is: aio=threads */
+    IO_SIGNAL,                         /* EINTR: nothing was done, try again */
+    IO_REFUSE,                         /* EOPNOTSUPP from fallocate and preadv2, as on a file system that cannot */
 } IoFault;
 
 extern int64_t io_at, io_seen, io_trips;
