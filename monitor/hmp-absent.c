@@ -45,6 +45,7 @@ void hmp_info_roms(Monitor *mon, const QDict *args) {}
 void hmp_info_spice(Monitor *mon, const QDict *args) { monitor_printf(mon, "Server: disabled\n"); }
 void hmp_info_tpm(Monitor *mon, const QDict *args) {}
 void hmp_info_usb(Monitor *mon, const QDict *args) { monitor_printf(mon, "Error: USB support not enabled\n"); }
+void hmp_info_usbhost(Monitor *mon, const QDict *args) { monitor_printf(mon, "Command \"info usbhost\" is not available.\n"); }
 void hmp_info_vnc(Monitor *mon, const QDict *args) { monitor_printf(mon, "None\n"); }
 
 /* --- network ----------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "hw/machine.h"
 #include "machine/memory.h"
 #include "qapi/commands-machine.h"
+#include "util/cutils.h"
 
 MemoryInfo *qmp_query_memory_size_summary(Error **errp)
 {
@@ -93,17 +94,39 @@ void qmp_memsave(const MemsaveArgs *arg, Error **errp)
     save_memory(arg->val, arg->size, arg->filename, true, errp);
 }
 
+/* Blocks lie behind one another, each at a multiple of 64 pages. */
+typedef struct PlacedBlock { const RamBlock *block; uint64_t offset; } PlacedBlock;
+
+static int larger_first(const void *a, const void *b)
+{
+    const PlacedBlock *one = a, *two = b;
+
+    return one->block->max_size > two->block->max_size ? -1 : one->block->max_size < two->block->max_size ? 1
+        : one->offset > two->offset ? 1 : -1;
+}
+
 HumanReadableText *qmp_x_query_ramblock(Error **errp)
 {
+    const uint64_t unit = 64 * MEM_PAGE_SIZE;
     HumanReadableText *text = HumanReadableText_new();
+    g_autoptr(GArray) blocks = g_array_new(false, false, sizeof(PlacedBlock));
     GString *s = g_string_new(NULL);
-    uint64_t offset = 0;
+    uint64_t end = 0;
 
-    g_string_append_printf(s, "%24s %8s  %18s %18s %18s\n", "Block Name", "PSize", "Offset", "Used", "Total");
     for (RamBlock *b = ram_block_first(); b; b = b->next) {
-        g_string_append_printf(s, "%24s %6d KiB  0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n", b->name,
-                               MEM_PAGE_SIZE / 1024, offset, b->size, b->size);
-        offset += b->size;
+        PlacedBlock p = { b, ALIGN_UP(end, unit) };
+
+        g_array_append_val(blocks, p);
+        end = p.offset + b->max_size;
+    }
+    g_array_sort(blocks, larger_first);
+    g_string_append_printf(s, "%24s %8s  %18s %18s %18s\n", "Block Name", "PSize", "Offset", "Used", "Total");
+    for (guint i = 0; i < blocks->len; i++) {
+        const PlacedBlock *p = &g_array_index(blocks, PlacedBlock, i);
+        g_autofree char *page = size_to_str(MEM_PAGE_SIZE);
+
+        g_string_append_printf(s, "%24s %8s  0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n", p->block->name, page, p->offset,
+                               p->block->size, p->block->max_size);
     }
     text->human_readable_text = g_string_free(s, FALSE);
     return text;
