@@ -106,12 +106,19 @@ static CpuInstanceProperties *cpu_props(const Machine *m, unsigned index)
     return props;
 }
 
+/* Other devices may have come between them. */
 static Object *cpu_object(unsigned index)
 {
-    g_autofree char *name = g_strdup_printf("device[%u]", index);
-    Object *o = object_child(object_container("/machine/unattached"), name);
+    const GPtrArray *children = object_container("/machine/unattached")->children;
 
-    return o && object_is_a(o, "cpu") ? o : NULL;
+    for (guint i = 0; children && i < children->len; i++) {
+        Object *o = ((ObjectChild *)g_ptr_array_index(children, i))->obj;
+
+        if (object_is_a(o, "cpu") && index-- == 0) {
+            return o;
+        }
+    }
+    return NULL;
 }
 
 CpuInfoFastList *qmp_query_cpus_fast(Error **errp)
