@@ -26,6 +26,7 @@ static void build(void)
     setup_block();
     accel_choose();
     setup_numa();
+    setup_smbios();
     if (!emu.preconfig) {
         machine_init_memory(machine_current(), &error_fatal);
     }
@@ -40,6 +41,7 @@ static void build(void)
     machine_init_board(machine_current(), &error_fatal);
     setup_fw_cfg();
     setup_devices();
+    setup_description();
     setup_check_drives();
     device_check_globals();
 }

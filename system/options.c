@@ -481,7 +481,7 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_audiodev: push(&emu.audiodevs, option_entry_new(loc, arg, NULL)); break;
     case O_compat: add_strict("compat", loc, arg); compat_set(emu.compat, &error_fatal); break;
     case O_seed: check_seed(arg); break;
-    case O_smbios: add_keyval("smbios", loc, arg, false); break;
+    case O_smbios: push(&emu.smbios, option_entry_new(loc, arg, NULL)); break;
     case O_fwcfg: add_keyval("fw_cfg", loc, arg, true); break;
     case O_netdev: case O_nic: case O_net: check_only_none(o, arg); break;
     case O_refused: refuse(loc); break;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hw/fw_cfg.h"
+#include "hw/smbios.h"
 #include "qom/object.h"
 #include "system/system.h"
 #include "util/options.h"
@@ -61,25 +62,46 @@ static void add_one(const QDict *opts, Error **errp)
     }
 }
 
-/* Twice the digits of -uuid, as bytes. */
-static void set_uuid(void)
+/* The digits of the UUID as bytes. */
+static void uuid_bytes(uint8_t *raw)
 {
-    uint8_t raw[16];
     const char *p = guest_uuid();
 
-    for (size_t i = 0; i < sizeof(raw); p++) {
+    for (size_t i = 0; i < 16; p++) {
         if (*p != '-') {
             raw[i++] = g_ascii_xdigit_value(p[0]) << 4 | g_ascii_xdigit_value(p[1]);
             p++;
         }
     }
-    fw_cfg_set(FW_CFG_UUID, raw, sizeof(raw));
+}
+
+void setup_smbios(void)
+{
+    for (guint i = 0; emu.smbios && i < emu.smbios->len; i++) {
+        OptEntry *e = g_ptr_array_index(emu.smbios, i);
+
+        error_set_location(e->loc);
+        smbios_add_option(e->text, &error_fatal);
+        error_set_location(NULL);
+    }
+    emu.uuid = smbios_uuid() ? smbios_uuid() : emu.uuid;
+}
+
+void setup_description(void)
+{
+    uint8_t uuid[16];
+
+    uuid_bytes(uuid);
+    pc_describe_machine(machine_current(), uuid, &error_fatal);
 }
 
 void setup_fw_cfg(void)
 {
+    uint8_t uuid[16];
+
     if (fw_cfg_present()) {
-        set_uuid();
+        uuid_bytes(uuid);
+        fw_cfg_set(FW_CFG_UUID, uuid, sizeof(uuid));
         fw_cfg_set16(FW_CFG_NOGRAPHIC, emu.nographic);
     }
     for (guint i = 0; emu.fwcfgs && i < emu.fwcfgs->len; i++) {

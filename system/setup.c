@@ -128,7 +128,6 @@ static void check_without_effect(void)
 {
     const struct { const char *option; bool given; } told[] = {
         { "-kernel", emu.kernel }, { "-bios", emu.bios }, { "-icount", emu.icount && !machine_is_none() },
-        { "-smbios", emu.smbios && !machine_is_none() },
     };
 
     if (emu.incoming) {

@@ -29,6 +29,8 @@ void setup_early_options(void);
 void setup_machine(void);
 void setup_objects(bool early);
 void setup_numa(void);
+void setup_smbios(void);
+void setup_description(void);         /* SMBIOS, once all devices are there */
 void setup_chardevs(void);
 void setup_block(void);
 void setup_close_block(void);

@@ -59,6 +59,30 @@ void cpu_model_features(const CpuModel *m, bool *on)
     }
 }
 
+void cpu_model_id(const char *type, uint32_t *id)
+{
+    static const struct { const char *name; int bit; } bits[] = {
+        { "fpu", 0 }, { "vme", 1 }, { "de", 2 }, { "pse", 3 }, { "tsc", 4 }, { "msr", 5 }, { "pae", 6 }, { "mce", 7 }, { "cx8", 8 },
+        { "apic", 9 }, { "sep", 11 }, { "mtrr", 12 }, { "pge", 13 }, { "mca", 14 }, { "cmov", 15 }, { "pat", 16 }, { "pse36", 17 },
+        { "pn", 18 }, { "clflush", 19 }, { "ds", 21 }, { "acpi", 22 }, { "mmx", 23 }, { "fxsr", 24 }, { "sse", 25 }, { "sse2", 26 },
+        { "ss", 27 }, { "ht", 28 }, { "tm", 29 }, { "ia64", 30 }, { "pbe", 31 },
+    };
+    g_autofree char *name = g_strndup(type, strlen(type) - strlen("-x86_64-cpu"));
+    const CpuModel *m = cpu_model_find(name);
+    g_auto(GStrv) missing = g_strsplit(m->unavailable ? m->unavailable : "", " ", -1);
+    bool on[CPU_FEATURES_MAX];
+    unsigned family = m->family, extended = family > 0xf ? family - 0xf : 0;
+
+    cpu_model_features(m, on);
+    id[0] = extended << 20 | (family - extended) << 8 | (m->model & 0xfu) << 4 | (unsigned)(m->model >> 4) << 16 | m->stepping;
+    id[1] = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(bits); i++) {
+        if (on[cpu_feature_index(bits[i].name)] && !g_strv_contains((const char *const *)missing, bits[i].name)) {
+            id[1] |= 1u << bits[i].bit;
+        }
+    }
+}
+
 /* --- -cpu ------------------------------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b) { return strcmp((*(CpuName *const *)a)->name, (*(CpuName *const *)b)->name); }

@@ -52,5 +52,7 @@ const CpuModel *cpu_model_find(const char *name);
 int cpu_feature_index(const char *name);           /* by name or alias, -1 */
 /* on: CPU_FEATURES_MAX entries. */
 void cpu_model_features(const CpuModel *m, bool *on);
+/* CPUID leaf 1 of a model's type, as far as it can be had without hardware help: eax and edx. */
+void cpu_model_id(const char *type, uint32_t *id);
 
 #endif

@@ -94,7 +94,7 @@ static uint64_t low_memory(const Machine *m)
 {
     uint64_t low = m->max_ram_below_4g ? m->max_ram_below_4g : 0xe0000000;
 
-    if (m->ram_size >= low && low > 0xc0000000 && !m->max_ram_below_4g) {
+    if (m->ram_size >= low && low > 0xc0000000) {          /* what is above 4 GiB begins at a whole GiB */
         low = 0xc0000000;
     }
     return low;

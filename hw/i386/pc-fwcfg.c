@@ -1,13 +1,15 @@
 /*
  * What a PC tells its firmware through fw_cfg, as far as it follows from the machine alone.
  *
- * There are no ACPI tables and no SMBIOS structures among the files yet.
+ * There are no ACPI tables among the files yet.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 #include "hw/fw_cfg.h"
+#include "hw/i386/cpu-models.h"
 #include "hw/i386/pc-int.h"
+#include "hw/smbios.h"
 #include "util/cutils.h"
 
 typedef struct __attribute__((packed)) E820Entry {
@@ -24,6 +26,21 @@ static void add_memory_map(const Machine *m, uint64_t low)
     };
 
     fw_cfg_add_file("etc/e820", map, sizeof(E820Entry) * (m->ram_size > below ? 3 : 2), &error_abort);
+}
+
+static uint64_t memory_low;
+
+uint64_t pc_low_memory(void) { return memory_low; }
+
+bool pc_describe_machine(Machine *m, const uint8_t *uuid, Error **errp)
+{
+    uint32_t id[2];
+
+    if (!fw_cfg_present()) {
+        return true;
+    }
+    cpu_model_id(m->cpu_type, id);
+    return smbios_put_tables(m, memory_low, uuid, id, errp);
 }
 
 void pc_init_fw_cfg(Machine *m, uint64_t low, uint8_t s3, uint8_t s4)
@@ -46,4 +63,5 @@ void pc_init_fw_cfg(Machine *m, uint64_t low, uint8_t s3, uint8_t s4)
     fw_cfg_add_file("etc/boot-fail-wait", &never, sizeof(never), &error_abort);
     fw_cfg_add_file("etc/system-states", states, sizeof(states), &error_abort);
     add_memory_map(m, low);
+    memory_low = low;
 }

@@ -40,6 +40,8 @@ void pc_map_reset_control(const char *name);
 void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic);
 /* fw_cfg with what follows from the machine; s3, s4: how it can sleep; low: where RAM below 4 GiB ends. */
 void pc_init_fw_cfg(Machine *m, uint64_t low, uint8_t s3, uint8_t s4);
+/* That address, from then on. */
+uint64_t pc_low_memory(void);
 /* Drives of an interface to devices on the board's controllers. */
 void pc_init_drives(Machine *m);
 /* Machine properties shown once the board is there. */

@@ -162,7 +162,7 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
         hpet_create(floppy ? 4 : 0xff0104);
     }
     rtc_create(isa);
-    init_cmos(m, m->max_ram_below_4g ? m->max_ram_below_4g : m->ram_size >= 0xb0000000 ? 0x80000000 : 0xb0000000);
+    init_cmos(m, pc_low_memory());
     i8254_create(isa);
     for (int i = 0; i < 4 && pc_serial_label; i++) {
         g_autofree char *label = pc_serial_label(i);
