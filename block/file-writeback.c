@@ -19,7 +19,7 @@
 
 #define RANGES 1024                /* more than these wait for the flush */
 #define BEGIN_AT ((int64_t)(256 * KiB))   /* so much is worth a worker */
-#define FLUSH_AT ((int64_t)(4 * MiB))     /* ... and an early flush */
+#define FLUSH_AT ((int64_t)(8 * MiB))     /* ... and an early flush */
 
 typedef struct Range { int64_t offset, bytes; } Range;
 

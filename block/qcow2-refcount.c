@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "qcow2-commit.h"
+#include "qcow2-vector.h"
 
 /* --- entries -------------------------------------------------------------------------- */
 
@@ -60,6 +61,11 @@ static uint32_t skip_words(const Qcow2 *q, const void *block, uint32_t i, uint32
     unsigned order = q->refcount_order;
     uint32_t per_word = 64 >> order;
     const uint8_t *p = (const uint8_t *)block + ((uint64_t)i << order) / 8;
+    if (zero && order == 4) {
+        uint32_t used = qcow2_counts16_skip_used(p, to - i);
+        i += used;
+        p += (size_t)used * 2;
+    }
     for (; i + per_word <= to; i += per_word, p += 8) {
         uint64_t word = load_be64(p);
         if (!zero ? word != 0 : order < 3 ? word != UINT64_MAX : word_has_zero(word, order)) {

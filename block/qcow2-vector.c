@@ -109,6 +109,27 @@ bool qcow2_counts16_one(const uint8_t *p, uint32_t n)
     return all_equal((const uint16_t *)(const void *)p, n, GUINT16_TO_BE(1));
 }
 
+VECTORS static uint32_t skip_nonzero(const uint16_t *c, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK) {
+        const uint16_t *block = c + i;
+        uint16_t zeroes = 0;
+        for (unsigned k = 0; k < BLOCK; k++) {
+            zeroes |= block[k] == 0;
+        }
+        if (zeroes) {
+            break;
+        }
+    }
+    return i;
+}
+
+uint32_t qcow2_counts16_skip_used(const uint8_t *p, uint32_t n)
+{
+    return skip_nonzero((const uint16_t *)(const void *)p, n);
+}
+
 /* How many of c[0..n) are `edge`; *bad: is any outside of [min, max]? */
 VECTORS static uint32_t look_for(const uint16_t *c, uint32_t n, uint16_t min, uint16_t max, uint16_t edge, bool *bad)
 {

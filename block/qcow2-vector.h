@@ -19,6 +19,8 @@ bool qcow2_clear_copied(const Qcow2 *q, uint8_t *table);
 void qcow2_set_copied(uint8_t *table, uint32_t i, uint32_t n);
 /* n counts of 16 bits from p on: are all of them one? */
 bool qcow2_counts16_one(const uint8_t *p, uint32_t n);
+/* How many of them from p on surely are not zero: where to begin to look for one that is. */
+uint32_t qcow2_counts16_skip_used(const uint8_t *p, uint32_t n);
 /*
  * Add delta (not 0) to n counts of 16 bits, unless one would leave its bounds: then false, nothing is changed.  *turned:
  * how many came into use or fell out of it.

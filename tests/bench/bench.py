@@ -151,7 +151,7 @@ def machine_limits(directory, program):
     out = subprocess.run([program, directory], capture_output=True, text=True, check=True).stdout
     speed = {name: float(value) for name, value in (line.split() for line in out.splitlines())}
     return speed, (f"memory copy {speed['memory'] / 1e9:.1f} GB/s, page cache {speed['page_read'] / 1e9:.1f} GB/s read and "
-                   f"{speed['page_write'] / 1e9:.1f} GB/s written, disk {speed['disk'] / (1 << 20):.0f} MiB/s direct writes, "
+                   f"{speed['page_write'] / 1e9:.1f} GB/s written, disk {speed['disk'] / (1 << 20):.0f} MiB/s made durable, "
                    f"{speed['sync']:.0f} fdatasync/s, load {os.getloadavg()[0]:.1f} before the run")
 
 
