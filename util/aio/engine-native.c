@@ -2,8 +2,7 @@
  * The Linux AIO engine ("native"): a kernel context for each event loop.
  *
  * Requests gather in an array and go out by one io_submit when the loop is about to wait.
- * Completions are taken straight from the ring that the kernel shares with the process (its layout
- * is part of the kernel's stable interface, as fio and libaio use it).
+ * Completions are taken straight from the ring that the kernel shares with the process.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,14 +12,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "loop-int.h"
+#include "native-ring.h"
 
 #define QUEUE_MAX 1024             /* requests in the kernel */
-#define RING_MAGIC 0xa10a10a1u
-
-typedef struct SharedRing {
-    unsigned id, nr, head, tail, magic, compat_features, incompat_features, header_length;
-    struct io_event events[];
-} SharedRing;
 
 typedef struct NativeRequest {
     AioRequest r;                  /* first: the kernel's copy leads here */
@@ -67,7 +61,7 @@ bool aio_native_do_lone(AioContext *ctx)
         return false;
     }
     n->queued.first = NULL;
-    r->result = aio_sync_rw(r->fd, r->op, r->offset, r->iov, r->niov, r->flags);
+    r->result = aio_do_alone(ctx, r);
     aio_co_wake(r->co);
     return true;
 }
@@ -130,33 +124,12 @@ bool aio_native_submit(AioContext *ctx, bool force)
     return answered;
 }
 
-/* One completion from the shared ring, without a system call. */
-static bool take_event(AioNative *n, struct io_event *event)
-{
-    SharedRing *ring = (SharedRing *)n->kernel;
-    unsigned head, tail;
-
-    if (ring->magic != RING_MAGIC || ring->incompat_features) {
-        struct timespec none = { 0, 0 };
-
-        return io_getevents(n->kernel, 0, 1, event, &none) == 1;
-    }
-    head = ring->head;
-    tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-    if (head == tail) {
-        return false;
-    }
-    *event = ring->events[head];
-    __atomic_store_n(&ring->head, (head + 1) % ring->nr, __ATOMIC_RELEASE);
-    return true;
-}
-
 static void take_completions(AioContext *ctx)
 {
     AioNative *n = ctx->native;
     struct io_event event;
 
-    while (take_event(n, &event)) {
+    while (aio_ring_take(n->kernel, &event)) {
         n->in_kernel--;
         aio_queue_done(&n->queued, event.data, (int64_t)event.res);
     }
@@ -171,9 +144,7 @@ static void native_ready(void *opaque)
 
 static bool native_poll(void *opaque)
 {
-    SharedRing *ring = (SharedRing *)((AioContext *)opaque)->native->kernel;
-
-    return ring->magic == RING_MAGIC && ring->head != __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+    return aio_ring_ready(((AioContext *)opaque)->native->kernel);
 }
 
 static bool native_start(AioContext *ctx)

@@ -103,7 +103,7 @@ bool aio_uring_do_lone(AioContext *ctx)
         return false;
     }
     u->waiting.first = NULL;
-    r->result = aio_sync_rw(r->fd, r->op, r->offset, r->iov, r->niov, r->flags);
+    r->result = aio_do_alone(ctx, r);
     aio_co_wake(r->co);
     return true;
 }

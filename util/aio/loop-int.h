@@ -14,6 +14,7 @@
 typedef struct AioHandler AioHandler;
 typedef struct AioNative AioNative;
 typedef struct AioUring AioUring;
+typedef struct AioSpin AioSpin;
 typedef struct PoolJob PoolJob;
 
 struct AioHandler {
@@ -49,6 +50,7 @@ struct AioContext {
     unsigned plugged;
     AioNative *native;             /* made at first use */
     AioUring *uring;
+    AioSpin *spin;
     PoolJob *gathered, **gathered_tail;        /* batch programs: for workers, not handed over yet */
     unsigned nb_gathered, pool_jobs;           /* pool_jobs: with workers */
 };
@@ -124,6 +126,9 @@ bool aio_is_batch(const AioContext *ctx);
 
 void aio_native_free(AioContext *ctx);
 void aio_uring_free(AioContext *ctx);
+/* spin.c: do the only request there is, by a plain call or (short reads past the cache) by watching for its end. */
+int64_t aio_do_alone(AioContext *ctx, const AioRequest *r);
+void aio_spin_free(AioContext *ctx);
 int64_t aio_sync_rw(int fd, AioOp op, int64_t offset, const struct iovec *iov, int niov, unsigned flags);
 
 #endif

@@ -97,6 +97,7 @@ void aio_context_unref(AioContext *ctx)
     }
     aio_native_free(ctx);
     aio_uring_free(ctx);
+    aio_spin_free(ctx);
     while (ctx->handlers) {
         AioHandler *h = ctx->handlers;
 
