@@ -51,15 +51,18 @@ static int early_flush(void *opaque)
     return 0;
 }
 
-/* Under the lock: so many bytes more were begun. */
-static void count_begun(FileWriteback *w, int64_t bytes)
+/* Under the lock: so many bytes more were begun.  Is it time for an early flush?  The caller starts it, without the lock. */
+static bool flush_due(FileWriteback *w, int64_t bytes)
 {
+    bool due;
+
     w->begun += bytes;
-    if (w->begun >= FLUSH_AT && !w->flushing) {
+    due = w->begun >= FLUSH_AT && !w->flushing;
+    if (due) {
         w->begun = 0;
         w->flushing = true;
-        thread_pool_run_detached(early_flush, w);
     }
+    return due;
 }
 
 static int work(void *opaque)
@@ -76,7 +79,11 @@ static int work(void *opaque)
         pthread_mutex_unlock(&w->lock);
         sync_file_range(w->fd, r.offset, r.bytes, SYNC_FILE_RANGE_WRITE);
         pthread_mutex_lock(&w->lock);
-        count_begun(w, r.bytes);
+        if (flush_due(w, r.bytes)) {
+            pthread_mutex_unlock(&w->lock);
+            thread_pool_run_detached(early_flush, w);
+            pthread_mutex_lock(&w->lock);
+        }
     }
     w->working = false;
     pthread_cond_broadcast(&w->idle);
