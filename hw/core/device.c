@@ -3,8 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <stdlib.h>
 #include <string.h>
 #include "hw/core/device-int.h"
+#include "hw/irq.h"
 #include "machine/memory.h"
 #include "util/cutils.h"
 
@@ -129,11 +131,33 @@ static void give_place(Device *d)
     object_unref(&d->obj);
 }
 
+/* An object for each input that the class tells of: gpio-in "NAME" COUNT. */
+static void add_inputs(Device *d, const char *lines)
+{
+    g_auto(GStrv) all = g_strsplit(lines ? lines : "", "\n", -1);
+
+    for (char **line = all; *line && **line; line++) {
+        g_auto(GStrv) parts = g_strsplit(*line, "\"", 3);
+
+        if (strcmp(parts[0], "gpio-in ") || g_strv_length(parts) != 3) {
+            continue;
+        }
+        for (int n = atoi(parts[2]); n > 0; n--) {
+            g_autofree char *name = g_strdup_printf("%s[*]", *parts[1] ? parts[1] : "unnamed-gpio-in");
+
+            irq_add_object(&d->obj, name);
+        }
+    }
+}
+
 /* Regions that it makes are the device's own. */
 static bool call_realize(Device *d, const DeviceClass *c, Error **errp)
 {
     Object *before = io_region_set_owner(&d->obj);
-    bool ok = !c || !c->realize || c->realize(d, errp);
+    bool ok;
+
+    add_inputs(d, c ? c->lines : NULL);
+    ok = !c || !c->realize || c->realize(d, errp);
 
     io_region_set_owner(before);
     return ok;

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include "accel/qtest.h"
 #include "hw/irq.h"
+#include "qom/object.h"
 #include "hw/pc-chips.h"
 #include "util/aio.h"
 
@@ -134,4 +135,17 @@ char *irq_statistics(void)
         }
     }
     return g_string_free(s, FALSE);
+}
+
+/* --- in the tree of objects ------------------------------------------------------------------------- */
+
+static const TypeInfo irq_type = { .name = "irq", .size = sizeof(Object) };
+QOM_TYPE(irq_type)
+
+void irq_add_object(Object *parent, const char *name)
+{
+    Object *o = object_new(&irq_type);
+
+    object_add_child(parent, name, o);
+    object_unref(o);
 }

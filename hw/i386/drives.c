@@ -22,16 +22,21 @@ static void add_device(const char *driver, const char *bus_name, int unit, Drive
     device_realize(d, bus, &error_fatal);
 }
 
-void pc_init_drives(Machine *m)
+void pc_init_ide_drives(void)
 {
     for (DriveInfo *d = drive_next(NULL); d; d = drive_next(d)) {
-        if (d->type == DRIVE_IF_IDE) {
-            g_autofree char *bus = g_strdup_printf("ide.%d", d->bus);
+        g_autofree char *bus = g_strdup_printf("ide.%d", d->bus);
 
-            if (d->bus < 6) {
-                add_device(d->media_cd ? "ide-cd" : "ide-hd", bus, d->unit, d);
-            }
-        } else if (d->type == DRIVE_IF_FLOPPY && d->bus == 0 && d->unit < 2) {
+        if (d->type == DRIVE_IF_IDE && d->bus < 6) {
+            add_device(d->media_cd ? "ide-cd" : "ide-hd", bus, d->unit, d);
+        }
+    }
+}
+
+void pc_init_floppies(void)
+{
+    for (DriveInfo *d = drive_next(NULL); d; d = drive_next(d)) {
+        if (d->type == DRIVE_IF_FLOPPY && d->bus == 0 && d->unit < 2) {
             add_device("floppy", "floppy-bus.0", d->unit, d);
         }
     }

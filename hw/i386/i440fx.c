@@ -123,7 +123,6 @@ static bool pc_init(Machine *m, Error **errp)
     isa = piix3_create(pci);
     pc_init_isa(m, isa, true, ioapic);
     piix_create_functions(pci, m);
-    pc_init_drives(m);
     pc_add_smm_views();
     return true;
 }

@@ -43,7 +43,8 @@ void pc_init_fw_cfg(Machine *m, uint64_t low, uint8_t s3, uint8_t s4);
 /* That address, from then on. */
 uint64_t pc_low_memory(void);
 /* Drives of an interface to devices on the board's controllers. */
-void pc_init_drives(Machine *m);
+void pc_init_ide_drives(void);
+void pc_init_floppies(void);
 /* Machine properties shown once the board is there. */
 extern const Property pc_props[];
 void pc_obj_init(Object *o);

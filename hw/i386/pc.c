@@ -176,6 +176,7 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
     }
     if (floppy) {
         device_create_on_board("isa-fdc", isa, NULL);
+        pc_init_floppies();
     }
     if (m->i8042) {
         keyboard = i8042_create(isa);

@@ -202,6 +202,7 @@ void piix_create_functions(PciHost *host, void *machine)
         ide = device_new("piix3-ide");
         PCI_DEVICE(ide)->devfn = PCI_DEVFN(1, 1);
         device_realize(ide, host->bus, &error_fatal);
+        pc_init_ide_drives();
     }
     PCI_DEVICE(pm)->devfn = PCI_DEVFN(1, 3);
     ((Piix4Pm *)pm)->smb_io_base = 0xb100;

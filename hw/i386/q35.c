@@ -282,11 +282,11 @@ static bool q35_init(Machine *m, Error **errp)
     pc_init_isa(m, ich9_lpc_create(pci), false, ioapic);
     if (m->sata) {
         ich9_add_function("ich9-ahci", pci, 31, 2);
+        pc_init_ide_drives();
     }
     if (m->smbus) {
         ich9_smb_create(pci);
     }
-    pc_init_drives(m);
     pc_add_smm_views();
     return true;
 }

@@ -29,4 +29,8 @@ Irq *gsi_source(int n);
 void gsi_set_sink(void (*fn)(int n, int level));     /* the accelerator's interrupt controller */
 int gsi_level(int n);
 
+struct Object;
+/* A child that stands for an interrupt input where people look at the tree: "NAME[*]". */
+void irq_add_object(struct Object *parent, const char *name);
+
 #endif
