@@ -18,7 +18,7 @@ static const struct { uint32_t sectors; int type; uint8_t tracks, heads, sects; 
 void floppy_revalidate(FloppyDrive *d, int fallback)
 {
     int64_t length = blk_is_inserted(d->conf.blk) ? blk_getlength(d->conf.blk) : -1;
-    size_t best = 0;
+    size_t best = G_N_ELEMENTS(formats);
 
     d->max_track = d->last_sect = 0;
     if (length < 0) {
@@ -33,6 +33,11 @@ void floppy_revalidate(FloppyDrive *d, int fallback)
         if (fits && (uint64_t)length / 512 == formats[i].sectors) {
             best = i;
             break;
+        }
+    }
+    if (best == G_N_ELEMENTS(formats)) {         /* no such size: the usual disk of the drive */
+        d->type = d->type == FDC_TYPE_AUTO ? fallback : d->type;
+        for (best = 0; best < G_N_ELEMENTS(formats) - 1 && (int)formats[best].type != d->type; best++) {
         }
     }
     d->max_track = formats[best].tracks;

@@ -11,6 +11,8 @@ import tempfile
 
 from qtestlib import Machine, PciDevice, program, skip
 
+# Tables for a firmware, a region that only a property shows, and lines of the board without a device.
+NOT_OURS = re.compile(r"x2from@etc|notify-pio|non-qdev-gpio")
 FORMS = ("", "-D", "-o", "-D -o", "-f", "-f -o", "-f -d")
 
 
@@ -89,6 +91,7 @@ def play(stock, board, images):
     arguments = [] if board == "none" else [
         "-smp", "2", "-drive", f"if=none,id=a,file={images[0]},format=raw", "-device", "virtio-blk-pci,drive=a,id=disk,addr=5",
         "-drive", f"if=none,id=b,file={images[1]},format=raw", "-device", "virtio-scsi-pci,id=scsi,addr=6", "-device", "scsi-hd,drive=b",
+        *(["-drive", f"if=floppy,file={images[3]},format=raw"] if board == "pc" else []),
         "-drive", f"if=none,id=c,file={images[2]},format=raw", "-device", "ide-hd,drive=c,bus=ide.0"]
     with Machine(*arguments, stock=stock, board=board) as machine:
         for form in FORMS:
@@ -105,6 +108,7 @@ def play(stock, board, images):
         for form in FORMS:
             look(form, "at the end")
         log.append(("info qtree", machine.hmp("info qtree")))
+        log.append(("info qom-tree", "\n".join(line for line in machine.hmp("info qom-tree").splitlines() if not NOT_OURS.search(line))))
     return log
 
 
@@ -113,7 +117,7 @@ def main():
         skip("no stock emulator")
     failed = 0
     with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_DIR")) as folder:
-        images = [f"{folder}/{name}" for name in "abc"]
+        images = [f"{folder}/{name}" for name in "abcd"]
         for name in images:
             with open(name, "wb") as file:
                 file.truncate(1 << 20)
