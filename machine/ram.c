@@ -195,6 +195,19 @@ void *mem_ram_ptr(uint64_t addr, uint64_t *len, bool for_write, bool shorten)
     return p.block->host + p.offset + (addr - p.base);
 }
 
+bool mem_guest_address(const void *host, uint64_t *addr)
+{
+    for (unsigned i = 0; i < n_pieces; i++) {
+        uint64_t at = (const uint8_t *)host - (pieces[i].block->host + pieces[i].offset);
+
+        if ((const uint8_t *)host >= pieces[i].block->host + pieces[i].offset && at < pieces[i].size) {
+            *addr = pieces[i].base + at;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool dma_read(uint64_t addr, void *buf, uint64_t len)
 {
     while (len) {

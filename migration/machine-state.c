@@ -346,12 +346,12 @@ static bool get_sections(VmReader *r, GArray *all, Error **errp)
     }
 }
 
-static bool take_over(GArray *all, Error **errp)
+static bool take_over(GArray *all, bool last, Error **errp)
 {
     for (guint i = 0; i < all->len; i++) {
         Loaded *l = &g_array_index(all, Loaded, i);
 
-        if (!l->entry->desc->load(l->entry->obj, l->wire, errp)) {
+        if (l->entry->desc->last == last && !l->entry->desc->load(l->entry->obj, l->wire, errp)) {
             load_error(errp, l->entry->instance, l->entry->name);
             return false;
         }
@@ -387,7 +387,8 @@ int machine_state_load(VmReader *r)
 
     g_array_set_clear_func(all, loaded_clear);
     *loaded = 0;
-    if (!get_header(r, &err) || !get_sections(r, all, &err) || !take_over(all, &err)) {
+    if (!get_header(r, &err) || !get_sections(r, all, &err) || !take_over(all, false, &err)
+        || !take_over(all, true, &err)) {
         ret = r->ret && !err ? r->ret : -EINVAL;
     } else {
         get_description(r);

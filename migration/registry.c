@@ -19,6 +19,16 @@ VmEntry *vmstate_find(const char *name, uint32_t instance)
     return e;
 }
 
+bool vmstate_all_ready(Error **errp)
+{
+    for (const VmEntry *e = entries; e; e = e->next) {
+        if (e->desc->ready && !e->desc->ready(e->obj, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void vmstate_register(const char *prefix, const VmDesc *desc, void *obj)
 {
     VmEntry *e = g_new0(VmEntry, 1), **tail = &entries;

@@ -18,6 +18,7 @@
 #include "block/snapshot.h"
 #include "machine/runstate.h"
 #include "migration/machine-state.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 #include "util/cutils.h"
 
@@ -348,7 +349,7 @@ bool vm_snapshot_save(const VmSnapshotWhat *what, Error **errp)
     }
     machine_state_note_runstate(vm_state_name(vm_state()));
     vm_stop(VM_SAVE_VM);
-    ok = save_stopped(what, disks, vmstate, errp);
+    ok = vmstate_all_ready(errp) && save_stopped(what, disks, vmstate, errp);
     machine_state_note_runstate(NULL);
     if (ran) {
         vm_start();

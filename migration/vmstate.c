@@ -39,7 +39,6 @@ static void put_element(VmWriter *w, const VmField *f, const uint8_t *at)
 {
     switch (f->kind) {
     case VM_INT: case VM_EQUAL: vm_put(w, load_native(at, f->size), f->size); break;
-    case VM_LE32: vm_put(w, __builtin_bswap32(load_native(at, 4)), 4); break;
     case VM_BYTES: vm_put_bytes(w, at, f->size); break;
     case VM_UNUSED: vm_put_zeroes(w, f->size); break;
     case VM_STRUCT: vmstate_put(w, f->sub, at); break;
@@ -84,7 +83,6 @@ static bool get_element(VmReader *r, const VmField *f, uint8_t *at, Error **errp
 {
     switch (f->kind) {
     case VM_INT: store_native(at, f->size, vm_get(r, f->size)); return true;
-    case VM_LE32: store_native(at, 4, __builtin_bswap32(vm_get(r, 4))); return true;
     case VM_BYTES: vm_get_bytes(r, at, f->size); return true;
     case VM_UNUSED: vm_skip(r, f->size); return true;
     case VM_EQUAL: return get_equal(r, f, at, errp);
@@ -143,6 +141,9 @@ static bool get_subsections(VmReader *r, const VmDesc *d, void *wire, Error **er
         }
         vm_skip(r, 2 + strlen(name));
         version = vm_get(r, 4);
+        if (s->present) {
+            *((bool *)wire + s->present) = true;
+        }
         if (!vmstate_get(r, s, wire, version, errp)) {
             return false;
         }

@@ -235,6 +235,23 @@ bool vring_pop(VRing *r, VirtElement *e)
     return true;
 }
 
+bool vring_pop_again(VRing *r, uint16_t head, VirtElement *e)
+{
+    if (is_broken(r) || !vring_ready(r) || head >= r->num || r->inuse >= r->num) {
+        return false;
+    }
+    e->ring = r;
+    e->head = head;
+    iov_init(&e->in, 4);
+    iov_init(&e->out, 4);
+    if (!walk_chain(r, e)) {
+        release(e);
+        return false;
+    }
+    r->inuse++;
+    return true;
+}
+
 void vring_unpop(VirtElement *e)
 {
     VRing *r = e->ring;

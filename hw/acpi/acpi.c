@@ -10,6 +10,7 @@
 #include "hw/acpi.h"
 #include "hw/machine.h"
 #include "machine/runstate.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 
 enum { APM_ACPI_OFF = 0xf0, APM_ACPI_ON = 0xf1 };
@@ -279,4 +280,49 @@ void acpi_reset(AcpiRegs *a)
             pci_eject_slot(a->host, slot);
         }
     }
+}
+
+/* --- state ---------------------------------------------------------------------------------------------- */
+
+static const VmField slots_fields[] = {
+    { .name = "up", .type = "uint32", .kind = VM_INT, .offset = 0, .size = 4, .count = 1 },
+    { .name = "down", .type = "uint32", .kind = VM_INT, .offset = 4, .size = 4, .count = 1 }, { NULL }
+};
+const VmDesc acpi_slots_desc = { .name = "acpi_pcihp_pci_status", .version = 1, .min_version = 1, .fields = slots_fields };
+
+void acpi_wire_save(const AcpiRegs *a, AcpiWire *w)
+{
+    int64_t expiry = a->timer ? aio_timer_expiry_ns(a->timer) : -1;
+
+    w->status = a->status;
+    w->enable = a->enable;
+    w->control = a->control;
+    w->gpe_status16 = a->gpe_status[0] | a->gpe_status[1] << 8;
+    w->gpe_enable16 = a->gpe_enable[0] | a->gpe_enable[1] << 8;
+    memcpy(w->gpe_status, a->gpe_status, sizeof(w->gpe_status));
+    memcpy(w->gpe_enable, a->gpe_enable, sizeof(w->gpe_enable));
+    w->timer = expiry;
+    w->overflow = a->overflow;
+    w->slots[0].up = a->slots_up;
+    w->slots[0].down = a->slots_down;
+}
+
+/* gpe_len tells which of the two forms the table had. */
+void acpi_wire_load(AcpiRegs *a, const AcpiWire *w)
+{
+    a->status = w->status;
+    a->enable = w->enable;
+    a->control = w->control & ~CTL_SLEEP;
+    a->overflow = w->overflow < 0 || w->overflow > INT64_MAX / 4 ? 0 : w->overflow;
+    memcpy(a->gpe_status, w->gpe_status, sizeof(a->gpe_status));
+    memcpy(a->gpe_enable, w->gpe_enable, sizeof(a->gpe_enable));
+    if (a->gpe_len == 2) {
+        a->gpe_status[0] = w->gpe_status16;
+        a->gpe_status[1] = w->gpe_status16 >> 8;
+        a->gpe_enable[0] = w->gpe_enable16;
+        a->gpe_enable[1] = w->gpe_enable16 >> 8;
+    }
+    a->slots_up = w->slots[0].up;
+    a->slots_down = w->slots[0].down;
+    update_sci(a);
 }

@@ -347,6 +347,51 @@ void virtio_blk_drained_end(void *opaque)
     virtio_blk_vm_changed(s, vm_running(), vm_state());
 }
 
+unsigned virtio_blk_waiting(VirtioDevice *vdev, VirtioWaiting *out, unsigned max)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+    unsigned n = 0;
+
+    g_mutex_lock(&s->lock);
+    for (const VirtioBlkReq *r = s->waiting; r && n < max; r = r->next) {
+        out[n++] = (VirtioWaiting) { VIRTQUEUE(r->elem.ring)->index, r->elem.head, &r->elem };
+    }
+    g_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < n / 2; i++) {                   /* the newest came first */
+        VirtioWaiting w = out[i];
+
+        out[i] = out[n - 1 - i];
+        out[n - 1 - i] = w;
+    }
+    return n;
+}
+
+bool virtio_blk_wait_again(VirtioDevice *vdev, unsigned queue, uint16_t head, Error **errp)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+    VirtioBlkReq *r;
+
+    if (queue >= vdev->n_queues) {
+        error_setg(errp, "Invalid virtqueue index in request list: %#x", queue);
+        return false;
+    }
+    r = g_new0(VirtioBlkReq, 1);
+    r->s = s;
+    if (!vring_pop_again(&vdev->vqs[queue].ring, head, &r->elem)) {
+        error_setg(errp, "Invalid request %u of queue %u", head, queue);
+        g_free(r);
+        return false;
+    }
+    if (virtio_blk_parse(&r->io, &r->elem)) {
+        error_setg(errp, "Malformed request %u of queue %u", head, queue);
+        vring_discard(&r->elem);
+        g_free(r);
+        return false;
+    }
+    keep_waiting(r);
+    return true;
+}
+
 void virtio_blk_drop_waiting(VirtioBlk *s)
 {
     VirtioBlkReq *r = take_waiting(s);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 #include "hw/block/virtio-blk.h"
+#include "hw/virtio/vmstate-virtio.h"
 #include "util/cutils.h"
 
 enum {
@@ -260,8 +261,20 @@ static const Property blk_props[] = {
     { NULL }
 };
 
+/* Without the switch the cache follows from the features. */
+static void loaded(VirtioDevice *vdev, const uint8_t *config)
+{
+    static const uint8_t nothing[8];
+
+    if (virtio_has(vdev, F_CONFIG_WCE) && memcmp(config, nothing, sizeof(nothing))) {
+        set_config(vdev, config);
+    }
+}
+
+static const VmDesc blk_vmstate = VIRTIO_VMSTATE("virtio-blk", 2);
 static const VirtioClass blk_class = {
-    .dev = VIRTIO_CLASS_DEV(), .device_id = 2, .name = "virtio-blk", .config_size = VIRTIO_BLK_CONFIG_SIZE, .realize = realize,
+    .dev = VIRTIO_CLASS_DEV(.vmstate = &blk_vmstate), .waiting = virtio_blk_waiting, .wait_again = virtio_blk_wait_again, .loaded = loaded,
+    .device_id = 2, .name = "virtio-blk", .config_size = VIRTIO_BLK_CONFIG_SIZE, .realize = realize,
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config,
     .status_changed = status_changed, .reset = reset, .default_vectors = default_vectors,
 };

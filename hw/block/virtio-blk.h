@@ -35,6 +35,9 @@ void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq);
 void virtio_blk_vm_changed(void *opaque, bool running, VmState state);
 /* A drained section is over: look at the rings and at what waits, which were left alone meanwhile. */
 void virtio_blk_drained_end(void *opaque);
+/* State: VirtioClass.waiting, wait_again. */
+unsigned virtio_blk_waiting(VirtioDevice *vdev, VirtioWaiting *out, unsigned max);
+bool virtio_blk_wait_again(VirtioDevice *vdev, unsigned queue, uint16_t head, Error **errp);
 /* After a drain: forget what waits. */
 void virtio_blk_drop_waiting(VirtioBlk *s);
 

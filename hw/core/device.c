@@ -8,6 +8,7 @@
 #include "hw/core/device-int.h"
 #include "hw/irq.h"
 #include "machine/memory.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
@@ -163,6 +164,11 @@ static bool call_realize(Device *d, const DeviceClass *c, Error **errp)
     return ok;
 }
 
+char *device_place(const Device *d)
+{
+    return d->bus && d->bus->kind->place ? d->bus->kind->place(d) : NULL;
+}
+
 bool device_realize(Device *d, Bus *bus, Error **errp)
 {
     const DeviceClass *c = device_class(d);
@@ -182,6 +188,11 @@ bool device_realize(Device *d, Bus *bus, Error **errp)
         return false;
     }
     d->realized = true;
+    if (c && c->vmstate) {
+        g_autofree char *place = device_place(d);
+
+        vmstate_register(place, c->vmstate, d);
+    }
     if (machine_ready && c && c->reset) {
         c->reset(d);
     }
@@ -196,6 +207,7 @@ void device_unrealize(Device *d)
         return;
     }
     d->realized = false;
+    vmstate_unregister(d);
     for (guint i = 0; d->buses && i < d->buses->len; i++) {
         Bus *b = g_ptr_array_index(d->buses, i);
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/smbus.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 enum {
@@ -238,4 +239,44 @@ void smbus_add_eeproms(SmbusHost *s)
         e->address = 0x50 + i;
         device_realize(&e->dev, s->bus, &error_fatal);
     }
+}
+
+/* --- state ------------------------------------------------------------------------------------------------ */
+
+#define SW(n, f) VMFN(n, "uint8", SmbusWire, f)
+static const VmField smbus_fields[] = {
+    SW("smb_stat", status), SW("smb_ctl", control), SW("smb_cmd", command), SW("smb_addr", address), SW("smb_data0", data0),
+    SW("smb_data1", data1), VMFN("smb_index", "uint32", SmbusWire, index), VMF_ARRAYN("smb_data", "uint8", SmbusWire, block),
+    SW("smb_auxctl", auxiliary), SW("smb_blkdata", block_data), VMFN("i2c_enable", "bool", SmbusWire, i2c_enable),
+    VMFN("op_done", "bool", SmbusWire, op_done), VMFN("in_i2c_block_read", "bool", SmbusWire, in_block_read),
+    VMFN("start_transaction_on_status_read", "bool", SmbusWire, waiting), { NULL }
+};
+const VmDesc smbus_wire_desc = { .name = "pmsmb", .version = 1, .min_version = 1, .fields = smbus_fields };
+
+void smbus_wire_save(const SmbusHost *s, SmbusWire *w)
+{
+    *w = (SmbusWire) {
+        s->status, s->control, s->command, s->address, s->data0, s->data1, .auxiliary = s->auxiliary, .op_done = 1, .waiting = s->waiting,
+        .index = s->index,
+    };
+    memcpy(w->block, s->block, sizeof(w->block));
+}
+
+bool smbus_wire_load(SmbusHost *s, const SmbusWire *w, Error **errp)
+{
+    if (w->index >= SMBUS_BLOCK) {
+        error_setg(errp, "the block of the SMBus has no byte %" PRIu32, w->index);
+        return false;
+    }
+    s->status = w->status;
+    s->control = w->control;
+    s->command = w->command;
+    s->address = w->address;
+    s->data0 = w->data0;
+    s->data1 = w->data1;
+    s->auxiliary = w->auxiliary;
+    s->waiting = w->waiting;
+    s->index = w->index;
+    memcpy(s->block, w->block, sizeof(s->block));
+    return true;
 }

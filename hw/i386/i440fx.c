@@ -6,6 +6,7 @@
 #include <string.h>
 #include "hw/i386/pc-int.h"
 #include "hw/i386/piix.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 /* --- host bridge ------------------------------------------------------------------------------------ */
@@ -60,8 +61,29 @@ static bool i440fx_realize(PciDevice *d, Error **errp)
     return true;
 }
 
+typedef struct I440fxWire { PciWire pci; } I440fxWire;
+
+static void i440fx_save(void *obj, void *wire) { pci_wire_save(obj, &((I440fxWire *)wire)->pci); }
+
+static bool i440fx_load(void *obj, const void *wire, Error **errp)
+{
+    const I440fxWire *w = wire;
+
+    if (!pci_wire_check(obj, &w->pci, errp)) {
+        return false;
+    }
+    pci_wire_load(obj, &w->pci);
+    return true;
+}
+
+static const VmField i440fx_fields[] = { VMF_PCI("parent_obj", I440fxWire), VMF_UNUSED(1), { NULL } };
+static const VmDesc i440fx_vmstate = {
+    .name = "I440FX", .version = 3, .min_version = 3, .size = sizeof(I440fxWire), .fields = i440fx_fields, .save = i440fx_save,
+    .load = i440fx_load,
+};
+
 static const PciClass i440fx_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
+    .dev = PCI_CLASS_DEV(.vmstate = &i440fx_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
     .vendor = 0x8086, .device = 0x1237, .revision = 2, .class_id = 0x0600, .realize = i440fx_realize, .reset = i440fx_reset,
     .config_written = i440fx_written,
 };

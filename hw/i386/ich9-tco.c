@@ -7,6 +7,7 @@
 #include <string.h>
 #include "hw/i386/ich9.h"
 #include "machine/runstate.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 #include "util/cutils.h"
 
@@ -190,4 +191,45 @@ void ich9_pm_init(Ich9Pm *p, IoRegion *ports)
     io_region_map_in(ports, io_region_new(IO_SPACE_PORT, "acpi-smi", 8, &smi_ops, p), 0x30, 0);
     io_region_map_in(ports, io_region_new(IO_SPACE_PORT, "sm-tco", 32, &tco_ops, p), 0x60, 0);
     p->rcrb_region = io_region_new(IO_SPACE_MEM, "lpc-rcrb-mmio", RCRB_SIZE, &rcrb_ops, p);
+}
+
+/* --- state ------------------------------------------------------------------------------------------------ */
+
+#define TW(f, t) VMFN("tco." #f, t, Ich9TcoWire, f)
+static const VmField tco_fields[] = {
+    TW(rld, "uint16"), TW(din, "uint8"), TW(dout, "uint8"), TW(sts1, "uint16"), TW(sts2, "uint16"), TW(cnt1, "uint16"), TW(cnt2, "uint16"),
+    TW(msg1, "uint8"), TW(msg2, "uint8"), TW(wdcnt, "uint8"), TW(tmr, "uint16"), VMF(Ich9TcoWire, sw_irq_gen, "uint8"),
+    VMF(Ich9TcoWire, tco_timer, "timer"), VMF(Ich9TcoWire, expire_time, "int64"), VMF(Ich9TcoWire, timeouts_no, "uint8"), { NULL }
+};
+const VmDesc ich9_tco_desc = { .name = "tco io device status", .version = 1, .min_version = 1, .fields = tco_fields };
+
+void ich9_tco_save(const Ich9Pm *p, Ich9TcoWire *w)
+{
+    *w = (Ich9TcoWire) {
+        reg(p, 0), reg(p, 4), reg(p, 6), reg(p, 8), reg(p, 10), reg(p, 18), p->tco[2], p->tco[3], p->tco[12], p->tco[13],
+        p->tco[14], p->tco[16], p->timeouts, aio_timer_expiry_ns(p->timer), p->expires,
+    };
+}
+
+void ich9_tco_load(Ich9Pm *p, const Ich9TcoWire *w)
+{
+    put(p, 0, w->rld);
+    put(p, 4, w->sts1);
+    put(p, 6, w->sts2);
+    put(p, 8, w->cnt1);
+    put(p, 10, w->cnt2);
+    put(p, 18, w->tmr);
+    p->tco[2] = w->din;
+    p->tco[3] = w->dout;
+    p->tco[12] = w->msg1;
+    p->tco[13] = w->msg2;
+    p->tco[14] = w->wdcnt;
+    p->tco[16] = w->sw_irq_gen;
+    p->timeouts = MIN(w->timeouts_no, 1);
+    p->expires = (int64_t)w->tco_timer < 0 ? -1 : w->expire_time;
+    if (p->expires < 0) {
+        aio_timer_del(p->timer);
+    } else {
+        aio_timer_mod_ns(p->timer, p->expires);
+    }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "hw/i386/ich9.h"
 #include "hw/smbus.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 /* --- LPC bridge ------------------------------------------------------------------------------------- */
@@ -113,8 +114,76 @@ static const Property lpc_props[] = {
     P_BIT("x-smi-cpu-hotunplug", Ich9Lpc, smi_bits, 2, true),
     { NULL }
 };
+typedef struct LpcWire {
+    PciWire pci;
+    uint8_t apmc, apms, chip_config[RCRB_SIZE];
+    AcpiWire acpi;
+    Ich9TcoWire tco;
+    uint32_t smi_en, smi_sts, sci_level;
+} LpcWire;
+
+static void lpc_save(void *obj, void *wire)
+{
+    const Ich9Lpc *l = obj;
+    LpcWire *w = wire;
+
+    pci_wire_save(&l->pci, &w->pci);
+    acpi_wire_save(&l->acpi, &w->acpi);
+    w->apmc = l->acpi.apm[0];
+    w->apms = l->acpi.apm[1];
+    w->smi_en = l->pm.smi_enable;
+    ich9_tco_save(&l->pm, &w->tco);
+    memcpy(w->chip_config, l->pm.rcrb, sizeof(w->chip_config));
+}
+
+static bool lpc_load(void *obj, const void *wire, Error **errp)
+{
+    const LpcWire *w = wire;
+    Ich9Lpc *l = obj;
+
+    if (!pci_wire_check(&l->pci, &w->pci, errp)) {
+        return false;
+    }
+    pci_wire_load(&l->pci, &w->pci);
+    lpc_written(&l->pci, 0x40, 4);
+    memcpy(l->pm.rcrb, w->chip_config, sizeof(l->pm.rcrb));
+    l->pm.smi_enable = w->smi_en;
+    ich9_tco_load(&l->pm, &w->tco);
+    l->acpi.apm[0] = w->apmc;
+    l->acpi.apm[1] = w->apms;
+    acpi_wire_load(&l->acpi, &w->acpi);
+    return true;
+}
+
+/* Slots of memory and of the bus are not hot-plugged here: read past. */
+static bool never(const void *wire) { return false; }
+static bool always(const void *wire) { return true; }
+static const VmField unused4[] = { VMF_UNUSED(4), { NULL } }, unused2056[] = { VMF_UNUSED(2056), { NULL } },
+    tco_field[] = { VMF_STRUCTN("tco_regs", LpcWire, tco, &ich9_tco_desc), { NULL } };
+static const VmDesc memhp_desc = { .name = "ich9_pm/memhp", .version = 1, .min_version = 1, .fields = unused4, .needed = never };
+static const VmDesc tco_desc = { .name = "ich9_pm/tco", .version = 1, .min_version = 1, .fields = tco_field, .needed = always };
+static const VmDesc pcihp_desc = { .name = "ich9_pm/pcihp", .version = 1, .min_version = 1, .fields = unused2056, .needed = never };
+static const VmDesc *const pm_subsections[] = { &memhp_desc, &tco_desc, &pcihp_desc, NULL };
+#define PM(n, t, f) VMFN("acpi_regs." n, t, LpcWire, acpi.f)
+static const VmField pm_fields[] = {
+    PM("pm1.evt.sts", "uint16", status), PM("pm1.evt.en", "uint16", enable), PM("pm1.cnt.cnt", "uint16", control),
+    PM("tmr.timer", "timer", timer), PM("tmr.overflow_time", "int64", overflow),
+    VMF_ARRAYN("acpi_regs.gpe.sts", "uint8", LpcWire, acpi.gpe_status), VMF_ARRAYN("acpi_regs.gpe.en", "uint8", LpcWire, acpi.gpe_enable),
+    VMF(LpcWire, smi_en, "uint32"), VMF(LpcWire, smi_sts, "uint32"), { NULL }
+};
+static const VmDesc pm_desc = { .name = "ich9_pm", .version = 1, .min_version = 1, .fields = pm_fields, .subsections = pm_subsections };
+static const VmField apm_fields[] = { VMF(LpcWire, apmc, "uint8"), VMF(LpcWire, apms, "uint8"), { NULL } };
+static const VmDesc apm_desc = { .name = "APM State", .version = 1, .min_version = 1, .fields = apm_fields };
+static const VmField lpc_fields[] = {
+    VMF_PCI("d", LpcWire), VMF_SELF("apm", &apm_desc), VMF_SELF("pm", &pm_desc), VMF_ARRAY(LpcWire, chip_config, "uint8"),
+    VMF(LpcWire, sci_level, "uint32"), { NULL }
+};
+static const VmDesc lpc_vmstate = {
+    .name = "ICH9LPC", .version = 1, .min_version = 1, .size = sizeof(LpcWire), .fields = lpc_fields, .save = lpc_save, .load = lpc_load,
+};
+
 static const PciClass lpc_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ICH9 LPC bridge",
+    .dev = PCI_CLASS_DEV(.vmstate = &lpc_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ICH9 LPC bridge",
                          .lines = "gpio-out \"gsi\" 24"),
     .vendor = 0x8086, .device = 0x2918, .revision = 2, .class_id = 0x0601, .multifunction = true, .realize = lpc_realize,
     .reset = lpc_reset, .config_written = lpc_written,
@@ -145,8 +214,40 @@ static bool smb_realize(PciDevice *d, Error **errp)
 
 static void smb_reset(PciDevice *d) { smbus_reset(&((Ich9Smb *)d)->smbus); }
 
+typedef struct SmbWire {
+    PciWire pci;
+    uint8_t irq_enabled;
+    SmbusWire smb;
+} SmbWire;
+
+static void smb_save(void *obj, void *wire)
+{
+    SmbWire *w = wire;
+
+    pci_wire_save(obj, &w->pci);
+    smbus_wire_save(&((Ich9Smb *)obj)->smbus, &w->smb);
+}
+
+static bool smb_load(void *obj, const void *wire, Error **errp)
+{
+    const SmbWire *w = wire;
+
+    if (!pci_wire_check(obj, &w->pci, errp) || !smbus_wire_load(&((Ich9Smb *)obj)->smbus, &w->smb, errp)) {
+        return false;
+    }
+    pci_wire_load(obj, &w->pci);
+    return true;
+}
+
+static const VmField smb_fields[] = {
+    VMF_PCI("dev", SmbWire), VMF(SmbWire, irq_enabled, "bool"), VMF_STRUCT(SmbWire, smb, &smbus_wire_desc), { NULL }
+};
+static const VmDesc smb_vmstate = {
+    .name = "ich9_smb", .version = 1, .min_version = 1, .size = sizeof(SmbWire), .fields = smb_fields, .save = smb_save, .load = smb_load,
+};
+
 static const PciClass smb_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ICH9 SMBUS Bridge"),
+    .dev = PCI_CLASS_DEV(.vmstate = &smb_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ICH9 SMBUS Bridge"),
     .vendor = 0x8086, .device = 0x2930, .revision = 2, .class_id = 0x0c05, .int_pin = 1, .multifunction = true, .realize = smb_realize,
     .reset = smb_reset,
 };

@@ -27,6 +27,17 @@ typedef struct Ich9Pm {
     IoRegion *rcrb_region;
 } Ich9Pm;
 
+/* Of the watchdog, as streams of state have it. */
+typedef struct Ich9TcoWire {
+    uint16_t rld, sts1, sts2, cnt1, cnt2, tmr;
+    uint8_t din, dout, msg1, msg2, wdcnt, sw_irq_gen, timeouts_no;
+    uint64_t tco_timer;
+    int64_t expire_time;
+} Ich9TcoWire;
+extern const struct VmDesc ich9_tco_desc;
+void ich9_tco_save(const Ich9Pm *p, Ich9TcoWire *w);
+void ich9_tco_load(Ich9Pm *p, const Ich9TcoWire *w);
+
 void ich9_pm_init(Ich9Pm *p, IoRegion *ports);
 void ich9_pm_reset(Ich9Pm *p, bool no_reboot);
 void ich9_pm_map_rcrb(Ich9Pm *p, uint32_t rcba);

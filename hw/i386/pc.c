@@ -7,6 +7,7 @@
 #include "hw/i386/pc-int.h"
 #include "hw/pc-chips.h"
 #include "machine/runstate.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 char *(*pc_serial_label)(int n);
@@ -123,7 +124,21 @@ static bool port92_realize(Device *d, Error **errp)
 
 static void port92_reset(Device *d) { ((Port92 *)d)->value &= ~1; }
 
-static const DeviceClass port92_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .lines = "gpio-out \"a20\" 1",
+typedef struct Port92Wire { uint8_t outport; } Port92Wire;
+static void port92_save(void *obj, void *wire) { ((Port92Wire *)wire)->outport = ((Port92 *)obj)->value; }
+
+static bool port92_load(void *obj, const void *wire, Error **errp)
+{
+    ((Port92 *)obj)->value = ((const Port92Wire *)wire)->outport;
+    return true;
+}
+
+static const VmField port92_fields[] = { VMF(Port92Wire, outport, "uint8"), { NULL } };
+static const VmDesc port92_vmstate = {
+    .name = "port92", .version = 1, .min_version = 1, .size = sizeof(Port92Wire), .fields = port92_fields, .save = port92_save, .load = port92_load,
+};
+
+static const DeviceClass port92_class = ISA_CLASS_DEV(.vmstate = &port92_vmstate, .category = DEVICE_UNCATEGORIZED, .no_user = true, .lines = "gpio-out \"a20\" 1",
                                                       .realize = port92_realize, .reset = port92_reset);
 static const TypeInfo port92_type = { .name = "port92", .parent = "isa-device", .size = sizeof(Port92), .class_data = &port92_class };
 QOM_TYPE(port92_type)

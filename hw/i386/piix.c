@@ -8,6 +8,7 @@
 #include "hw/i386/pc-int.h"
 #include "hw/i386/piix.h"
 #include "hw/smbus.h"
+#include "migration/vmstate.h"
 
 /* --- ISA bridge ---------------------------------------------------------------------------------------- */
 
@@ -88,8 +89,40 @@ static bool piix3_realize(PciDevice *d, Error **errp)
     return true;
 }
 
+typedef struct Piix3Wire { PciWire pci; int32_t levels[4]; } Piix3Wire;
+
+static void piix3_save(void *obj, void *wire)
+{
+    Piix3Wire *w = wire;
+
+    pci_wire_save(obj, &w->pci);
+    for (int i = 0; i < 4; i++) {
+        w->levels[i] = ((Piix3 *)obj)->level[i];
+    }
+}
+
+/* The levels come from the devices. */
+static bool piix3_load(void *obj, const void *wire, Error **errp)
+{
+    const Piix3Wire *w = wire;
+
+    if (!pci_wire_check(obj, &w->pci, errp)) {
+        return false;
+    }
+    pci_wire_load(obj, &w->pci);
+    piix3_written(obj, 0x60, 4);
+    return true;
+}
+
+static const VmField piix3_fields[] = {
+    VMF_PCI("dev", Piix3Wire), VMF_ARRAYN("pci_irq_levels_vmstate", "int32", Piix3Wire, levels), { NULL }
+};
+static const VmDesc piix3_vmstate = {
+    .name = "PIIX3", .version = 3, .min_version = 3, .size = sizeof(Piix3Wire), .fields = piix3_fields, .save = piix3_save, .load = piix3_load,
+};
+
 static const PciClass piix3_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ISA bridge"),
+    .dev = PCI_CLASS_DEV(.vmstate = &piix3_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ISA bridge"),
     .vendor = 0x8086, .device = 0x7000, .class_id = 0x0601, .multifunction = true, .realize = piix3_realize, .reset = piix3_reset,
     .config_written = piix3_written,
 };
@@ -183,8 +216,63 @@ static const Property pm_props[] = {
     P_BOOL("x-not-migrate-acpi-index", Piix4Pm, no_migrate_index, false),
     { NULL }
 };
+typedef struct PmWire {
+    PciWire pci;
+    uint8_t apmc, apms;
+    SmbusWire smb;
+    uint32_t hotplug_select;
+    AcpiWire acpi;
+} PmWire;
+
+static void pm_save(void *obj, void *wire)
+{
+    PmWire *w = wire;
+
+    pci_wire_save(obj, &w->pci);
+    acpi_wire_save(&((Piix4Pm *)obj)->acpi, &w->acpi);
+    w->apmc = ((Piix4Pm *)obj)->acpi.apm[0];
+    w->apms = ((Piix4Pm *)obj)->acpi.apm[1];
+    smbus_wire_save(&((Piix4Pm *)obj)->smbus, &w->smb);
+}
+
+static bool pm_load(void *obj, const void *wire, Error **errp)
+{
+    const PmWire *w = wire;
+
+    if (!pci_wire_check(obj, &w->pci, errp) || !smbus_wire_load(&((Piix4Pm *)obj)->smbus, &w->smb, errp)) {
+        return false;
+    }
+    pci_wire_load(obj, &w->pci);
+    pm_written(obj, 0x40, 4);
+    ((Piix4Pm *)obj)->acpi.apm[0] = w->apmc;
+    ((Piix4Pm *)obj)->acpi.apm[1] = w->apms;
+    acpi_wire_load(&((Piix4Pm *)obj)->acpi, &w->acpi);
+    return true;
+}
+
+static const VmField apm_fields[] = { VMF(PmWire, apmc, "uint8"), VMF(PmWire, apms, "uint8"), { NULL } };
+static const VmDesc apm_desc = { .name = "APM State", .version = 1, .min_version = 1, .fields = apm_fields };
+static const VmField gpe_fields[] = { VMF(AcpiWire, gpe_status16, "uint16"), VMF(AcpiWire, gpe_enable16, "uint16"), { NULL } };
+static const VmDesc gpe_desc = { .name = "gpe", .version = 1, .min_version = 1, .fields = gpe_fields };
+static const VmField pm_fields[] = {
+    VMF_PCI("parent_obj", PmWire), VMFN("ar.pm1.evt.sts", "uint16", PmWire, acpi.status), VMFN("ar.pm1.evt.en", "uint16", PmWire, acpi.enable),
+    VMFN("ar.pm1.cnt.cnt", "uint16", PmWire, acpi.control), VMF_SELF("apm", &apm_desc), VMF_STRUCT(PmWire, smb, &smbus_wire_desc),
+    VMFN("ar.tmr.timer", "timer", PmWire, acpi.timer), VMFN("ar.tmr.overflow_time", "int64", PmWire, acpi.overflow),
+    VMF_STRUCTN("ar.gpe", PmWire, acpi, &gpe_desc), VMFN("acpi_pci_hotplug.hotplug_select", "uint32", PmWire, hotplug_select),
+    VMF_STRUCTSN("acpi_pci_hotplug.acpi_pcihp_pci_status", PmWire, acpi.slots, &acpi_slots_desc), VMFN("acpi_pci_hotplug.acpi_index", "uint32", PmWire, acpi.index),
+    { NULL }
+};
+/* Slots of memory, which there are none of: read past. */
+static bool never(const void *wire) { return false; }
+static const VmField memhp_fields[] = { VMF_UNUSED(4), { NULL } };
+static const VmDesc memhp_desc = { .name = "piix4_pm/memhp", .version = 1, .min_version = 1, .fields = memhp_fields, .needed = never };
+static const VmDesc *const pm_subsections[] = { &memhp_desc, NULL };
+static const VmDesc pm_vmstate = {
+    .name = "piix4_pm", .version = 3, .min_version = 3, .size = sizeof(PmWire), .fields = pm_fields, .subsections = pm_subsections, .save = pm_save, .load = pm_load,
+};
+
 static const PciClass pm_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .desc = "PM",
+    .dev = PCI_CLASS_DEV(.vmstate = &pm_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .desc = "PM",
                          .lines = "gpio-out \"smi-irq\" 1\ngpio-out \"\" 1"),
     .vendor = 0x8086, .device = 0x7113, .revision = 3, .class_id = 0x0680, .int_pin = 1, .realize = pm_realize, .reset = pm_reset,
     .config_written = pm_written,

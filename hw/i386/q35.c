@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/i386/ich9.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 typedef struct Q35Host {
@@ -233,8 +234,29 @@ static bool mch_realize(PciDevice *d, Error **errp)
 static const Property mch_props[] = {
     P_NUM("extended-tseg-mbytes", PROP_U16, Mch, tseg_mbytes, 16), P_BOOL("smbase-smram", Mch, smbase_smram, true), { NULL }
 };
+typedef struct MchWire { PciWire pci; } MchWire;
+
+static void mch_save(void *obj, void *wire) { pci_wire_save(obj, &((MchWire *)wire)->pci); }
+
+static bool mch_load(void *obj, const void *wire, Error **errp)
+{
+    const MchWire *w = wire;
+
+    if (!pci_wire_check(obj, &w->pci, errp)) {
+        return false;
+    }
+    pci_wire_load(obj, &w->pci);
+    mch_written(obj, 0x60, 8);
+    return true;
+}
+
+static const VmField mch_fields[] = { VMF_PCI("parent_obj", MchWire), VMF_UNUSED(1), { NULL } };
+static const VmDesc mch_vmstate = {
+    .name = "mch", .version = 1, .min_version = 1, .size = sizeof(MchWire), .fields = mch_fields, .save = mch_save, .load = mch_load,
+};
+
 static const PciClass mch_class = {
-    .dev = PCI_CLASS_DEV(.no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
+    .dev = PCI_CLASS_DEV(.vmstate = &mch_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
     .vendor = 0x8086, .device = 0x29c0, .class_id = 0x0600, .realize = mch_realize, .reset = mch_reset, .config_written = mch_written,
 };
 static const TypeInfo mch_type = {

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
-#include "hw/ide/ide.h"
+#include "hw/ide/vmstate-ide.h"
 #include "hw/pci.h"
 #include "util/cutils.h"
 
@@ -559,8 +559,138 @@ static bool realize(PciDevice *d, Error **errp)
     return true;
 }
 
+/* --- state ------------------------------------------------------------------------------------------------------------------ */
+
+/* The size of one queued command in the peer's form; here they are in the issue register. */
+#define NCQ_BYTES (32 * 17)
+
+typedef struct PortWire {
+    IdeChannelWire ide;
+    uint32_t port_state, finished, lst_addr, lst_addr_hi, fis_addr, fis_addr_hi, irq_stat, irq_mask, cmd, tfdata, sig, scr_stat, scr_ctl,
+        scr_err, scr_act, cmd_issue;
+    uint8_t done_first_drq, init_d2h_sent;
+    int32_t busy_slot;
+} PortWire;
+
+typedef struct AhciWire {
+    PciWire pci;
+    PortWire dev[PORTS];
+    uint32_t cap, ghc, irqstatus, impl, version, idp_index;
+    int32_t ports;
+} AhciWire;
+
+static void save_port(const AhciPort *p, PortWire *w)
+{
+    ide_wire_save(&p->ide, &w->ide);
+    w->lst_addr = p->list;
+    w->lst_addr_hi = p->list >> 32;
+    w->fis_addr = p->fis;
+    w->fis_addr_hi = p->fis >> 32;
+    w->irq_stat = p->irq_status;
+    w->irq_mask = p->irq_mask;
+    w->cmd = p->cmd;
+    w->tfdata = p->tfd;
+    w->sig = p->sig;
+    w->scr_stat = p->sstatus;
+    w->scr_ctl = p->scontrol;
+    w->scr_err = p->serror;
+    w->scr_act = p->sact;
+    w->cmd_issue = p->issue;
+    w->busy_slot = -1;
+    w->init_d2h_sent = p->signature_sent;
+}
+
+static void ahci_save(void *obj, void *wire)
+{
+    Ahci *a = obj;
+    AhciWire *w = wire;
+
+    pci_wire_save(&a->pci, &w->pci);
+    for (int i = 0; i < PORTS; i++) {
+        save_port(&a->port[i], &w->dev[i]);
+    }
+    w->cap = hba_read(a, HBA_CAP, 4);
+    w->ghc = a->ghc;
+    w->irqstatus = a->irq_status;
+    w->impl = hba_read(a, HBA_PI, 4);
+    w->version = hba_read(a, HBA_VS, 4);
+    w->idp_index = a->idp_index;
+    w->ports = PORTS;
+}
+
+static void load_port(AhciPort *p, const PortWire *w)
+{
+    ide_wire_load(&p->ide, &w->ide);
+    p->list = (w->lst_addr | (uint64_t)w->lst_addr_hi << 32) & ~0x3ffULL;
+    p->fis = (w->fis_addr | (uint64_t)w->fis_addr_hi << 32) & ~0xffULL;
+    p->irq_status = w->irq_stat;
+    p->irq_mask = w->irq_mask;
+    p->cmd = w->cmd;
+    p->tfd = w->tfdata;
+    p->sig = w->sig;
+    p->sstatus = w->scr_stat;
+    p->scontrol = w->scr_ctl;
+    p->serror = w->scr_err;
+    p->sact = w->scr_act;
+    p->issue = w->cmd_issue;
+    p->slot = -1;
+    p->ncq = p->done_pending = p->packet_pio = false;
+    p->signature_sent = w->init_d2h_sent;
+}
+
+static bool ahci_load(void *obj, const void *wire, Error **errp)
+{
+    const AhciWire *w = wire;
+    Ahci *a = obj;
+
+    if (!pci_wire_check(&a->pci, &w->pci, errp)) {
+        return false;
+    }
+    hba_reset(a);
+    for (int i = 0; i < PORTS; i++) {
+        load_port(&a->port[i], &w->dev[i]);
+    }
+    a->ghc = (w->ghc & GHC_IRQ) | GHC_AHCI;
+    a->idp_index = w->idp_index & 0xffc;
+    pci_wire_load(&a->pci, &w->pci);
+    update_irq(a);
+    return true;
+}
+
+static bool ahci_ready(void *obj, Error **errp)
+{
+    for (int i = 0; i < PORTS; i++) {
+        if (!ide_wire_ready(&((Ahci *)obj)->port[i].ide, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+#define PW(f, t) VMF(PortWire, f, t)
+#define PR(f) VMFN("port_regs." #f, "uint32", PortWire, f)
+static const VmField port_fields[] = {
+    VMF_STRUCTN("port", PortWire, ide, &ide_channel_desc), VMF_STRUCTN("port.ifs[0]", PortWire, ide.drive[0], &ide_drive_desc),
+    PW(port_state, "uint32"), PW(finished, "uint32"), PR(lst_addr), PR(lst_addr_hi), PR(fis_addr), PR(fis_addr_hi), PR(irq_stat), PR(irq_mask),
+    PR(cmd), PR(tfdata), PR(sig), PR(scr_stat), PR(scr_ctl), PR(scr_err), PR(scr_act), PR(cmd_issue), PW(done_first_drq, "bool"),
+    PW(busy_slot, "int32"), PW(init_d2h_sent, "bool"),
+    { .name = "ncq_tfs", .type = "struct", .kind = VM_UNUSED, .size = NCQ_BYTES, .count = 1 }, { NULL }
+};
+static const VmDesc port_desc = { .name = "ahci port", .version = 1, .min_version = 1, .fields = port_fields };
+#define AW(n, f) VMFN(n, "uint32", AhciWire, f)
+static const VmField hba_fields[] = {
+    VMF_STRUCTS(AhciWire, dev, &port_desc), AW("control_regs.cap", cap), AW("control_regs.ghc", ghc), AW("control_regs.irqstatus", irqstatus),
+    AW("control_regs.impl", impl), AW("control_regs.version", version), AW("idp_index", idp_index), VMF_EQUAL("ports", "int32", AhciWire, ports),
+    { NULL }
+};
+static const VmDesc hba_desc = { .name = "ahci", .version = 1, .min_version = 1, .fields = hba_fields };
+static const VmField ahci_fields[] = { VMF_PCI("parent_obj", AhciWire), VMF_SELF("ahci", &hba_desc), { NULL } };
+static const VmDesc ahci_vmstate = {
+    .name = "ich9_ahci", .version = 1, .size = sizeof(AhciWire), .fields = ahci_fields, .save = ahci_save, .load = ahci_load, .ready = ahci_ready,
+};
+
 static const PciClass ahci_class = {
-    .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE, .alias = "ahci"), .vendor = 0x8086, .device = 0x2922,
+    .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE, .alias = "ahci", .vmstate = &ahci_vmstate), .vendor = 0x8086, .device = 0x2922,
     .revision = 2, .class_id = 0x0106, .prog_if = 1, .int_pin = 1, .realize = realize, .reset = reset,
 };
 static const TypeInfo ahci_type = { .name = "ich9-ahci", .parent = "pci-device", .size = sizeof(Ahci), .class_data = &ahci_class };

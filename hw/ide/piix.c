@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
-#include "hw/ide/ide.h"
+#include "hw/ide/vmstate-ide.h"
 #include "hw/pci.h"
 #include "util/cutils.h"
 
@@ -197,12 +197,90 @@ static bool realize(PciDevice *d, Error **errp)
     return true;
 }
 
+/* --- state -------------------------------------------------------------------------------------------------- */
+
+typedef struct BmWire {
+    uint8_t cmd, compat_status, status;
+    uint32_t addr;
+    bool has_status;
+} BmWire;
+
+typedef struct PiixIdeWire {
+    PciWire pci;
+    BmWire bm[2];
+    IdeChannelWire ch[2];
+} PiixIdeWire;
+
+enum { COMPAT_STATUS = 0x07 };         /* the other bits once told of requests to send again */
+
+static void piix_ide_save(void *obj, void *wire)
+{
+    const PiixIde *p = obj;
+    PiixIdeWire *w = wire;
+
+    pci_wire_save(&p->pci, &w->pci);
+    for (int i = 0; i < 2; i++) {
+        w->bm[i] = (BmWire) { p->ch[i].command, p->ch[i].status & COMPAT_STATUS, p->ch[i].status, p->ch[i].table };
+        ide_wire_save(&p->ch[i].ide, &w->ch[i]);
+    }
+}
+
+static bool piix_ide_load(void *obj, const void *wire, Error **errp)
+{
+    const PiixIdeWire *w = wire;
+    PiixIde *p = obj;
+
+    if (!pci_wire_check(&p->pci, &w->pci, errp)) {
+        return false;
+    }
+    pci_wire_load(&p->pci, &w->pci);
+    for (int i = 0; i < 2; i++) {
+        BmChannel *b = &p->ch[i];
+
+        b->command = w->bm[i].cmd & (BM_START | BM_TO_MEMORY);
+        b->status = w->bm[i].has_status ? w->bm[i].status & 0x67 : w->bm[i].compat_status & COMPAT_STATUS;
+        b->table = w->bm[i].addr & ~3u;
+        irq_set(b->irq, (b->status & BM_INT) && !(w->ch[i].cmd & 2));
+        ide_wire_load(&b->ide, &w->ch[i]);
+    }
+    return true;
+}
+
+static bool piix_ide_ready(void *obj, Error **errp)
+{
+    return ide_wire_ready(&((PiixIde *)obj)->ch[0].ide, errp) && ide_wire_ready(&((PiixIde *)obj)->ch[1].ide, errp);
+}
+
+static bool status_needed(const void *wire) { return ((const BmWire *)wire)->status & ~COMPAT_STATUS; }
+static bool never(const void *wire) { return false; }
+static const VmField status_fields[] = { VMF(BmWire, status, "uint8"), { NULL } };
+static const VmDesc status_desc = {
+    .name = "ide bmdma/status", .version = 1, .min_version = 1, .fields = status_fields, .needed = status_needed, .present = offsetof(BmWire, has_status),
+};
+static const VmField current_fields[] = { VMF_UNUSED(16), { NULL } };
+static const VmDesc current_desc = { .name = "ide bmdma_current", .version = 1, .min_version = 1, .fields = current_fields, .needed = never };
+static const VmDesc *const bm_subsections[] = { &current_desc, &status_desc, NULL };
+static const VmField bm_fields[] = {
+    VMF(BmWire, cmd, "uint8"), VMFN("migration_compat_status", "uint8", BmWire, compat_status), VMF(BmWire, addr, "uint32"),
+    VMF_UNUSED(13), { NULL }
+};
+static const VmDesc bm_desc = { .name = "ide bmdma", .version = 3, .min_version = 3, .fields = bm_fields, .subsections = bm_subsections };
+static const VmField piix_ide_fields[] = {
+    VMF_PCI("parent_obj", PiixIdeWire), VMF_STRUCTSN("bmdma", PiixIdeWire, bm, &bm_desc), VMF_STRUCTSN("bus", PiixIdeWire, ch, &ide_channel_desc),
+    VMF_STRUCTSN("bus[0].ifs", PiixIdeWire, ch[0].drive, &ide_drive_desc), VMF_STRUCTSN("bus[1].ifs", PiixIdeWire, ch[1].drive, &ide_drive_desc),
+    { NULL }
+};
+static const VmDesc piix_ide_vmstate = {
+    .name = "ide", .version = 3, .min_version = 3, .size = sizeof(PiixIdeWire), .fields = piix_ide_fields, .save = piix_ide_save,
+    .load = piix_ide_load, .ready = piix_ide_ready,
+};
+
 static const TypeInfo pci_ide_type = { .name = "pci-ide", .parent = "pci-device", .abstract = true, .size = sizeof(PiixIde) };
 QOM_TYPE(pci_ide_type)
 
 #define PIIX_IDE(ident, type_name, dev_id)                                                                        \
     static const PciClass ident##_class = {                                                                       \
-        .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE), .vendor = 0x8086, .device = dev_id, \
+        .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE, .vmstate = &piix_ide_vmstate), .vendor = 0x8086, .device = dev_id, \
         .class_id = 0x0101, .prog_if = 0x80, .realize = realize, .reset = reset,                                  \
     };                                                                                                            \
     static const TypeInfo ident##_type = {                                                                        \

@@ -8,6 +8,7 @@
 #include "hw/input/ps2.h"
 #include "hw/pc-chips.h"
 #include "machine/runstate.h"
+#include "migration/vmstate.h"
 
 enum {
     STAT_FULL = 1, STAT_SYSTEM = 4, STAT_COMMAND = 8, STAT_UNLOCKED = 0x10, STAT_MOUSE = 0x20,
@@ -177,6 +178,8 @@ static void i8042_reset(Device *d)
     update(c);
 }
 
+static bool shows(const void *opaque, const Ps2 *p);
+
 static bool i8042_realize(Device *d, Error **errp)
 {
     I8042 *c = (I8042 *)d;
@@ -189,15 +192,107 @@ static bool i8042_realize(Device *d, Error **errp)
     io_region_map(c->command, 0x64, 0);
     c->kbd = ps2_keyboard_new(d, device_changed);
     c->mouse = ps2_mouse_new(d, device_changed);
+    c->kbd->ps2.shown = c->mouse->ps2.shown = shows;
     return true;
 }
+
+/* --- state ------------------------------------------------------------------------------------------------ */
+
+enum { STATE_FROM_KBD = 1, STATE_FROM_MOUSE = 2, STATE_FROM_CONTROLLER = 4, STATE_ANSWER = 4, STATE_ANSWER_AS_MOUSE = 8 };
+
+typedef struct I8042Wire {
+    uint8_t write_cmd, status, mode, pending, outport, obdata, cbdata;
+    uint32_t migration_flags, obsrc;
+} I8042Wire;
+
+static bool shows(const void *opaque, const Ps2 *p)
+{
+    const I8042 *c = opaque;
+
+    return (c->status & STAT_FULL) && ((c->source == FROM_KBD && p == &c->kbd->ps2) || (c->source == FROM_MOUSE && p == &c->mouse->ps2));
+}
+
+static void i8042_save(void *obj, void *wire)
+{
+    const I8042 *c = obj;
+    I8042Wire *w = wire;
+    bool full = c->status & STAT_FULL, own = full && (c->source == FROM_CONTROLLER || c->source == FROM_CONTROLLER_AS_MOUSE);
+
+    w->write_cmd = c->pending_write;
+    w->status = c->status;
+    w->mode = c->mode;
+    w->outport = c->outport;
+    w->obsrc = !full ? 0 : own ? STATE_FROM_CONTROLLER : c->source == FROM_KBD ? STATE_FROM_KBD : STATE_FROM_MOUSE;
+    w->obdata = own ? c->reply : full ? (c->source == FROM_KBD ? c->kbd->ps2.queue[0] : c->mouse->ps2.queue[0]) : c->last;
+    w->pending = !c->waiting || own ? 0 : c->waiting == FROM_CONTROLLER ? STATE_ANSWER : STATE_ANSWER_AS_MOUSE;
+    w->cbdata = c->reply;
+}
+
+/* Keyboard and mouse took their queues over before; the byte that is shown goes back to its front. */
+static bool i8042_load(void *obj, const void *wire, Error **errp)
+{
+    const I8042Wire *w = wire;
+    I8042 *c = obj;
+    bool as_mouse = w->status & STAT_MOUSE;
+
+    c->pending_write = w->write_cmd;
+    c->status = w->status;
+    c->mode = w->mode;
+    c->outport = w->outport;
+    c->last = w->obdata;
+    c->reply = w->cbdata;
+    c->waiting = w->pending & STATE_ANSWER ? FROM_CONTROLLER : w->pending & STATE_ANSWER_AS_MOUSE ? FROM_CONTROLLER_AS_MOUSE : FROM_NONE;
+    c->source = FROM_NONE;
+    if (!(c->status & STAT_FULL)) {
+        update(c);
+        return true;
+    }
+    if (w->obsrc == STATE_FROM_KBD) {
+        c->source = FROM_KBD;
+        ps2_put_first(&c->kbd->ps2, w->obdata);
+    } else if (w->obsrc == STATE_FROM_MOUSE) {
+        c->source = FROM_MOUSE;
+        ps2_put_first(&c->mouse->ps2, w->obdata);
+    } else {
+        c->reply = w->obdata;
+        c->waiting = c->source = as_mouse ? FROM_CONTROLLER_AS_MOUSE : FROM_CONTROLLER;
+    }
+    update(c);
+    return true;
+}
+
+static bool outport_needed(const void *wire)
+{
+    const I8042Wire *w = wire;
+    uint8_t usual = OUT_RESET | OUT_A20 | (w->status & STAT_FULL ? OUT_FULL | (w->status & STAT_MOUSE ? OUT_MOUSE_FULL : 0) : 0);
+
+    return w->outport != usual;
+}
+
+static bool extended_needed(const void *wire) { return true; }
+static const VmField outport_fields[] = { VMF(I8042Wire, outport, "uint8"), { NULL } };
+static const VmDesc outport_desc = { .name = "pckbd_outport", .version = 1, .min_version = 1, .fields = outport_fields, .needed = outport_needed };
+static const VmField extended_fields[] = {
+    VMF(I8042Wire, migration_flags, "uint32"), VMF(I8042Wire, obsrc, "uint32"), VMF(I8042Wire, obdata, "uint8"), VMF(I8042Wire, cbdata, "uint8"), { NULL }
+};
+static const VmDesc extended_desc = { .name = "pckbd/extended_state", .fields = extended_fields, .needed = extended_needed };
+static const VmDesc *const kbd_subsections[] = { &outport_desc, &extended_desc, NULL };
+static const VmField kbd_fields[] = {
+    VMF(I8042Wire, write_cmd, "uint8"), VMF(I8042Wire, status, "uint8"), VMF(I8042Wire, mode, "uint8"),
+    VMFN("pending_tmp", "uint8", I8042Wire, pending), { NULL }
+};
+static const VmDesc kbd_desc = { .name = "pckbd", .version = 3, .min_version = 3, .fields = kbd_fields, .subsections = kbd_subsections };
+static const VmField i8042_fields[] = { VMF_SELF("kbd", &kbd_desc), { NULL } };
+static const VmDesc i8042_vmstate = {
+    .name = "pckbd", .version = 3, .min_version = 3, .size = sizeof(I8042Wire), .fields = i8042_fields, .save = i8042_save, .load = i8042_load,
+};
 
 static const Property i8042_props[] = {
     P_BOOL("extended-state", I8042, extended_state, true), P_BOOL("kbd-throttle", I8042, throttle, false),
     P_NUM("kbd-irq", PROP_U8, I8042, kbd_irq, 1), P_NUM("mouse-irq", PROP_U8, I8042, mouse_irq, 12), { NULL }
 };
 static const DeviceClass i8042_class = ISA_CLASS_DEV(.category = DEVICE_INPUT, .no_user = true,
-    .lines = "gpio-in \"ps2-mouse-input-irq\" 1\ngpio-in \"ps2-kbd-input-irq\" 1\ngpio-out \"\" 2\ngpio-out \"a20\" 1", .realize = i8042_realize, .reset = i8042_reset);
+    .vmstate = &i8042_vmstate, .lines = "gpio-in \"ps2-mouse-input-irq\" 1\ngpio-in \"ps2-kbd-input-irq\" 1\ngpio-out \"\" 2\ngpio-out \"a20\" 1", .realize = i8042_realize, .reset = i8042_reset);
 static const TypeInfo i8042_type = {
     .name = "i8042", .parent = "isa-device", .size = sizeof(I8042), .props = i8042_props, .class_data = &i8042_class,
 };

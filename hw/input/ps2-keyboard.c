@@ -5,6 +5,7 @@
  */
 #include "hw/input.h"
 #include "hw/input/ps2.h"
+#include "migration/vmstate.h"
 
 enum { MOD_CTRL_L = 1, MOD_CTRL_R = 2, MOD_SHIFT_L = 4, MOD_SHIFT_R = 8, MOD_ALT_L = 16, MOD_ALT_R = 32 };
 #define MOD_CTRL (MOD_CTRL_L | MOD_CTRL_R)
@@ -238,7 +239,65 @@ Ps2Keyboard *ps2_keyboard_new(Device *controller, void (*changed)(void *controll
     return k;
 }
 
+typedef struct KeyboardWire {
+    Ps2Wire ps2;
+    int32_t scan_enabled, translate, scancode_set, ledstate;
+    uint8_t need_high_bit;
+} KeyboardWire;
+
+static void keyboard_save(void *obj, void *wire)
+{
+    const Ps2Keyboard *k = obj;
+    KeyboardWire *w = wire;
+
+    ps2_wire_save(&k->ps2, &w->ps2);
+    w->scan_enabled = k->scan;
+    w->translate = k->translate;
+    w->scancode_set = k->set;
+    w->ledstate = k->lamps;
+    w->need_high_bit = k->prefix_f0;
+}
+
+static bool keyboard_load(void *obj, const void *wire, Error **errp)
+{
+    const KeyboardWire *w = wire;
+    Ps2Keyboard *k = obj;
+
+    if (w->scancode_set < 1 || w->scancode_set > 3) {
+        error_setg(errp, "there is no scan code set %d", w->scancode_set);
+        return false;
+    }
+    k->scan = w->scan_enabled;
+    k->translate = w->translate;
+    k->set = w->scancode_set;
+    k->lamps = w->ledstate;
+    k->prefix_f0 = w->need_high_bit;
+    return ps2_wire_load(&k->ps2, &w->ps2, errp);
+}
+
+static bool lamps_needed(const void *wire) { return ((const KeyboardWire *)wire)->ledstate; }
+static bool high_bit_needed(const void *wire) { return ((const KeyboardWire *)wire)->need_high_bit; }
+static bool answers_needed(const void *wire) { return ((const KeyboardWire *)wire)->ps2.cwptr >= 0; }
+static const VmField lamps_fields[] = { VMF(KeyboardWire, ledstate, "int32"), { NULL } };
+static const VmDesc lamps_desc = { .name = "ps2kbd/ledstate", .version = 3, .min_version = 2, .fields = lamps_fields, .needed = lamps_needed };
+static const VmField high_bit_fields[] = { VMF(KeyboardWire, need_high_bit, "bool"), { NULL } };
+static const VmDesc high_bit_desc = {
+    .name = "ps2kbd/need_high_bit", .version = 1, .min_version = 1, .fields = high_bit_fields, .needed = high_bit_needed,
+};
+static const VmField answers_fields[] = { VMFN("parent_obj.queue.cwptr", "int32", KeyboardWire, ps2.cwptr), { NULL } };
+static const VmDesc answers_desc = { .name = "ps2kbd/command_reply_queue", .fields = answers_fields, .needed = answers_needed };
+static const VmDesc *const keyboard_subsections[] = { &lamps_desc, &high_bit_desc, &answers_desc, NULL };
+static const VmField keyboard_fields[] = {
+    VMF_STRUCTN("parent_obj", KeyboardWire, ps2, &ps2_wire_desc), VMF(KeyboardWire, scan_enabled, "int32"), VMF(KeyboardWire, translate, "int32"),
+    VMF(KeyboardWire, scancode_set, "int32"), { NULL }
+};
+static const VmDesc keyboard_vmstate = {
+    .name = "ps2kbd", .version = 3, .min_version = 3, .size = sizeof(KeyboardWire), .fields = keyboard_fields,
+    .subsections = keyboard_subsections, .save = keyboard_save, .load = keyboard_load,
+};
+
 static const DeviceClass keyboard_class = {
+    .vmstate = &keyboard_vmstate,
     .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_INPUT, .lines = "gpio-out \"\" 1", .reset = keyboard_reset,
 };
 static const TypeInfo keyboard_type = {

@@ -5,6 +5,7 @@
  */
 #include "hw/input.h"
 #include "hw/input/ps2.h"
+#include "migration/vmstate.h"
 
 enum { STATUS_SCALE21 = 0x10, STATUS_ENABLED = 0x20, STATUS_REMOTE = 0x40 };
 enum { BUTTON_LEFT = 1, BUTTON_RIGHT = 2, BUTTON_MIDDLE = 4, BUTTON_SIDE = 8, BUTTON_EXTRA = 16 };
@@ -221,7 +222,64 @@ Ps2Mouse *ps2_mouse_new(Device *controller, void (*changed)(void *controller))
     return m;
 }
 
+typedef struct MouseWire {
+    Ps2Wire ps2;
+    uint8_t status, resolution, rate, wrap, type, detect_state, buttons;
+    int32_t dx, dy, dz;
+} MouseWire;
+
+static void mouse_save(void *obj, void *wire)
+{
+    const Ps2Mouse *m = obj;
+    MouseWire *w = wire;
+
+    ps2_wire_save(&m->ps2, &w->ps2);
+    w->status = m->status;
+    w->resolution = m->resolution;
+    w->rate = m->rate;
+    w->wrap = m->wrap;
+    w->type = m->id;
+    w->detect_state = m->knocks;
+    w->dx = m->dx;
+    w->dy = m->dy;
+    w->dz = m->dz;
+    w->buttons = m->buttons;
+}
+
+static bool mouse_load(void *obj, const void *wire, Error **errp)
+{
+    const MouseWire *w = wire;
+    Ps2Mouse *m = obj;
+
+    if ((w->type != 0 && w->type != 3 && w->type != 4) || w->detect_state > 4) {
+        error_setg(errp, "there is no mouse of type %u in state %u", w->type, w->detect_state);
+        return false;
+    }
+    m->status = w->status;
+    m->resolution = w->resolution;
+    m->rate = w->rate;
+    m->wrap = w->wrap;
+    m->id = w->type;
+    m->knocks = w->detect_state;
+    m->dx = clamp(w->dx, -1000000, 1000000);
+    m->dy = clamp(w->dy, -1000000, 1000000);
+    m->dz = clamp(w->dz, -1000000, 1000000);
+    m->buttons = w->buttons;
+    return ps2_wire_load(&m->ps2, &w->ps2, errp);
+}
+
+#define MW(n, t, f) VMFN("mouse_" n, t, MouseWire, f)
+static const VmField mouse_fields[] = {
+    VMF_STRUCTN("parent_obj", MouseWire, ps2, &ps2_wire_desc), MW("status", "uint8", status), MW("resolution", "uint8", resolution),
+    MW("sample_rate", "uint8", rate), MW("wrap", "uint8", wrap), MW("type", "uint8", type), MW("detect_state", "uint8", detect_state),
+    MW("dx", "int32", dx), MW("dy", "int32", dy), MW("dz", "int32", dz), MW("buttons", "uint8", buttons), { NULL }
+};
+static const VmDesc mouse_vmstate = {
+    .name = "ps2mouse", .version = 2, .min_version = 2, .size = sizeof(MouseWire), .fields = mouse_fields, .save = mouse_save, .load = mouse_load,
+};
+
 static const DeviceClass mouse_class = {
+    .vmstate = &mouse_vmstate,
     .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_INPUT, .lines = "gpio-out \"\" 1", .reset = mouse_reset,
 };
 static const TypeInfo mouse_type = {

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/input/ps2.h"
+#include "migration/vmstate.h"
 
 static void tell(Ps2 *p) { p->changed(p->controller); }
 
@@ -50,6 +51,47 @@ void ps2_input(Ps2 *p, int n, const uint8_t *bytes)
         p->count += n;
         tell(p);
     }
+}
+
+/* --- state ------------------------------------------------------------------------------------------------ */
+
+void ps2_put_first(Ps2 *p, uint8_t v)
+{
+    if (p->count < (int)sizeof(p->queue)) {
+        memmove(p->queue + 1, p->queue, p->count++);
+        p->queue[0] = v;
+    }
+}
+
+static const VmField ps2_fields[] = {
+    VMF(Ps2Wire, write_cmd, "int32"), VMFN("queue.rptr", "int32", Ps2Wire, rptr), VMFN("queue.wptr", "int32", Ps2Wire, wptr),
+    VMFN("queue.count", "int32", Ps2Wire, count), VMF_BYTESN("queue.data", "buffer", Ps2Wire, data), { NULL }
+};
+const VmDesc ps2_wire_desc = { .name = "PS2 Common State", .version = 3, .min_version = 2, .fields = ps2_fields };
+
+void ps2_wire_save(const Ps2 *p, Ps2Wire *w)
+{
+    int skip = p->count && p->shown && p->shown(p->controller, p);
+
+    w->write_cmd = p->command;
+    w->count = w->wptr = p->count - skip;
+    w->cwptr = p->answers > skip ? p->answers - skip : -1;
+    memcpy(w->data, p->queue + skip, w->count);
+}
+
+bool ps2_wire_load(Ps2 *p, const Ps2Wire *w, Error **errp)
+{
+    if (w->count < 0 || w->count > 256 || w->rptr < 0 || w->rptr > 255 || w->write_cmd < -1 || w->write_cmd > 255) {
+        error_setg(errp, "the queue holds %d bytes from %d on", w->count, w->rptr);
+        return false;
+    }
+    p->command = w->write_cmd;
+    p->count = MIN(w->count, (int)sizeof(p->queue) - 1);         /* one byte may be the controller's */
+    for (int i = 0; i < p->count; i++) {
+        p->queue[i] = w->data[(w->rptr + i) & 255];
+    }
+    p->answers = w->cwptr < 0 ? 0 : MIN(MIN((w->cwptr - w->rptr) & 255, PS2_ANSWER_MAX), p->count);
+    return true;
 }
 
 /* --- devices ---------------------------------------------------------------------------------------------- */

@@ -3,7 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
 #include "hw/pc-chips.h"
+#include "migration/vmstate.h"
 
 #define PINS 24
 enum { LEVEL = 1 << 15, REMOTE = 1 << 14, BUSY = 1 << 12, MASKED = 1 << 16, READ_ONLY = REMOTE | BUSY };
@@ -109,10 +111,49 @@ static void ioapic_reset(Device *d)
     }
 }
 
+typedef struct IoApicWire {
+    uint8_t id, ioregsel;
+    uint32_t irr;
+    uint64_t ioredtbl[PINS];
+} IoApicWire;
+
+static void ioapic_save(void *obj, void *wire)
+{
+    const IoApic *a = obj;
+    IoApicWire *w = wire;
+
+    w->id = a->id;
+    w->ioregsel = a->select;
+    w->irr = a->irr;
+    memcpy(w->ioredtbl, a->entry, sizeof(w->ioredtbl));
+}
+
+/* What its inputs show (lines) is set by those who hold them. */
+static bool ioapic_load(void *obj, const void *wire, Error **errp)
+{
+    const IoApicWire *w = wire;
+    IoApic *a = obj;
+
+    a->id = w->id & 15;
+    a->select = w->ioregsel;
+    a->irr = w->irr & ((1u << PINS) - 1);
+    memcpy(a->entry, w->ioredtbl, sizeof(a->entry));
+    return true;
+}
+
+static const VmField ioapic_fields[] = {
+    VMF(IoApicWire, id, "uint8"), VMF(IoApicWire, ioregsel, "uint8"), VMF_UNUSED(8), VMF(IoApicWire, irr, "uint32"),
+    VMF_ARRAY(IoApicWire, ioredtbl, "uint64"), { NULL }
+};
+static const VmDesc ioapic_vmstate = {
+    .name = "ioapic", .version = 3, .min_version = 3, .size = sizeof(IoApicWire), .fields = ioapic_fields, .save = ioapic_save,
+    .load = ioapic_load, .last = true,
+};
+
 static const Property ioapic_props[] = { P_NUM("version", PROP_U8, IoApic, version, 0x20), { NULL } };
 static const DeviceClass ioapic_class = {
     .bus_type = "System", .category = DEVICE_UNCATEGORIZED, .no_user = true,
-    .lines = "gpio-in \"\" 24", .mmio = "mmio 00000000fec00000/0000000000001000", .no_hotplug = true, .realize = ioapic_realize, .reset = ioapic_reset,
+    .vmstate = &ioapic_vmstate, .lines = "gpio-in \"\" 24", .mmio = "mmio 00000000fec00000/0000000000001000", .no_hotplug = true, .realize = ioapic_realize, .reset = ioapic_reset,
 };
 static const TypeInfo ioapic_type = {
     .name = "ioapic", .parent = "device", .size = sizeof(IoApic), .props = ioapic_props, .class_data = &ioapic_class,

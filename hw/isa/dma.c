@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/isa.h"
+#include "migration/vmstate.h"
 
 typedef struct Channel {
     uint16_t base_addr, base_count, addr, count;
@@ -162,11 +163,75 @@ static bool dma_realize(Device *d, Error **errp)
     return true;
 }
 
+/* Transfers count up from zero in streams: `now` is where they began, and how far they got. */
+typedef struct ChannelWire {
+    int32_t now[2];
+    uint16_t base[2];
+    uint8_t mode, page, pageh, dack, eop;
+} ChannelWire;
+
+typedef struct DmaWire {
+    uint8_t command, mask, flip_flop;
+    int32_t dshift;
+    ChannelWire regs[4];
+} DmaWire;
+
+static void dma_save(void *obj, void *wire)
+{
+    int unit = ((I8257 *)obj)->dshift;
+    DmaWire *w = wire;
+
+    w->command = dma[unit].command;
+    w->mask = dma[unit].mask;
+    w->flip_flop = dma[unit].flip_flop;
+    w->dshift = unit;
+    for (int i = 0; i < 4; i++) {
+        const Channel *c = &dma[unit].ch[i];
+
+        w->regs[i] = (ChannelWire) {
+            { c->base_addr << unit, (uint16_t)(c->base_count - c->count) << unit }, { c->base_addr, c->base_count }, c->mode, c->page, c->pageh,
+        };
+    }
+}
+
+static bool dma_load(void *obj, const void *wire, Error **errp)
+{
+    int unit = ((I8257 *)obj)->dshift;
+    const DmaWire *w = wire;
+
+    dma[unit].command = w->command;
+    dma[unit].mask = w->mask & 15;
+    dma[unit].flip_flop = w->flip_flop & 1;
+    for (int i = 0; i < 4; i++) {
+        const ChannelWire *f = &w->regs[i];
+        uint16_t done = (uint32_t)f->now[1] >> unit;
+
+        dma[unit].ch[i] = (Channel) {
+            f->base[0], f->base[1], ((uint32_t)f->now[0] >> unit) + done, f->base[1] - done, f->mode, f->page, f->pageh,
+        };
+    }
+    return true;
+}
+
+#define CW(f, t) VMF(ChannelWire, f, t)
+static const VmField channel_fields[] = {
+    VMF_ARRAY(ChannelWire, now, "int32"), VMF_ARRAY(ChannelWire, base, "uint16"), CW(mode, "uint8"), CW(page, "uint8"), CW(pageh, "uint8"),
+    CW(dack, "uint8"), CW(eop, "uint8"), { NULL }
+};
+static const VmDesc channel_desc = { .name = "dma_regs", .version = 1, .min_version = 1, .fields = channel_fields };
+static const VmField dma_fields[] = {
+    VMF(DmaWire, command, "uint8"), VMF(DmaWire, mask, "uint8"), VMF(DmaWire, flip_flop, "uint8"), VMF(DmaWire, dshift, "int32"),
+    VMF_STRUCTS(DmaWire, regs, &channel_desc), { NULL }
+};
+static const VmDesc dma_vmstate = {
+    .name = "dma", .version = 1, .min_version = 1, .size = sizeof(DmaWire), .fields = dma_fields, .save = dma_save, .load = dma_load,
+};
+
 static const Property dma_props[] = {
     P_NUM("base", PROP_I32, I8257, base, 0), P_NUM("page-base", PROP_I32, I8257, page_base, 0x80),
     P_NUM("pageh-base", PROP_I32, I8257, pageh_base, 0x480), P_NUM("dshift", PROP_I32, I8257, dshift, 0), { NULL }
 };
-static const DeviceClass dma_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .realize = dma_realize);
+static const DeviceClass dma_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .vmstate = &dma_vmstate, .realize = dma_realize);
 static const TypeInfo dma_type = { .name = "i8257", .parent = "isa-device", .size = sizeof(I8257), .props = dma_props, .class_data = &dma_class };
 QOM_TYPE(dma_type)
 

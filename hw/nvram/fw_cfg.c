@@ -10,6 +10,7 @@
 #include "hw/device.h"
 #include "hw/fw_cfg.h"
 #include "machine/memory.h"
+#include "migration/vmstate.h"
 
 #define KEY_MASK 0xbfff        /* bit 14 once asked for writing */
 #define FIRST_FILE 0x20
@@ -248,12 +249,57 @@ static void fw_reset(Device *d)
     ((FwCfg *)d)->dma_high = 0;
 }
 
+typedef struct FwWire {
+    uint16_t cur_entry;
+    uint32_t cur_offset;
+    uint64_t dma_addr, table_mr_size, linker_mr_size, rsdp_mr_size;
+    bool has_dma;
+} FwWire;
+
+static void fw_save(void *obj, void *wire)
+{
+    const FwCfg *s = obj;
+    FwWire *w = wire;
+
+    w->cur_entry = s->key;
+    w->cur_offset = s->offset;
+    w->dma_addr = (uint64_t)s->dma_high << 32;
+    w->has_dma = s->dma_enabled;
+}
+
+static bool fw_load(void *obj, const void *wire, Error **errp)
+{
+    const FwWire *w = wire;
+    FwCfg *s = obj;
+
+    s->key = w->cur_entry;
+    s->offset = w->cur_offset;
+    s->dma_high = w->dma_addr >> 32;
+    return true;
+}
+
+static bool dma_needed(const void *wire) { return ((const FwWire *)wire)->has_dma; }
+static bool sizes_needed(const void *wire) { return false; }
+static const VmField dma_fields[] = { VMF(FwWire, dma_addr, "uint64"), { NULL } };
+static const VmDesc dma_desc = { .name = "fw_cfg/dma", .fields = dma_fields, .needed = dma_needed };
+/* Tables of a firmware: there are none here. */
+static const VmField sizes_fields[] = {
+    VMF(FwWire, table_mr_size, "uint64"), VMF(FwWire, linker_mr_size, "uint64"), VMF(FwWire, rsdp_mr_size, "uint64"), { NULL }
+};
+static const VmDesc sizes_desc = { .name = "fw_cfg/acpi_mr", .version = 1, .min_version = 1, .fields = sizes_fields, .needed = sizes_needed };
+static const VmDesc *const fw_subsections[] = { &dma_desc, &sizes_desc, NULL };
+static const VmField fw_fields[] = { VMF(FwWire, cur_entry, "uint16"), VMFN("cur_offset", "uint32", FwWire, cur_offset), { NULL } };
+static const VmDesc fw_vmstate = {
+    .name = "fw_cfg", .version = 2, .min_version = 2, .size = sizeof(FwWire), .fields = fw_fields, .subsections = fw_subsections,
+    .save = fw_save, .load = fw_load,
+};
+
 static const Property fw_props[] = {
     P_BOOL("dma_enabled", FwCfg, dma_enabled, true), P_NUM("x-file-slots", PROP_U16, FwCfg, file_slots, 0x20),
     P_BOOL("acpi-mr-restore", FwCfg, mr_restore, true), { NULL }
 };
 static const DeviceClass fw_class = {
-    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .realize = fw_realize, .reset = fw_reset,
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .vmstate = &fw_vmstate, .realize = fw_realize, .reset = fw_reset,
 };
 static const TypeInfo fw_base = { .name = "fw_cfg", .parent = "device", .abstract = true, .size = sizeof(FwCfg) };
 QOM_TYPE(fw_base)

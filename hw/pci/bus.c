@@ -31,6 +31,7 @@ Bus *pci_bus_new(Device *host, const char *name, bool express, PciHost **out)
     h->bus = bus_new(express ? &pcie_kind : &pci_kind, host, name);
     hosts[n_hosts++] = h;
     *out = h;
+    pci_host_has_state(h);
     return h->bus;
 }
 
@@ -102,10 +103,18 @@ void pci_eject_slot(PciHost *h, int slot)
     }
 }
 
+static char *place(const Device *dev)
+{
+    int devfn = ((const PciDevice *)dev)->devfn;
+
+    return g_strdup_printf("0000:00:%02x.%x", PCI_SLOT(devfn), PCI_FUNC(devfn));
+}
+
 static const BusType pci_kind = {
     .name = "PCI", .check_address = check_address, .hotplug = true, .request_unplug = request_unplug,
+    .place = place,
 };
-static const BusType pcie_kind = { .name = "PCI", .type = "PCIE", .check_address = check_address };
+static const BusType pcie_kind = { .name = "PCI", .type = "PCIE", .check_address = check_address, .place = place };
 
 /* --- interrupts --------------------------------------------------------------------------------------------- */
 

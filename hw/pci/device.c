@@ -127,7 +127,7 @@ uint64_t pci_bar_address(const PciDevice *d, int bar)
     return addr;
 }
 
-static void update_bars(PciDevice *d)
+void pci_update_bars(PciDevice *d)
 {
     io_region_begin();
     io_region_set_enabled(d->master, pci_is_master(d));
@@ -200,7 +200,7 @@ void pci_device_config_write(PciDevice *d, unsigned offset, uint32_t value, unsi
 
         d->config[offset + i] = (d->config[offset + i] & ~mask) | ((value >> (8 * i)) & mask);
     }
-    update_bars(d);
+    pci_update_bars(d);
     pci_update_intx(d);
     msix_config_written(d);
     if (c->config_written) {
@@ -300,7 +300,7 @@ void pci_device_reset(Device *dev)
             }
         }
     }
-    update_bars(d);
+    pci_update_bars(d);
     msix_reset(d);
     if (c->reset) {
         c->reset(d);

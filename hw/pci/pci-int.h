@@ -17,5 +17,9 @@ void pci_update_intx(PciDevice *d);
 void pci_bus_line(PciDevice *d, int level);
 void pci_device_release(PciDevice *d);
 void msix_config_written(PciDevice *d);
+/* Streams have its address register and lines. */
+void pci_host_has_state(PciHost *h);
+/* BARs answer where the registers say. */
+void pci_update_bars(PciDevice *d);
 
 #endif

@@ -140,7 +140,15 @@ static bool check_address(Bus *bus, Device *dev, Error **errp)
     return true;
 }
 
-static const BusType scsi_kind = { .name = "SCSI", .check_address = check_address, .hotplug = true };
+static char *place(const Device *dev)
+{
+    const ScsiDevice *d = SCSI_DEVICE(dev);
+    g_autofree char *adapter = device_place(dev->bus->parent);
+
+    return g_strdup_printf("%s%s%" PRIu32 ":%" PRIu32 ":%" PRIu32, adapter ? adapter : "", adapter ? "/" : "", d->channel, d->id, d->lun);
+}
+
+static const BusType scsi_kind = { .name = "SCSI", .check_address = check_address, .hotplug = true, .place = place };
 
 Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info)
 {

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "hw/scsi/disk.h"
+#include "migration/vmstate.h"
 #include "util/cutils.h"
 
 /* --- commands -------------------------------------------------------------------------------------------- */
@@ -342,6 +343,97 @@ static void reset(ScsiDevice *d)
     set_tray(s, false);
 }
 
+/* --- state ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct DiskWire {
+    ScsiSense attention, sense;
+    uint8_t sense_is_ua, data[252];
+    uint32_t sense_len;
+    uint8_t media_changed, media_event, eject_request, tray_open, tray_locked;
+} DiskWire;
+
+static void disk_save(void *obj, void *wire)
+{
+    const ScsiDisk *s = obj;
+    DiskWire *w = wire;
+
+    w->attention = s->scsi.unit_attention;
+    if (s->scsi.sense.key) {
+        w->data[0] = 0x70;
+        w->data[2] = s->scsi.sense.key;
+        w->data[7] = 10;
+        w->data[12] = s->scsi.sense.asc;
+        w->data[13] = s->scsi.sense.ascq;
+        w->sense_len = 18;
+    }
+    w->media_changed = s->media_changed;
+    w->media_event = s->media_event;
+    w->eject_request = s->eject_request;
+    w->tray_open = s->tray_open;
+    w->tray_locked = s->tray_locked;
+}
+
+static bool disk_load(void *obj, const void *wire, Error **errp)
+{
+    const DiskWire *w = wire;
+    ScsiDisk *s = obj;
+
+    if (w->sense_len > sizeof(w->data)) {
+        error_setg(errp, "%" PRIu32 " bytes of sense data", w->sense_len);
+        return false;
+    }
+    s->scsi.unit_attention = w->attention;
+    s->scsi.sense = w->sense_len >= 14 && (w->data[0] & 0x7e) == 0x70 ? (ScsiSense) { w->data[2] & 15, w->data[12], w->data[13] } : (ScsiSense) { 0 };
+    s->media_changed = w->media_changed;
+    s->media_event = w->media_event;
+    s->eject_request = w->eject_request;
+    s->tray_open = w->tray_open && disk_removable(s);
+    s->tray_locked = w->tray_locked && disk_removable(s);
+    return true;
+}
+
+static bool disk_ready(void *obj, Error **errp)
+{
+    if (SCSI_DISK(obj)->waiting) {
+        error_setg(errp, "A request of the disk at target %" PRIu32 " failed and waits for the machine to run", SCSI_DISK(obj)->scsi.id);
+        return false;
+    }
+    return true;
+}
+
+/* Requests that wait: there are none when state is told, and none are taken. */
+static void put_requests(VmWriter *w, const void *wire) { vm_put(w, 0, 1); }
+
+static bool get_requests(VmReader *r, void *wire, Error **errp)
+{
+    if (vm_get(r, 1)) {
+        error_setg(errp, "requests that wait on a SCSI disk are not taken over");
+        return false;
+    }
+    return true;
+}
+
+#define DW(f, t) VMF(DiskWire, f, t)
+static bool more_sense(const void *wire) { return false; }
+static const VmField sense_fields[] = { { .name = "sense", .type = "uint8", .kind = VM_BYTES, .offset = offsetof(DiskWire, data) + 96, .size = 156, .count = 1 }, { NULL } };
+static const VmDesc sense_desc = { .name = "SCSIDevice/sense", .version = 1, .min_version = 1, .fields = sense_fields, .needed = more_sense };
+static const VmDesc *const device_subsections[] = { &sense_desc, NULL };
+static const VmField device_fields[] = {
+    VMFN("unit_attention.key", "uint8", DiskWire, attention.key), VMFN("unit_attention.asc", "uint8", DiskWire, attention.asc),
+    VMFN("unit_attention.ascq", "uint8", DiskWire, attention.ascq), DW(sense_is_ua, "bool"),
+    { .name = "sense", .type = "uint8", .kind = VM_BYTES, .offset = offsetof(DiskWire, data), .size = 96, .count = 1 },
+    DW(sense_len, "uint32"), VMF_CUSTOM("requests", "scsi-requests", put_requests, get_requests), { NULL }
+};
+static const VmDesc device_desc = { .name = "SCSIDevice", .version = 1, .min_version = 1, .fields = device_fields, .subsections = device_subsections };
+static const VmField disk_fields[] = {
+    VMF_SELF("qdev", &device_desc), DW(media_changed, "bool"), DW(media_event, "bool"), DW(eject_request, "bool"), DW(tray_open, "bool"),
+    DW(tray_locked, "bool"), { NULL }
+};
+static const VmDesc disk_vmstate = {
+    .name = "scsi-disk", .version = 1, .min_version = 1, .size = sizeof(DiskWire), .fields = disk_fields, .save = disk_save, .load = disk_load,
+    .ready = disk_ready,
+};
+
 static void disk_init(Object *o) { SCSI_DISK(o)->conf.bootindex = -1; }
 static void hd_init(Object *o) { SCSI_DISK(o)->conf.ops = &disk_ops; }
 static void cd_init(Object *o) { SCSI_DISK(o)->conf.ops = &removable_ops; }
@@ -378,7 +470,7 @@ static const Property cd_props[] = {
 };
 
 static const ScsiClass hd_class = {
-    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI disk"), .realize = hd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI disk", .vmstate = &disk_vmstate), .realize = hd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
     .enter = enter, .leave = leave, .cancelled = disk_drop_waiting, .set_context = set_context,
 };
 static const TypeInfo hd_type = {
@@ -387,7 +479,7 @@ static const TypeInfo hd_type = {
 QOM_TYPE(hd_type)
 
 static const ScsiClass cd_class = {
-    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI CD-ROM"), .realize = cd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI CD-ROM", .vmstate = &disk_vmstate), .realize = cd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
     .enter = enter, .leave = leave, .cancelled = disk_drop_waiting, .set_context = set_context,
 };
 static const TypeInfo cd_type = {

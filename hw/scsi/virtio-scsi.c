@@ -10,6 +10,7 @@
 #include <string.h>
 #include "hw/scsi/scsi-int.h"
 #include "hw/virtio-pci.h"
+#include "hw/virtio/vmstate-virtio.h"
 #include "objects/iothread.h"
 #include "util/cutils.h"
 
@@ -498,6 +499,18 @@ static void set_config(VirtioDevice *vdev, const uint8_t *c)
 
 static uint64_t features(VirtioDevice *vdev, uint64_t base) { return base | VIRTIO_SCSI(vdev)->host_bits; }
 
+static void loaded(VirtioDevice *vdev, const uint8_t *c)
+{
+    uint32_t sizes[2];                        /* as the driver chose them: sense data, command blocks */
+
+    memcpy(sizes, c + 20, sizeof(sizes));
+    if (sizes[0] && sizes[1]) {
+        set_config(vdev, c);
+    }
+}
+
+static const VmDesc scsi_vmstate = VIRTIO_VMSTATE("virtio-scsi", 1);
+
 static void reset(VirtioDevice *vdev)
 {
     VirtioScsi *s = VIRTIO_SCSI(vdev);
@@ -584,7 +597,7 @@ static const Property vscsi_props[] = {
 };
 
 static const VirtioClass vscsi_class = {
-    .dev = VIRTIO_CLASS_DEV(), .device_id = 8, .name = "virtio-scsi", .config_size = CONFIG_SIZE, .realize = realize,
+    .dev = VIRTIO_CLASS_DEV(.vmstate = &scsi_vmstate), .loaded = loaded, .device_id = 8, .name = "virtio-scsi", .config_size = CONFIG_SIZE, .realize = realize,
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset,
     .default_vectors = default_vectors,
 };

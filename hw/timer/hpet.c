@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/pc-chips.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 
 #define TICK_NS 10
@@ -252,13 +253,96 @@ static void hpet_reset(Device *d)
     h->offset = 0;
 }
 
+/* --- state -------------------------------------------------------------------------------------------------- */
+
+typedef struct HpetTimerWire {
+    uint8_t tn, wrap_flag;
+    uint64_t config, cmp, fsb, period, qemu_timer;
+} HpetTimerWire;
+
+typedef struct HpetWire {
+    uint64_t config, isr, hpet_counter, hpet_offset;
+    uint8_t num_timers, rtc_irq_level;             /* the latter is not read: the clock holds its own line */
+    bool offset_saved;
+    HpetTimerWire timer[3];
+} HpetWire;
+
+static void hpet_save(void *obj, void *wire)
+{
+    const Hpet *h = obj;
+    HpetWire *w = wire;
+
+    w->config = h->config;
+    w->isr = h->isr;
+    w->hpet_counter = counter_now(h);
+    w->hpet_offset = h->offset * TICK_NS;
+    w->offset_saved = h->offset_saved && on(h);
+    w->num_timers = h->timers;
+    for (int i = 0; i < h->timers; i++) {
+        const HpetTimer *t = &h->t[i];
+
+        w->timer[i] = (HpetTimerWire) { i, 0, t->config, t->cmp, t->fsb, t->period, aio_timer_expiry_ns(t->timer) };
+    }
+}
+
+/* The counter goes on from what it showed: the clock shows the time of then. */
+static bool hpet_load(void *obj, const void *wire, Error **errp)
+{
+    const HpetWire *w = wire;
+    Hpet *h = obj;
+
+    h->config = w->config & (CFG_ENABLE | CFG_LEGACY);
+    h->isr = w->isr & 7;
+    h->counter = w->hpet_counter;
+    h->offset = on(h) ? w->hpet_counter - clock_ticks() : 0;
+    for (int i = 0; i < h->timers; i++) {
+        HpetTimer *t = &h->t[i];
+        const HpetTimerWire *f = &w->timer[i];
+
+        t->config = (t->config & ~(uint64_t)T_WRITABLE) | (f->config & T_WRITABLE);
+        t->cmp = f->cmp;
+        t->fsb = f->fsb;
+        t->period = f->period;
+        if ((int64_t)f->qemu_timer >= 0 && on(h)) {
+            aio_timer_mod_ns(t->timer, f->qemu_timer);
+        } else {
+            aio_timer_del(t->timer);
+        }
+        set_line(t, (t->config & T_LEVEL) && (h->isr & (1u << i)));
+    }
+    i8254_set_irq_off(h->config & CFG_LEGACY);
+    return true;
+}
+
+#define HT(f, t) VMF(HpetTimerWire, f, t)
+static const VmField hpet_timer_fields[] = {
+    HT(tn, "uint8"), HT(config, "uint64"), HT(cmp, "uint64"), HT(fsb, "uint64"), HT(period, "uint64"), HT(wrap_flag, "uint8"),
+    HT(qemu_timer, "timer"), { NULL }
+};
+static const VmDesc hpet_timer_desc = { .name = "hpet_timer", .version = 1, .min_version = 1, .fields = hpet_timer_fields };
+static bool level_needed(const void *wire) { return false; }
+static bool offset_needed(const void *wire) { return ((const HpetWire *)wire)->offset_saved; }
+static const VmField level_fields[] = { VMFN("rtc_irq_level", "uint8", HpetWire, rtc_irq_level), { NULL } };
+static const VmField offset_fields[] = { VMF(HpetWire, hpet_offset, "uint64"), { NULL } };
+static const VmDesc level_desc = { .name = "hpet/rtc_irq_level", .version = 1, .min_version = 1, .fields = level_fields, .needed = level_needed };
+static const VmDesc offset_desc = { .name = "hpet/offset", .version = 1, .min_version = 1, .fields = offset_fields, .needed = offset_needed };
+static const VmDesc *const hpet_subsections[] = { &level_desc, &offset_desc, NULL };
+static const VmField hpet_fields[] = {
+    VMF(HpetWire, config, "uint64"), VMF(HpetWire, isr, "uint64"), VMF(HpetWire, hpet_counter, "uint64"),
+    { .name = "num_timers", .type = "uint8", .kind = VM_EQUAL, .offset = offsetof(HpetWire, num_timers), .size = 1, .count = 1 }, VMF_STRUCTS(HpetWire, timer, &hpet_timer_desc), { NULL }
+};
+static const VmDesc hpet_vmstate = {
+    .name = "hpet", .version = 2, .min_version = 2, .size = sizeof(HpetWire), .fields = hpet_fields, .subsections = hpet_subsections,
+    .save = hpet_save, .load = hpet_load,
+};
+
 static const Property hpet_props[] = {
     P_NUM("timers", PROP_U8, Hpet, timers, 3), P_BOOL("msi", Hpet, msi, false), P_NUM("hpet-intcap", PROP_U32, Hpet, intcap, 0),
     P_BOOL("hpet-offset-saved", Hpet, offset_saved, true), { NULL }
 };
 static const DeviceClass hpet_class = {
     .bus_type = "System", .category = DEVICE_UNCATEGORIZED, .no_user = true,
-    .lines = "gpio-in \"\" 2\ngpio-out \"\" 1\ngpio-out \"sysbus-irq\" 32", .mmio = "mmio 00000000fed00000/0000000000000400", .no_hotplug = true, .realize = hpet_realize, .reset = hpet_reset,
+    .vmstate = &hpet_vmstate, .lines = "gpio-in \"\" 2\ngpio-out \"\" 1\ngpio-out \"sysbus-irq\" 32", .mmio = "mmio 00000000fed00000/0000000000000400", .no_hotplug = true, .realize = hpet_realize, .reset = hpet_reset,
 };
 static const TypeInfo hpet_type = { .name = "hpet", .parent = "device", .size = sizeof(Hpet), .props = hpet_props, .class_data = &hpet_class };
 QOM_TYPE(hpet_type)

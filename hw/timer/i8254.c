@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/pc-chips.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 
 #define PIT_HZ 1193182
@@ -260,9 +261,89 @@ static bool pit_realize(Device *d, Error **errp)
     return true;
 }
 
+typedef struct CounterWire {
+    uint32_t count;
+    uint16_t latched_count;
+    uint8_t count_latched, status_latched, status, read_state, write_state, write_latch, rw_mode, mode, bcd, gate;
+    int64_t count_load_time, next_transition_time;
+} CounterWire;
+
+typedef struct PitWire {
+    uint32_t irq_disabled;
+    CounterWire channels[3];
+    int64_t next_transition_time;
+} PitWire;
+
+static void pit_save(void *obj, void *wire)
+{
+    const Pit *p = obj;
+    PitWire *w = wire;
+
+    w->irq_disabled = p->irq_off;
+    for (int i = 0; i < 3; i++) {
+        const Counter *c = &p->c[i];
+
+        w->channels[i] = (CounterWire) {
+            c->count, c->latched, c->count_latched, c->status_latched, c->status, c->read_state, c->write_state, c->write_latch,
+            c->rw_mode, c->mode, c->bcd, c->gate, c->loaded_at, i ? 0 : aio_timer_expiry_ns(p->timer),
+        };
+    }
+    w->next_transition_time = aio_timer_expiry_ns(p->timer);
+}
+
+static bool counter_sound(const CounterWire *c)
+{
+    return c->count >= 1 && c->count <= 0x10000 && c->count_latched <= BY_BOTH && c->read_state <= BY_BOTH_SECOND
+           && c->write_state <= BY_BOTH_SECOND && c->rw_mode <= BY_BOTH && c->mode <= 7 && c->count_load_time >= 0;
+}
+
+static bool pit_load(void *obj, const void *wire, Error **errp)
+{
+    const PitWire *w = wire;
+    Pit *p = obj;
+
+    for (int i = 0; i < 3; i++) {
+        if (!counter_sound(&w->channels[i])) {
+            error_setg(errp, "counter %d holds what it cannot", i);
+            return false;
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        const CounterWire *c = &w->channels[i];
+
+        p->c[i] = (Counter) {
+            c->count, c->latched_count, c->count_latched, c->status_latched, c->bcd, c->gate, c->status, c->read_state, c->write_state,
+            c->write_latch, c->rw_mode, c->mode, MIN(c->count_load_time, now_ns()),
+        };
+    }
+    p->irq_off = w->irq_disabled;
+    if (p->irq_off) {
+        irq_set(p->irq, 0);
+        aio_timer_del(p->timer);
+    } else {
+        update_irq(p);
+    }
+    return true;
+}
+
+#define CW(f, t) VMF(CounterWire, f, t)
+static const VmField counter_fields[] = {
+    CW(count, "int32"), CW(latched_count, "uint16"), CW(count_latched, "uint8"), CW(status_latched, "uint8"), CW(status, "uint8"),
+    CW(read_state, "uint8"), CW(write_state, "uint8"), CW(write_latch, "uint8"), CW(rw_mode, "uint8"), CW(mode, "uint8"), CW(bcd, "uint8"),
+    CW(gate, "uint8"), CW(count_load_time, "int64"), CW(next_transition_time, "int64"), { NULL }
+};
+static const VmDesc counter_desc = { .name = "pit channel", .version = 2, .min_version = 2, .fields = counter_fields };
+static const VmField pit_fields[] = {
+    VMFN("channels[0].irq_disabled", "uint32", PitWire, irq_disabled), VMF_STRUCTS(PitWire, channels, &counter_desc),
+    VMFN("channels[0].next_transition_time", "int64", PitWire, next_transition_time), { NULL }
+};
+static const VmDesc pit_vmstate = {
+    .name = "i8254", .version = 3, .min_version = 3, .size = sizeof(PitWire), .fields = pit_fields, .save = pit_save, .load = pit_load,
+};
+
 static const Property pit_props[] = { P_NUM("iobase", PROP_U32, Pit, iobase, UINT32_MAX), { NULL } };
 static const DeviceClass pit_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true,
-    .lines = "gpio-in \"\" 1\ngpio-out \"\" 1", .realize = pit_realize, .reset = pit_reset);
+    .vmstate = &pit_vmstate, .lines = "gpio-in \"\" 1\ngpio-out \"\" 1", .realize = pit_realize, .reset = pit_reset);
 static const TypeInfo pit_common = { .name = "pit-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pit) };
 QOM_TYPE(pit_common)
 static const TypeInfo pit_type = {
@@ -301,10 +382,30 @@ static bool speaker_realize(Device *d, Error **errp)
     return true;
 }
 
+typedef struct SpeakerWire { uint8_t data_on, dummy_refresh_clock; } SpeakerWire;
+
+static void speaker_save(void *obj, void *wire)
+{
+    *(SpeakerWire *)wire = (SpeakerWire) { ((Speaker *)obj)->data_on, ((Speaker *)obj)->refresh };
+}
+
+static bool speaker_load(void *obj, const void *wire, Error **errp)
+{
+    ((Speaker *)obj)->data_on = ((const SpeakerWire *)wire)->data_on & 1;
+    ((Speaker *)obj)->refresh = ((const SpeakerWire *)wire)->dummy_refresh_clock & 1;
+    return true;
+}
+
+static const VmField speaker_fields[] = { VMF(SpeakerWire, data_on, "uint8"), VMF(SpeakerWire, dummy_refresh_clock, "uint8"), { NULL } };
+static const VmDesc speaker_vmstate = {
+    .name = "pcspk", .version = 1, .min_version = 1, .size = sizeof(SpeakerWire), .fields = speaker_fields, .save = speaker_save,
+    .load = speaker_load,
+};
+
 static const Property speaker_props[] = {
     P_STR("audiodev", Speaker, audiodev), P_NUM("iobase", PROP_U32, Speaker, iobase, 0x61), P_BOOL("migrate", Speaker, migrate, true), { NULL }
 };
-static const DeviceClass speaker_class = ISA_CLASS_DEV(.category = DEVICE_SOUND, .no_user = true, .desc = "PC Speaker", .realize = speaker_realize);
+static const DeviceClass speaker_class = ISA_CLASS_DEV(.category = DEVICE_SOUND, .no_user = true, .desc = "PC Speaker", .vmstate = &speaker_vmstate, .realize = speaker_realize);
 static const TypeInfo speaker_type = {
     .name = "isa-pcspk", .parent = "isa-device", .size = sizeof(Speaker), .props = speaker_props, .class_data = &speaker_class,
 };

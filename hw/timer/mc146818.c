@@ -6,8 +6,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
 #include <time.h>
 #include "hw/pc-chips.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 
 enum {
@@ -319,6 +321,67 @@ static void rtc_reset(Device *d)
     arm_second(r);
 }
 
+/* --- state ------------------------------------------------------------------------------------------------------ */
+
+typedef struct RtcWire {
+    uint8_t cmos_data[128], cmos_index;
+    uint64_t periodic_timer, base_rtc, last_update, update_timer, next_alarm_time;
+    int64_t next_periodic_time, offset;
+    uint32_t irq_coalesced, period;
+} RtcWire;
+
+static void rtc_save(void *obj, void *wire)
+{
+    Rtc *r = obj;
+    RtcWire *w = wire;
+    int64_t now = guest_ns(r), second = now / 1000000000 - (now % 1000000000 < 0);
+
+    if (!(r->cmos[REG_B] & B_SET)) {
+        show_time(r);
+    }
+    memcpy(w->cmos_data, r->cmos, sizeof(w->cmos_data));
+    w->cmos_index = r->index;
+    w->periodic_timer = aio_timer_expiry_ns(r->periodic);
+    w->next_periodic_time = r->next_periodic;
+    w->period = period_ns(r) * 32768 / 1000000000;
+    w->base_rtc = second;
+    w->last_update = aio_clock_ns(clock_kind);
+    w->offset = now - second * 1000000000;
+    w->update_timer = aio_timer_expiry_ns(r->second);
+}
+
+/* The clock shows what it would show had it gone on by itself. */
+static bool rtc_load(void *obj, const void *wire, Error **errp)
+{
+    const int64_t far = 1LL << 33;
+    const RtcWire *w = wire;
+    Rtc *r = obj;
+
+    if ((int64_t)w->base_rtc < -far || (int64_t)w->base_rtc > far || w->offset < -1000000000 || w->offset > 1000000000
+        || (int64_t)w->last_update < 0) {
+        error_setg(errp, "the clock shows no time");
+        return false;
+    }
+    memcpy(r->cmos, w->cmos_data, sizeof(r->cmos));
+    r->index = w->cmos_index & 0x7f;
+    r->base_ns = (int64_t)w->base_rtc * 1000000000 + w->offset - (int64_t)(w->last_update % (uint64_t)INT64_MAX);
+    r->set_ns = guest_ns(r);
+    irq_set(r->irq, r->cmos[REG_C] & C_ANY);
+    arm_periodic(r);
+    arm_second(r);
+    return true;
+}
+
+#define RW(f, t) VMF(RtcWire, f, t)
+static const VmField rtc_fields[] = {
+    VMF_BYTES(RtcWire, cmos_data), RW(cmos_index, "uint8"), VMF_UNUSED(28), RW(periodic_timer, "timer"), RW(next_periodic_time, "int64"),
+    VMF_UNUSED(24), RW(irq_coalesced, "uint32"), RW(period, "uint32"), RW(base_rtc, "uint64"), RW(last_update, "uint64"),
+    RW(offset, "int64"), RW(update_timer, "timer"), RW(next_alarm_time, "uint64"), { NULL }
+};
+static const VmDesc rtc_vmstate = {
+    .name = "mc146818rtc", .version = 3, .min_version = 3, .size = sizeof(RtcWire), .fields = rtc_fields, .save = rtc_save, .load = rtc_load,
+};
+
 static QObject *get_date(Object *o, const Property *p, Error **errp)
 {
     time_t t = guest_ns((Rtc *)o) / 1000000000;
@@ -345,7 +408,7 @@ static const Property rtc_props[] = {
     { NULL }
 };
 static const DeviceClass rtc_class = ISA_CLASS_DEV(.category = DEVICE_MISC, .no_user = true,
-    .lines = "gpio-out \"\" 1", .realize = rtc_realize, .reset = rtc_reset);
+    .vmstate = &rtc_vmstate, .lines = "gpio-out \"\" 1", .realize = rtc_realize, .reset = rtc_reset);
 static const TypeInfo rtc_type = {
     .name = "mc146818rtc", .parent = "isa-device", .size = sizeof(Rtc), .props = rtc_props, .class_data = &rtc_class,
 };

@@ -195,9 +195,11 @@ static void init_ids(VirtioPci *p)
     }
 }
 
+static char *proxy_place(const Device *d) { return device_place(d->bus->parent); }
+
 static bool realize_backend(VirtioPci *p, Error **errp)
 {
-    static const BusType kind = { .name = "virtio-bus", .type = "virtio-pci-bus", .max_devices = 1 };
+    static const BusType kind = { .name = "virtio-bus", .type = "virtio-pci-bus", .max_devices = 1, .place = proxy_place };
 
     p->vbus = bus_new(&kind, &p->pci.dev, "virtio-bus");
     p->vdev->transport = (VirtioTransport) { .notify = proxy_notify, .opaque = p, .modern = !p->disable_modern, .ioeventfd = p->flags & 1 };

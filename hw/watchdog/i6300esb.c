@@ -9,6 +9,7 @@
  */
 #include "hw/pci.h"
 #include "machine/runstate.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 #include "util/error.h"
 
@@ -182,8 +183,77 @@ static bool esb_realize(PciDevice *d, Error **errp)
 static void esb_unrealize(PciDevice *d) { aio_timer_free(((I6300esb *)d)->timer); }
 static void esb_reset(PciDevice *d) { set_defaults((I6300esb *)d); }
 
+typedef struct EsbWire {
+    PciWire pci;
+    int32_t reboot_enabled, clock_scale, int_type, free_run, locked, enabled, stage, unlock_state, previous_reboot_flag;
+    uint64_t timer;
+    uint32_t timer1_preload, timer2_preload;
+} EsbWire;
+
+static void esb_save(void *obj, void *wire)
+{
+    const I6300esb *e = obj;
+    EsbWire *w = wire;
+
+    pci_wire_save(&e->pci, &w->pci);
+    w->reboot_enabled = e->reboot;
+    w->clock_scale = e->fast;
+    w->int_type = e->int_type;
+    w->free_run = e->free_run;
+    w->locked = e->locked;
+    w->enabled = e->enabled;
+    w->timer = aio_timer_expiry_ns(e->timer);
+    w->timer1_preload = e->preload[0];
+    w->timer2_preload = e->preload[1];
+    w->stage = e->stage;
+    w->unlock_state = e->unlock;
+    w->previous_reboot_flag = e->fired;
+}
+
+static bool esb_load(void *obj, const void *wire, Error **errp)
+{
+    const EsbWire *w = wire;
+    I6300esb *e = obj;
+
+    if (!pci_wire_check(&e->pci, &w->pci, errp)) {
+        return false;
+    }
+    if (w->stage < 1 || w->stage > 2 || w->int_type < 0 || w->int_type > 3 || w->timer1_preload > 0xfffff || w->timer2_preload > 0xfffff) {
+        error_setg(errp, "the watchdog is in no stage that it has");
+        return false;
+    }
+    pci_wire_load(&e->pci, &w->pci);
+    e->reboot = w->reboot_enabled;
+    e->fast = w->clock_scale;
+    e->int_type = w->int_type;
+    e->free_run = w->free_run;
+    e->locked = w->locked;
+    e->enabled = w->enabled;
+    e->preload[0] = w->timer1_preload;
+    e->preload[1] = w->timer2_preload;
+    e->stage = w->stage;
+    e->unlock = w->unlock_state;
+    e->fired = w->previous_reboot_flag;
+    if ((int64_t)w->timer < 0) {
+        aio_timer_del(e->timer);
+    } else {
+        aio_timer_mod_ns(e->timer, w->timer);
+    }
+    return true;
+}
+
+#define EW(f, t) VMF(EsbWire, f, t)
+static const VmField esb_fields[] = {
+    VMF_PCI("dev", EsbWire), EW(reboot_enabled, "int32"), EW(clock_scale, "int32"), EW(int_type, "int32"), EW(free_run, "int32"),
+    EW(locked, "int32"), EW(enabled, "int32"), EW(timer, "timer"), EW(timer1_preload, "uint32"), EW(timer2_preload, "uint32"),
+    EW(stage, "int32"), EW(unlock_state, "int32"), EW(previous_reboot_flag, "int32"), { NULL }
+};
+static const VmDesc esb_vmstate = {
+    .name = "i6300esb_wdt", .version = 10000, .min_version = 1, .size = sizeof(EsbWire), .fields = esb_fields, .save = esb_save, .load = esb_load,
+};
+
 static const PciClass esb_class = {
-    .dev = PCI_CLASS_DEV(.category = DEVICE_WATCHDOG, .desc = "Intel 6300ESB"),
+    .dev = PCI_CLASS_DEV(.vmstate = &esb_vmstate, .category = DEVICE_WATCHDOG, .desc = "Intel 6300ESB"),
     .vendor = 0x8086, .device = 0x25ab, .class_id = 0x0880, .realize = esb_realize, .unrealize = esb_unrealize,
     .reset = esb_reset, .config_reading = reading, .config_written = written,
 };

@@ -5,6 +5,7 @@
  */
 #include "hw/isa.h"
 #include "machine/runstate.h"
+#include "migration/vmstate.h"
 #include "util/aio.h"
 
 typedef struct Ib700 {
@@ -59,7 +60,25 @@ static void ib700_unrealize(Device *d)
 
 static void ib700_reset(Device *d) { aio_timer_del(((Ib700 *)d)->timer); }
 
-static const DeviceClass ib700_class = ISA_CLASS_DEV(.category = DEVICE_WATCHDOG, .desc = "iBASE 700", .realize = ib700_realize,
+typedef struct Ib700Wire { uint64_t timer; } Ib700Wire;
+static void ib700_save(void *obj, void *wire) { ((Ib700Wire *)wire)->timer = aio_timer_expiry_ns(((Ib700 *)obj)->timer); }
+
+static bool ib700_load(void *obj, const void *wire, Error **errp)
+{
+    int64_t expiry = ((const Ib700Wire *)wire)->timer;
+
+    if (expiry < 0) {
+        aio_timer_del(((Ib700 *)obj)->timer);
+    } else {
+        aio_timer_mod_ns(((Ib700 *)obj)->timer, expiry);
+    }
+    return true;
+}
+
+static const VmField ib700_fields[] = { VMF(Ib700Wire, timer, "timer"), { NULL } };
+static const VmDesc ib700_vmstate = { .name = "ib700_wdt", .size = sizeof(Ib700Wire), .fields = ib700_fields, .save = ib700_save, .load = ib700_load };
+
+static const DeviceClass ib700_class = ISA_CLASS_DEV(.vmstate = &ib700_vmstate, .category = DEVICE_WATCHDOG, .desc = "iBASE 700", .realize = ib700_realize,
                                                      .unrealize = ib700_unrealize, .reset = ib700_reset);
 static const TypeInfo ib700_type = { .name = "ib700", .parent = "isa-device", .size = sizeof(Ib700), .class_data = &ib700_class };
 QOM_TYPE(ib700_type)

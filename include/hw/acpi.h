@@ -34,4 +34,17 @@ void acpi_reset(AcpiRegs *a);
 void acpi_slot_up(AcpiRegs *a, int slot);
 void acpi_slot_down(AcpiRegs *a, int slot);
 
+/* What of it is in streams of state; chips have tables of their own over it. */
+typedef struct AcpiWire {
+    uint16_t status, enable, control, gpe_status16, gpe_enable16;     /* 16: the first two bytes as a number */
+    uint8_t gpe_status[16], gpe_enable[16];
+    uint64_t timer;
+    int64_t overflow;
+    struct { uint32_t up, down; } slots[256];     /* of each bus; only the first has any */
+    uint32_t index;
+} AcpiWire;
+extern const struct VmDesc acpi_slots_desc;
+void acpi_wire_save(const AcpiRegs *a, AcpiWire *w);
+void acpi_wire_load(AcpiRegs *a, const AcpiWire *w);
+
 #endif

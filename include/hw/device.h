@@ -32,6 +32,7 @@ typedef struct DeviceClass {
     bool (*realize)(Device *d, Error **errp);
     void (*unrealize)(Device *d);
     void (*reset)(Device *d);
+    const struct VmDesc *vmstate;      /* what of it belongs to the state of the machine; NULL: nothing */
 } DeviceClass;
 
 struct Device {
@@ -53,6 +54,8 @@ typedef struct BusType {
     bool hotplug;                      /* devices may come and go while the machine runs */
     /* Ask the guest to let go of the device; NULL: it goes at once. */
     void (*request_unplug)(Bus *bus, Device *d, Error **errp);
+    /* The place of a device as streams of state name it ("0000:00:02.0"; g_free). NULL: they have none. */
+    char *(*place)(const Device *d);
 } BusType;
 
 struct Bus {
@@ -80,6 +83,8 @@ bool device_realize(Device *d, Bus *bus, Error **errp);
 /* Board devices that must not fail. */
 Device *device_create_on_board(const char *type, Bus *bus, const char *path_name);
 void device_unrealize(Device *d);
+/* As streams of state name it: "0000:00:03.0/0:0:0"; NULL outside buses with places.  g_free. */
+char *device_place(const Device *d);
 Device *device_find(const char *id);
 /* Device of that id or QOM path. */
 Device *device_resolve(const char *id_or_path);

@@ -99,6 +99,24 @@ bool msix_enabled(const PciDevice *d);
 void msix_notify(PciDevice *d, unsigned vector);
 void msix_reset(PciDevice *d);
 
+/* --- state (vmstate-pci.c) --------------------------------------------------------------------------- */
+
+struct VmDesc;
+typedef struct PciWire {
+    uint32_t version;
+    uint8_t config[256];
+    uint32_t pins[4];
+} PciWire;
+
+extern const struct VmDesc pci_wire_desc;
+/* The first field of a PCI device's section; wire types have a PciWire called pci. */
+#define VMF_PCI(n, T) VMF_STRUCTN(n, T, pci, &pci_wire_desc)
+void pci_wire_save(const PciDevice *d, PciWire *w);
+/* Could this be the configuration of the device? */
+bool pci_wire_check(const PciDevice *d, const PciWire *w, Error **errp);
+/* What the driver can write, and the BARs; the device follows with what hangs on its own registers. */
+void pci_wire_load(PciDevice *d, const PciWire *w);
+
 /* --- the bus ------------------------------------------------------------------------------------ */
 
 typedef struct PciHost {

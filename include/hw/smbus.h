@@ -28,6 +28,15 @@ void smbus_reset(SmbusHost *s);
 /* Eight descriptions of memory modules, blank, at addresses 0x50 to 0x57. */
 void smbus_add_eeproms(SmbusHost *s);
 
+/* State: 48 bytes of a section. */
+typedef struct SmbusWire {
+    uint8_t status, control, command, address, data0, data1, block[SMBUS_BLOCK], auxiliary, block_data, i2c_enable, op_done, in_block_read, waiting;
+    uint32_t index;
+} SmbusWire;
+extern const struct VmDesc smbus_wire_desc;
+void smbus_wire_save(const SmbusHost *s, SmbusWire *w);
+bool smbus_wire_load(SmbusHost *s, const SmbusWire *w, Error **errp);
+
 /* A device on the bus: the first byte written is a command. */
 bool smbus_device_write(Device *d, const uint8_t *bytes, unsigned n);
 uint8_t smbus_device_read(Device *d);

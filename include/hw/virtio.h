@@ -40,6 +40,12 @@ struct VirtQueue {
     AioBh *kick;                          /* runs the handler in the device's context */
 };
 
+/* A request of the driver that is not done yet. */
+typedef struct VirtioWaiting {
+    uint16_t queue, head;
+    const VirtElement *element;           /* borrowed; NULL when it comes from a stream */
+} VirtioWaiting;
+
 typedef struct VirtioClass {
     DeviceClass dev;
     uint16_t device_id;                   /* virtio's: 2 block, 8 scsi */
@@ -55,6 +61,12 @@ typedef struct VirtioClass {
     void (*status_changed)(VirtioDevice *vdev, uint8_t old);
     void (*reset)(VirtioDevice *vdev);    /* nothing in flight afterwards */
     int (*default_vectors)(VirtioDevice *vdev);
+    /* State: requests that wait for the machine to run, oldest first (how many of them; NULL: there are never any), ... */
+    unsigned (*waiting)(VirtioDevice *vdev, VirtioWaiting *out, unsigned max);
+    /* ... put back one by one, ... */
+    bool (*wait_again)(VirtioDevice *vdev, unsigned queue, uint16_t head, Error **errp);
+    /* ... and what else follows from the loaded configuration space, which may be empty. */
+    void (*loaded)(VirtioDevice *vdev, const uint8_t *config);
 } VirtioClass;
 
 /* Called in any thread. */

@@ -53,6 +53,9 @@ void mem_dirty(uint64_t addr, uint64_t len);
 /* The same for memory that mem_ram_ptr or dma_map_iov gave out. */
 void ram_mark_host(const void *host, uint64_t len);
 
+/* The guest address at which memory that mem_ram_ptr gave out is seen. */
+bool mem_guest_address(const void *host, uint64_t *addr);
+
 /* Copies between RAM and a buffer; false (and nothing or a part moved) when the range is not all RAM. Any thread. */
 bool dma_read(uint64_t addr, void *buf, uint64_t len);
 bool dma_write(uint64_t addr, const void *buf, uint64_t len);

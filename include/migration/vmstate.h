@@ -18,7 +18,6 @@
 
 typedef enum VmKind {
     VM_INT,                    /* big-endian, 1, 2, 4 or 8 bytes */
-    VM_LE32,
     VM_BYTES,
     VM_UNUSED,                 /* zeroes, ignored when read */
     VM_EQUAL,                  /* VM_INT that must be what the wire already holds */
@@ -47,8 +46,12 @@ struct VmDesc {
     const VmField *fields;     /* ends with a NULL name */
     const VmDesc *const *subsections;      /* fields in the same wire; ends with NULL */
     bool (*needed)(const void *wire);      /* subsections */
+    uint32_t present;          /* subsections: offset of a bool in the wire that tells whether it came (0: none) */
+    bool last;                 /* takes over after the others: they may change its inputs when they do */
     void (*save)(void *obj, void *wire);
     bool (*load)(void *obj, const void *wire, Error **errp);
+    /* Can its state be told now?  (Requests that failed and wait cannot, for some.)  NULL: always. */
+    bool (*ready)(void *obj, Error **errp);
 };
 
 #define VMF_ELEMENT(T, f) sizeof(((T *)0)->f[0])
@@ -91,6 +94,7 @@ void vmstate_register(const char *prefix, const VmDesc *desc, void *obj);
 /* All entries of obj. */
 void vmstate_unregister(const void *obj);
 VmEntry *vmstate_first(void);
+bool vmstate_all_ready(Error **errp);
 VmEntry *vmstate_find(const char *name, uint32_t instance);
 
 /* --- pure functions over tables (vmstate.c) ----------------------------------------------------------- */

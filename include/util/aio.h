@@ -83,6 +83,7 @@ AioTimer *aio_timer_new(AioContext *ctx, AioClock clock, AioBhFn *fn, void *opaq
 void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns);   /* absolute */
 void aio_timer_del(AioTimer *t);
 bool aio_timer_pending(const AioTimer *t);
+int64_t aio_timer_expiry_ns(const AioTimer *t);          /* as it was set; -1: not pending */
 void aio_timer_free(AioTimer *t);
 
 /*

@@ -60,6 +60,8 @@ void vring_restart(VRing *r, uint16_t index);
 
 /* The next request; false when there is none or the ring is broken.  Release with vring_push or vring_discard. */
 bool vring_pop(VRing *r, VirtElement *e);
+/* The request whose chain begins at head, popped before and not given back (state was loaded). */
+bool vring_pop_again(VRing *r, uint16_t head, VirtElement *e);
 /* Put back what was popped last and not begun. */
 void vring_unpop(VirtElement *e);
 /* Done: len bytes were written for the driver.  Frees what e holds. */

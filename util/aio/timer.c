@@ -128,6 +128,8 @@ void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns)
     timer_arm(t, now + MAX(left, 0));
 }
 
+int64_t aio_timer_expiry_ns(const AioTimer *t) { return t->index >= 0 ? t->expire_ns : -1; }
+
 bool aio_timer_pending(const AioTimer *t)
 {
     return t->index >= 0;
