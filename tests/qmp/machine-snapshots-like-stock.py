@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -67,10 +68,15 @@ def prepare(folder):
 
 
 def prepare_saved(folder):
-    """Images with a snapshot that the stock program took."""
-    prepare(folder)
-    with Emulator("stock", NODES[:4] + ["-m", "2"], "none", cwd=folder) as vm:
-        vm.hmp("savevm kept")
+    """Images with a snapshot that the stock program took, once for all."""
+    store = os.path.join(os.environ.get("TEST_DIR", "."), "saved")
+    if not os.path.isdir(store):
+        os.mkdir(store)
+        prepare(store)
+        with Emulator("stock", NODES[:4] + ["-m", "2"], "none", cwd=store) as vm:
+            vm.hmp("savevm kept")
+    for name in "ab":
+        shutil.copy(f"{store}/{name}.img", folder)
 
 
 def main():
