@@ -433,12 +433,14 @@ static void file_refresh_filename(BlockDriverState *bs)
 }
 
 static const char *const file_strong_options[] = { "filename", NULL };
+static const char *const file_mutable_options[] = { "x-check-cache-dropped", NULL };
 
 #define FILE_COMMON                                \
     .instance_size = sizeof(FileState),            \
     .needs_filename = true,                        \
     .open_options = file_open_options,             \
     .fixed_options = file_fixed_options,           \
+    .mutable_options = file_mutable_options,       \
     .strong_options = file_strong_options,         \
     .close = file_close,                           \
     .reopen_prepare = file_reopen_prepare,         \

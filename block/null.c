@@ -118,11 +118,13 @@ static void null_refresh_filename(BlockDriverState *bs)
 }
 
 static const char *const null_strong_options[] = { "size", "read-zeroes", NULL };
+static const char *const null_fixed_options[] = { "size", "read-zeroes", "latency-ns", NULL };
 
 #define NULL_COMMON                                \
     .instance_size = sizeof(NullState),            \
     .open_options = null_options,                  \
     .strong_options = null_strong_options,         \
+    .fixed_options = null_fixed_options,           \
     .parse_filename = null_parse_filename,         \
     .open = null_open,                             \
     .reopen_prepare = null_reopen_prepare,         \

@@ -600,6 +600,7 @@ static int qcow2_change_backing_file(BlockDriverState *bs, const char *file, con
 }
 
 static const char *const strong_options[] = { "encrypt.key-secret", NULL };
+static const char *const mutable_options[] = { "*", NULL };
 
 static const BlockDriver bdrv_qcow2 = {
     .name = "qcow2",
@@ -610,6 +611,7 @@ static const BlockDriver bdrv_qcow2 = {
     .create_options = qcow2_create_options,
     .amend_options = qcow2_amend_options,
     .strong_options = strong_options,
+    .mutable_options = mutable_options,
     .probe = qcow2_probe,
     .open = qcow2_open,
     .close = qcow2_close,

@@ -258,6 +258,7 @@ static const BlockDriver raw_driver = {
     .open_options = raw_open_options,
     .create_options = raw_create_options,
     .strong_options = raw_strong_options,
+    .mutable_options = raw_strong_options,
     .probe = raw_probe,
     .open = raw_open,
     .reopen_prepare = raw_reopen_prepare,

@@ -74,8 +74,20 @@ static void add_backends(Graph *g)
     }
 }
 
+/* What a job makes its requests through is, for the peer, a backend of the job's own. */
+static void add_job_io(Graph *g, const BlockJob *job)
+{
+    for (GSList *l = job->io; l; l = l->next) {
+        add_node(g, l->data, X_DBG_BLOCK_GRAPH_NODE_TYPE_BLOCK_BACKEND, "");
+        add_edge(g, l->data, l->data);
+    }
+}
+
 static void add_jobs(Graph *g)
 {
+    for (BlockJob *job = block_job_next(NULL); job; job = block_job_next(job)) {
+        add_job_io(g, job);
+    }
     for (BlockJob *job = block_job_next(NULL); job; job = block_job_next(job)) {
         add_node(g, job, X_DBG_BLOCK_GRAPH_NODE_TYPE_BLOCK_JOB, job->job.id ? job->job.id : "");
         for (GSList *l = job->nodes; l; l = l->next) {

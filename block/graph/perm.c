@@ -183,10 +183,14 @@ static void push_to_children(PermChange *pc, BlockDriverState *bs, uint64_t perm
 {
     for (BdrvChild *c = bs->children; c; c = c->next) {
         EdgeUndo old = { c, c->perm, c->shared };
+        uint64_t new_perm, new_shared;
 
         if (c->bs) {
             g_array_append_val(pc->edges, old);
-            child_perms(bs, c, perm, shared, &c->perm, &c->shared);
+            /* Requests of other threads look at perm meanwhile: they see the old value or the new one. */
+            child_perms(bs, c, perm, shared, &new_perm, &new_shared);
+            __atomic_store_n(&c->perm, new_perm, __ATOMIC_RELAXED);
+            c->shared = new_shared;
         }
     }
 }
@@ -273,7 +277,7 @@ void bdrv_perm_abort(PermChange *pc)
     for (guint i = pc->edges->len; i-- > 0; ) {
         EdgeUndo *e = &g_array_index(pc->edges, EdgeUndo, i);
 
-        e->c->perm = e->perm;
+        __atomic_store_n(&e->c->perm, e->perm, __ATOMIC_RELAXED);
         e->c->shared = e->shared;
     }
     for (guint i = pc->nodes->len; i-- > 0; ) {

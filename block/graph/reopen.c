@@ -147,6 +147,12 @@ static void queue_children(BdrvReopenQueue *q, ReopenEntry *e, bool keep_old)
     }
 }
 
+/* Where new options alone are silent. */
+static int default_flags(const BlockDriverState *bs)
+{
+    return (bs->open_flags & ~(BDRV_O_NOCACHE | BDRV_O_NO_FLUSH | BDRV_O_AUTO_RDONLY)) | BDRV_O_RDWR;
+}
+
 BdrvReopenQueue *bdrv_reopen_queue(BdrvReopenQueue *q, BlockDriverState *bs, QDict *options, bool keep_old)
 {
     guint first;
@@ -158,7 +164,7 @@ BdrvReopenQueue *bdrv_reopen_queue(BdrvReopenQueue *q, BlockDriverState *bs, QDi
     options = options ? options : qdict_new();
     bdrv_options_flatten(options);
     first = q->entries->len;
-    queue_node(q, bs, options, keep_old, keep_old ? bs->open_flags : bs->open_flags | BDRV_O_RDWR,
+    queue_node(q, bs, options, keep_old, keep_old ? bs->open_flags : default_flags(bs),
                keep_old && bs->core->force_share);
     for (guint i = first; i < q->entries->len; i++) {
         queue_children(q, g_ptr_array_index(q->entries, i), keep_old);
@@ -245,19 +251,41 @@ static int check_fixed(ReopenEntry *e, Error **errp)
     return 0;
 }
 
-/* With new options alone, what defines the image must be said again: it has no default to fall back to. */
+static bool is_mutable(const BlockDriver *drv, const char *name)
+{
+    for (const char *const *s = drv->mutable_options; s && *s; s++) {
+        if (!strcmp(*s, "*") || !strcmp(*s, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_said_again(ReopenEntry *e, const char *name, Error **errp)
+{
+    if (qdict_has(e->bs->options, name) && !qdict_has(e->own, name) && !is_mutable(e->bs->drv, name)) {
+        error_setg(errp, "Option '%s' cannot be reset to its default value", name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* With new options alone, what the driver cannot change must be said again. */
 static int check_not_reset(ReopenEntry *e, Error **errp)
 {
     const BlockDriver *drv = e->bs->drv;
+    int ret = 0;
 
-    /* What cannot be reopened at all is told so later. */
-    for (const char *const *s = drv->reopen_prepare ? drv->strong_options : NULL; s && *s && !e->keep_old; s++) {
-        if (qdict_has(e->bs->options, *s) && !qdict_has(e->own, *s)) {
-            error_setg(errp, "Option '%s' cannot be reset to its default value", *s);
-            return -EINVAL;
-        }
+    if (e->keep_old || !drv->reopen_prepare) {           /* what cannot be reopened at all is told so later */
+        return 0;
     }
-    return 0;
+    for (const char *const *s = drv->strong_options; s && *s && ret == 0; s++) {
+        ret = check_said_again(e, *s, errp);
+    }
+    for (const OptDesc *o = drv->open_options; o && o->name && ret == 0; o++) {
+        ret = check_said_again(e, o->name, errp);
+    }
+    return ret;
 }
 
 static int check_identity(ReopenEntry *e, const NodeOptions *node, Error **errp)
@@ -275,7 +303,7 @@ static int check_identity(ReopenEntry *e, const NodeOptions *node, Error **errp)
     if (filename && old_filename && strcmp(filename, old_filename)) {
         return cannot_change("filename", errp);
     }
-    return check_not_reset(e, errp);
+    return 0;
 }
 
 static int call_driver_prepare(ReopenEntry *e, Error **errp)
@@ -316,14 +344,12 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
     }
     e->own = qobject_clone(e->options);
     e->old = node_state(e->bs);
-    ret = check_fixed(e, errp);
+    ret = check_not_reset(e, errp);
+    ret = ret < 0 ? ret : check_fixed(e, errp);
     if (ret < 0) {
         return ret;
     }
     ret = bdrv_node_options_absorb(e->options, e->base_flags, e->base_force_share, &node, errp);
-    if (ret == 0) {
-        ret = check_identity(e, &node, errp);
-    }
     if (ret < 0) {
         return ret;
     }
@@ -339,6 +365,7 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
         error_setg(errp, "backing is missing for '%s'", e->bs->node_name);
         return -EINVAL;
     }
+    ret = ret < 0 ? ret : check_identity(e, &node, errp);
     return ret < 0 ? ret : check_unchanged(e, e->options, errp);
 }
 
@@ -383,6 +410,11 @@ static void remember_options(ReopenEntry *e)
 
         if (qdict_has(e->own, key)) {
             qdict_put(bs->options, key, qobject_ref(qdict_get(e->own, key)));
+        }
+    }
+    for (const OptDesc *o = bs->drv->open_options; o && o->name && !e->keep_old; o++) {
+        if (!qdict_has(e->own, o->name)) {
+            qdict_del(bs->options, o->name);
         }
     }
 }

@@ -174,15 +174,16 @@ int64_t io_length(BlockDriverState *bs)
 int check_change(BdrvChild *c, int64_t offset, int64_t bytes, BdrvRequestFlags flags)
 {
     BlockDriverState *bs = c->bs;
+    uint64_t perm = __atomic_load_n(&c->perm, __ATOMIC_RELAXED);
     uint64_t enough = BLK_PERM_WRITE | (flags & BDRV_REQ_WRITE_UNCHANGED ? BLK_PERM_WRITE_UNCHANGED : 0);
 
-    if (bs->read_only || bs->core->inactive || (bs->open_flags & BDRV_O_INACTIVE) || !(c->perm & enough)) {
+    if (bs->read_only || bs->core->inactive || (bs->open_flags & BDRV_O_INACTIVE) || !(perm & enough)) {
         return -EPERM;
     }
     if (offset + bytes > LOAD(&bs->total_bytes)) {
         bool soft = bs->drv->bounds_are_soft || bs->drv->is_filter;
 
-        return soft && (c->perm & BLK_PERM_RESIZE) ? 0 : -EIO;
+        return soft && (perm & BLK_PERM_RESIZE) ? 0 : -EIO;
     }
     return 0;
 }

@@ -114,13 +114,20 @@ int block_job_add_bdrv(BlockJob *job, const char *name, BlockDriverState *bs, ui
 
 BdrvChild *block_job_attach_io(BlockJob *job, BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
 {
+    BdrvChild *c;
+
     bdrv_ref(bs);
-    return bdrv_root_attach(bs, "root", &io_edge_ops, job, perm, shared, errp);
+    c = bdrv_root_attach(bs, "root", &io_edge_ops, job, perm, shared, errp);
+    if (c) {
+        job->io = g_slist_prepend(job->io, c);
+    }
+    return c;
 }
 
 void block_job_detach_io(BlockJob *job, BdrvChild *c)
 {
     if (c) {
+        job->io = g_slist_remove(job->io, c);
         bdrv_root_detach(c);
     }
 }

@@ -189,7 +189,7 @@ static int coroutine_fn turn(MirrorJob *s, int64_t *delay)
                 return 0;
             }
             job_transition_to_ready(job);
-            s->actively_synced = s->copy_mode != MIRROR_COPY_MODE_BACKGROUND;
+            __atomic_store_n(&s->actively_synced, s->copy_mode != MIRROR_COPY_MODE_BACKGROUND, __ATOMIC_SEQ_CST);
         }
         finish = s->should_complete || job_cancel_requested(job);
         count = bdrv_dirty_bitmap_count(s->dirty);
@@ -237,7 +237,7 @@ static void coroutine_fn wait_for_completion(MirrorJob *s)
     Job *job = &s->common.job;
 
     job_transition_to_ready(job);
-    s->actively_synced = true;
+    __atomic_store_n(&s->actively_synced, true, __ATOMIC_SEQ_CST);
     while (!job_cancel_requested(job) && !s->should_complete) {
         job_yield(job);
     }

@@ -63,11 +63,22 @@ void job_user_resume(Job *job, Error **errp)
     job_resume(job);
 }
 
+static bool is_ending(void *opaque) { return !job_is_completed(opaque); }
+
+/* A paused job has nothing under way: when its work ends at once, the reply comes after its last events. */
 void job_user_cancel(Job *job, bool force, Error **errp)
 {
-    if (job_apply_verb(job, JOB_VERB_CANCEL, errp) == 0) {
-        job_cancel(job, force);
+    bool was_paused = job->user_paused;
+
+    if (job_apply_verb(job, JOB_VERB_CANCEL, errp) < 0) {
+        return;
     }
+    job_ref(job);
+    job_cancel(job, force);
+    if (was_paused && job->deferred && !job->driver->complete) {      /* mirrors answer first, as the peer's do */
+        aio_wait_while(is_ending, job);
+    }
+    job_unref(job);
 }
 
 void job_complete(Job *job, Error **errp)

@@ -57,10 +57,10 @@ static void keep_waiting(VirtioBlkReq *r)
 {
     VirtioBlk *s = r->s;
 
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     r->next = s->waiting;
     s->waiting = r;
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static bool is_read(const VirtioBlkReq *r) { return r->io.type == VIRTIO_BLK_T_IN; }
@@ -284,10 +284,10 @@ static VirtioBlkReq *take_waiting(VirtioBlk *s)
 {
     VirtioBlkReq *list, *in_order = NULL;
 
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     list = s->waiting;
     s->waiting = NULL;
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
     while (list) {
         VirtioBlkReq *next = list->next;
 
@@ -323,9 +323,9 @@ static bool has_waiting(VirtioBlk *s)
 {
     bool any;
 
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     any = s->waiting;
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
     return any;
 }
 

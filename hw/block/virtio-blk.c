@@ -237,13 +237,13 @@ static void init(Object *o)
 {
     VIRTIO_BLK(o)->conf.ops = &block_ops;
     VIRTIO_BLK(o)->conf.bootindex = -1;
-    g_mutex_init(&VIRTIO_BLK(o)->lock);
+    pthread_mutex_init(&VIRTIO_BLK(o)->lock, NULL);
 }
 
 static void finalize(Object *o)
 {
     blockconf_detach(&VIRTIO_BLK(o)->conf, o);
-    g_mutex_clear(&VIRTIO_BLK(o)->lock);
+    pthread_mutex_destroy(&VIRTIO_BLK(o)->lock);
 }
 
 #define BLK_BIT(n, bit, on) P_BIT(n, VirtioBlk, host_bits, bit, on)

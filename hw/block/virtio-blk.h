@@ -25,7 +25,7 @@ typedef struct VirtioBlk {
     bool seg_max_adjust, report_discard_granularity, wce_if_config_wce, original_wce;
     IoThread *iothread;
     VmListener *listener;
-    GMutex lock;
+    pthread_mutex_t lock;
     VirtioBlkReq *waiting;         /* requests that wait for the machine to run */
 } VirtioBlk;
 

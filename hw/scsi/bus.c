@@ -19,7 +19,7 @@ const ScsiSense scsi_no_sense = { 0, 0, 0 }, scsi_invalid_opcode = { 5, 0x20, 0 
 
 /* What belongs to a bus beside its devices.  `units` are those that may be found: any thread, under `units_lock`, a leaf. */
 static struct { Bus *bus; const ScsiBusInfo *info; GPtrArray *units; } buses[SCSI_BUSES_MAX];
-static GMutex units_lock;
+static pthread_mutex_t units_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const ScsiBusInfo *info_of(const Bus *bus)
 {
@@ -62,7 +62,7 @@ ScsiDevice *scsi_find(Bus *bus, uint32_t channel, uint32_t id, uint32_t lun, Scs
     GPtrArray *units;
 
     *target_only = NULL;
-    g_mutex_lock(&units_lock);
+    pthread_mutex_lock(&units_lock);
     units = units_of(bus);
     for (guint i = 0; !found && units && i < units->len; i++) {
         ScsiDevice *d = g_ptr_array_index(units, i);
@@ -72,7 +72,7 @@ ScsiDevice *scsi_find(Bus *bus, uint32_t channel, uint32_t id, uint32_t lun, Scs
             found = d->lun == lun ? d : NULL;
         }
     }
-    g_mutex_unlock(&units_lock);
+    pthread_mutex_unlock(&units_lock);
     if (found) {
         *target_only = NULL;
     }
@@ -83,14 +83,14 @@ static void make_known(ScsiDevice *d, bool on)
 {
     GPtrArray *units;
 
-    g_mutex_lock(&units_lock);
+    pthread_mutex_lock(&units_lock);
     units = units_of(d->dev.bus);
     if (units && on) {
         g_ptr_array_add(units, d);
     } else if (units) {
         g_ptr_array_remove(units, d);
     }
-    g_mutex_unlock(&units_lock);
+    pthread_mutex_unlock(&units_lock);
 }
 
 static bool check_bounds(const ScsiDevice *d, const ScsiBusInfo *info, Error **errp)
@@ -157,7 +157,7 @@ Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info)
     g_autofree char *name = named->id ? g_strdup_printf("%s.0", named->id) : NULL;
     Bus *bus = bus_new(&scsi_kind, adapter, name);
 
-    g_mutex_lock(&units_lock);
+    pthread_mutex_lock(&units_lock);
     for (int i = 0; i < SCSI_BUSES_MAX; i++) {
         if (!buses[i].bus) {
             buses[i].bus = bus;
@@ -166,20 +166,20 @@ Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info)
             break;
         }
     }
-    g_mutex_unlock(&units_lock);
+    pthread_mutex_unlock(&units_lock);
     return bus;
 }
 
 void scsi_bus_gone(Bus *bus)
 {
-    g_mutex_lock(&units_lock);
+    pthread_mutex_lock(&units_lock);
     for (int i = 0; i < SCSI_BUSES_MAX; i++) {
         if (buses[i].bus == bus) {
             buses[i].bus = NULL;
             g_clear_pointer(&buses[i].units, g_ptr_array_unref);
         }
     }
-    g_mutex_unlock(&units_lock);
+    pthread_mutex_unlock(&units_lock);
 }
 
 /* --- devices -------------------------------------------------------------------------------------------- */
@@ -190,8 +190,8 @@ static const Property scsi_props[] = {
     { NULL }
 };
 
-static void scsi_init(Object *o) { g_mutex_init(&SCSI_DEVICE(o)->lock); }
-static void scsi_finalize(Object *o) { g_mutex_clear(&SCSI_DEVICE(o)->lock); }
+static void scsi_init(Object *o) { pthread_mutex_init(&SCSI_DEVICE(o)->lock, NULL); }
+static void scsi_finalize(Object *o) { pthread_mutex_destroy(&SCSI_DEVICE(o)->lock); }
 
 static const TypeInfo scsi_type = {
     .name = "scsi-device", .parent = "device", .abstract = true, .size = sizeof(ScsiDevice), .props = scsi_props, .init = scsi_init,
@@ -247,19 +247,19 @@ void scsi_device_reset(Device *dev)
     if (scsi_class(d)->reset) {
         scsi_class(d)->reset(d);
     }
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     d->sense = scsi_no_sense;
     d->unit_attention = scsi_reset;
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
 }
 
 void scsi_set_attention(ScsiDevice *d, ScsiSense sense)
 {
     const ScsiBusInfo *info = d->dev.bus ? info_of(d->dev.bus) : NULL;
 
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     d->unit_attention = sense;
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
     if (info && info->attention && d->dev.realized) {
         info->attention(d->dev.bus->parent, d, sense);
     }
@@ -278,10 +278,10 @@ ScsiReq *scsi_req_new(ScsiDevice *dev, uint32_t lun, uint64_t tag, const uint8_t
     r->adapter = adapter;
     memcpy(r->cdb, cdb, sizeof(r->cdb));
     scsi_parse_cdb(r);
-    g_mutex_lock(&dev->lock);
+    pthread_mutex_lock(&dev->lock);
     r->next = dev->requests;
     dev->requests = r;
-    g_mutex_unlock(&dev->lock);
+    pthread_mutex_unlock(&dev->lock);
     return r;
 }
 
@@ -289,26 +289,26 @@ void scsi_req_free(ScsiReq *r)
 {
     ScsiReq **p;
 
-    g_mutex_lock(&r->dev->lock);
+    pthread_mutex_lock(&r->dev->lock);
     for (p = &r->dev->requests; *p && *p != r; p = &(*p)->next) {
     }
     if (*p) {
         *p = r->next;
     }
-    g_mutex_unlock(&r->dev->lock);
+    pthread_mutex_unlock(&r->dev->lock);
     g_free(r);
     aio_wait_kick();
 }
 
 void scsi_cancel(ScsiDevice *d, const uint64_t *tag)
 {
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     for (ScsiReq *r = d->requests; r; r = r->next) {
         if (!tag || r->tag == *tag) {
             __atomic_store_n(&r->cancelled, true, __ATOMIC_SEQ_CST);
         }
     }
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
     if (scsi_class(d)->cancelled) {
         scsi_class(d)->cancelled(d);
     }
@@ -318,11 +318,11 @@ bool scsi_pending(ScsiDevice *d, const uint64_t *tag, bool cancelled)
 {
     bool any = false;
 
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     for (ScsiReq *r = d->requests; r && !any; r = r->next) {
         any = (!tag || r->tag == *tag) && (!cancelled || scsi_req_cancelled(r));
     }
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
     return any;
 }
 
@@ -351,9 +351,9 @@ void scsi_req_fail(ScsiReq *r, ScsiSense sense)
 {
     r->sense_len = build_sense(r->sense, sense);
     if (r->dev->lun == r->lun) {
-        g_mutex_lock(&r->dev->lock);
+        pthread_mutex_lock(&r->dev->lock);
         r->dev->sense = sense;
-        g_mutex_unlock(&r->dev->lock);
+        pthread_mutex_unlock(&r->dev->lock);
     }
     scsi_req_complete(r, SCSI_CHECK_CONDITION);
 }
@@ -466,10 +466,10 @@ static bool tells_attention(ScsiReq *r)
     if (r->cdb[0] == 0x12 || r->cdb[0] == 0xa0 || r->cdb[0] == 0x03 || r->cdb[0] == 0x46 || r->cdb[0] == 0x4a) {
         return false;
     }
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     ua = d->unit_attention;
     d->unit_attention = scsi_no_sense;
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
     if (!ua.key) {
         return false;
     }
@@ -485,11 +485,11 @@ static void report_sense(ScsiReq *r)
     ScsiDevice *d = r->dev;
     ScsiSense ua, last;
 
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     ua = d->unit_attention;
     last = d->sense;
     d->unit_attention = d->sense = scsi_no_sense;
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
     request_sense(r, ua.key ? ua : last);
     if (ua.key && d->ua_reported) {
         d->ua_reported(d);
@@ -498,9 +498,9 @@ static void report_sense(ScsiReq *r)
 
 static void forget_sense(ScsiReq *r)
 {
-    g_mutex_lock(&r->dev->lock);
+    pthread_mutex_lock(&r->dev->lock);
     r->dev->sense = scsi_no_sense;
-    g_mutex_unlock(&r->dev->lock);
+    pthread_mutex_unlock(&r->dev->lock);
 }
 
 static void start(ScsiReq *r)
@@ -532,9 +532,9 @@ static bool start_here(ScsiReq *r)
     const ScsiClass *c = scsi_class(d);
     bool attention;
 
-    g_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->lock);
     attention = d->unit_attention.key;
-    g_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->lock);
     if (d->lun != r->lun || attention || !c->enter || !c->enter(r)) {
         return false;
     }

@@ -120,13 +120,13 @@ static bool keep_waiting(DiskReq *d)
     ScsiDisk *s = d->s;
     bool cancelled;
 
-    g_mutex_lock(&s->scsi.lock);
+    pthread_mutex_lock(&s->scsi.lock);
     cancelled = scsi_req_cancelled(d->r);
     if (!cancelled) {
         d->next = s->waiting;
         s->waiting = d;
     }
-    g_mutex_unlock(&s->scsi.lock);
+    pthread_mutex_unlock(&s->scsi.lock);
     return !cancelled;
 }
 
@@ -172,7 +172,7 @@ static DiskReq *take_waiting(ScsiDisk *s, bool cancelled_only)
 {
     DiskReq *in_order = NULL;
 
-    g_mutex_lock(&s->scsi.lock);
+    pthread_mutex_lock(&s->scsi.lock);
     for (DiskReq **p = &s->waiting; *p; ) {
         DiskReq *d = *p;
 
@@ -184,7 +184,7 @@ static DiskReq *take_waiting(ScsiDisk *s, bool cancelled_only)
         d->next = in_order;
         in_order = d;
     }
-    g_mutex_unlock(&s->scsi.lock);
+    pthread_mutex_unlock(&s->scsi.lock);
     return in_order;
 }
 
@@ -207,9 +207,9 @@ void disk_restart(void *opaque, bool running, VmState state)
     ScsiDisk *s = opaque;
     bool any;
 
-    g_mutex_lock(&s->scsi.lock);
+    pthread_mutex_lock(&s->scsi.lock);
     any = s->waiting;
-    g_mutex_unlock(&s->scsi.lock);
+    pthread_mutex_unlock(&s->scsi.lock);
     if (running && any) {
         blk_inc_in_flight(s->conf.blk);
         aio_bh_oneshot(aio_main_context(), restart_bh, s);

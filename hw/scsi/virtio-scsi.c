@@ -29,7 +29,7 @@ typedef struct VirtioScsi {
     bool event_missed;                  /* the adapter's context */
     IoThread *iothread;
     Bus *bus;
-    GMutex lock;                        /* guards `tasks` */
+    pthread_mutex_t lock;                        /* guards `tasks` */
     GQueue tasks;                       /* Task *, the oldest first */
     AioBh *task_bh;                     /* main thread: looks at them */
     bool in_task;
@@ -100,9 +100,9 @@ static void command_done_here(void *opaque)
         respond(q, RSP_OK, r->status, r->residual, r->sense, r->sense_len);
     }
     scsi_req_free(r);
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     tasks = s->tasks.length;
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
     if (tasks) {
         aio_bh_schedule(s->task_bh);
     }
@@ -309,15 +309,15 @@ static void work_tasks(void *opaque)
     }
     s->in_task = true;
     for (;;) {
-        g_mutex_lock(&s->lock);
+        pthread_mutex_lock(&s->lock);
         t = g_queue_peek_head(&s->tasks);
-        g_mutex_unlock(&s->lock);
+        pthread_mutex_unlock(&s->lock);
         if (!t || !work_task(t)) {
             break;
         }
-        g_mutex_lock(&s->lock);
+        pthread_mutex_lock(&s->lock);
         g_queue_remove(&s->tasks, t);
-        g_mutex_unlock(&s->lock);
+        pthread_mutex_unlock(&s->lock);
         if (at_home(s)) {
             answer_task(t);
         } else {
@@ -332,14 +332,14 @@ static void drop_tasks(VirtioScsi *s)
 {
     Task *t;
 
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     while ((t = g_queue_pop_head(&s->tasks))) {
         iov_destroy(&t->q->data);
         vring_discard(&t->q->elem);
         g_free(t->q);
         g_free(t);
     }
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void add_task(VirtioScsiReq *q, const uint8_t *req)
@@ -351,9 +351,9 @@ static void add_task(VirtioScsiReq *q, const uint8_t *req)
     memcpy(&t->subtype, req + 4, 4);
     memcpy(t->lun, req + 8, 8);
     memcpy(&t->tag, req + 16, 8);
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     g_queue_push_tail(&s->tasks, t);
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
     aio_bh_schedule(s->task_bh);
 }
 
@@ -601,8 +601,8 @@ static const VirtioClass vscsi_class = {
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset,
     .default_vectors = default_vectors,
 };
-static void init(Object *o) { g_mutex_init(&VIRTIO_SCSI(o)->lock); }
-static void finalize(Object *o) { g_mutex_clear(&VIRTIO_SCSI(o)->lock); }
+static void init(Object *o) { pthread_mutex_init(&VIRTIO_SCSI(o)->lock, NULL); }
+static void finalize(Object *o) { pthread_mutex_destroy(&VIRTIO_SCSI(o)->lock); }
 
 static const TypeInfo common_type = {
     .name = "virtio-scsi-common", .parent = "virtio-device", .abstract = true, .size = sizeof(VirtioScsi), .init = init,

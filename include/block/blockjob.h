@@ -16,6 +16,7 @@ typedef struct BlockJob {
     Job job;
     Error *blocker;                    /* why others may not work on our nodes */
     GSList *nodes;                     /* of BdrvChild, newest first */
+    GSList *io;                        /* likewise: those that requests go through */
     int64_t speed;                     /* bytes a second, 0: no limit */
     RateLimit limit;
     BlockDeviceIoStatus iostatus;

@@ -67,6 +67,7 @@ struct BlockDriver {
     const OptDesc *amend_options;
     const char *const *strong_options;   /* options that change what the guest sees */
     const char *const *fixed_options;    /* of open_options: a reopen cannot change them */
+    const char *const *mutable_options;  /* of open_options: a reopen may leave them out, "*": all; others it must repeat */
 
     /* 0..100: how surely buf (the first buf_size bytes) is this format. */
     int (*probe)(const uint8_t *buf, int buf_size, const char *filename);

@@ -13,6 +13,7 @@
 #ifndef HW_SCSI_H
 #define HW_SCSI_H
 
+#include <pthread.h>
 #include "hw/device.h"
 #include "util/aio.h"
 #include "util/iov.h"
@@ -71,7 +72,7 @@ struct ScsiDevice {
     uint8_t type;
     uint32_t blocksize;
     void (*ua_reported)(ScsiDevice *d);
-    GMutex lock;                             /* guards what follows; a leaf */
+    pthread_mutex_t lock;                             /* guards what follows; a leaf */
     ScsiSense unit_attention, sense;         /* key 0: none */
     ScsiReq *requests;
 };
