@@ -474,7 +474,8 @@ static void coroutine_fn call_run(BlockCopyCall *c)
         again = copy_dirty(c);
         if (!again && call_goes_on(c)) {
             CO_SCOPED_LOCK(&s->lock);
-            again = wait_for_one(s, c->offset, c->bytes);
+            /* Since we looked, a task of another thread may have given back a part of the range. */
+            again = bdrv_dirty_bitmap_next_dirty(s->bitmap, c->offset, c->bytes) >= 0 || wait_for_one(s, c->offset, c->bytes);
         }
     } while (again && call_goes_on(c));
 }
