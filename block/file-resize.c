@@ -261,7 +261,8 @@ int coroutine_fn file_co_create(const BlockDriver *drv, const char *filename, QD
         return -EINVAL;
     }
     /* Files are made of whole sectors; what that makes too large is refused where the file gets its size. */
-    j.size = ALIGN_UP(opt_get_size(opts, "size", 0), BDRV_SECTOR_SIZE);
+    j.size = opt_get_size(opts, "size", 0);
+    j.size = (uint64_t)j.size > INT64_MAX ? j.size : (int64_t)ALIGN_UP((uint64_t)j.size, BDRV_SECTOR_SIZE);
     if (j.extent_hint > UINT32_MAX) {
         error_setg(errp, "Extent size hint is too large");
         return -EINVAL;
