@@ -9,8 +9,10 @@ One write after the other, over all disks in turn: the state of all of them at a
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import contextlib
+import os
 import random
 import struct
+import subprocess
 import threading
 import time
 
@@ -87,12 +89,43 @@ class ScsiDisk:
         return None
 
 
-class Guest(threading.Thread):
-    """Writes its count into a random slot of each disk in turn."""
+class NbdDisk:
+    """What somebody exports, written by a qemu-io that stays: a node's name is its export's."""
 
-    def __init__(self, disks, seed):
+    def __init__(self, socket, name):
+        self.pattern, self.name = f"pattern.{name}", name
+        self.process = subprocess.Popen([os.environ["QEMU_IO"], "-f", "raw", f"nbd+unix:///{name}?socket={socket}"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def transfer(self, sector, data=None):
+        """Data to be read is told byte by byte."""
+        if data:
+            with open(self.pattern, "wb") as file:
+                file.write(data)
+        what = f"write -s {self.pattern}" if data else "read -v"
+        self.process.stdin.write(f"{what} {sector * 512} {UNIT}\n")
+        self.process.stdin.flush()
+        found = b""
+        while True:
+            line = self.process.stdout.readline()
+            if not line or " ops; " in line or "failed" in line:
+                break
+            words = line.replace("qemu-io> ", "").split("  ")
+            if words[0].endswith(":"):
+                found += bytes.fromhex(words[1])
+        return (data or found) if " ops; " in line else None
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Guest(threading.Thread):
+    """Writes its count into a random slot of each disk in turn; `shift`: bytes by which its slots are off."""
+
+    def __init__(self, disks, seed, shift=0):
         super().__init__(daemon=True)
-        self.disks, self.random = disks, random.Random(seed)
+        self.disks, self.random, self.shift = disks, random.Random(seed), shift
         self.lock, self.log, self.state = threading.Lock(), [], {disk: {} for disk in disks}
         self.done = 0                      # completed entries of the log
         self.pause, self.paused, self.stop = False, threading.Event(), False
@@ -104,7 +137,7 @@ class Guest(threading.Thread):
         disk, slot = names[number % len(names)], self.random.randrange(SLOTS)
         with self.lock:
             self.log.append((disk, slot, number))
-        if self.disks[disk].transfer(slot * STRIDE // 512, number.to_bytes(8, "little") * (UNIT // 8)) is None:
+        if self.disks[disk].transfer((slot * STRIDE + self.shift) // 512, number.to_bytes(8, "little") * (UNIT // 8)) is None:
             raise RuntimeError(f"a write to {disk} failed")
         with self.lock:
             self.state[disk][slot] = number
@@ -163,7 +196,7 @@ class Guest(threading.Thread):
         """Only while held."""
         found = {}
         for slot in range(SLOTS):
-            number = number_of(self.disks[disk].transfer(slot * STRIDE // 512))
+            number = number_of(self.disks[disk].transfer((slot * STRIDE + self.shift) // 512))
             if number:
                 found[slot] = number
         return found
@@ -174,12 +207,12 @@ def number_of(unit):
     return int.from_bytes(unit[:8], "little")
 
 
-def slots_of(path):
+def slots_of(path, shift=0):
     """What a raw image holds."""
     found = {}
     with open(path, "rb") as image:
         for slot in range(SLOTS):
-            image.seek(slot * STRIDE)
+            image.seek(slot * STRIDE + shift)
             number = number_of(image.read(UNIT).ljust(UNIT, b"\0"))
             if number:
                 found[slot] = number
