@@ -237,7 +237,7 @@ static void undo_driver_open(BlockDriverState *bs)
 
 static int check_leftovers(BlockDriverState *bs, Error **errp)
 {
-    const char *key = qdict_size(bs->options) ? qdict_key_at(bs->options, 0) : NULL;
+    const char *key = qdict_first_key(bs->options);
 
     if (!key) {
         return 0;

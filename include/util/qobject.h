@@ -65,6 +65,8 @@ QObject *qdict_steal(QDict *d, const char *key);                /* removed, owne
 void qdict_del(QDict *d, const char *key);
 /* Iteration in insertion order: for (i = 0; i < qdict_size(d); i++). Do not modify meanwhile. */
 const char *qdict_key_at(const QDict *d, size_t i);
+/* The key that the stock programs meet first when they look through their members; NULL: none. */
+const char *qdict_first_key(const QDict *dict);
 QObject *qdict_value_at(const QDict *d, size_t i);
 /* Put src's entries into dst; keep_existing decides who wins on a clash. */
 void qdict_join(QDict *dst, const QDict *src, bool keep_existing);
