@@ -1,5 +1,5 @@
 /*
- * Disk ciphers over libgcrypt: names, key lengths, initialisation vectors, hashes, PBKDF2.
+ * Disk ciphers over libgcrypt (one over nettle): names, key lengths, initialisation vectors, hashes, PBKDF2.
  *
  * A gcrypt handle carries the vector of the call in progress, so each call borrows one from a
  * small pool; the pool grows to the number of threads that encrypt at once.
@@ -11,14 +11,16 @@
 #include <time.h>
 #include <gcrypt.h>
 #include "crypto/cipher.h"
+#include "crypto/twofish192.h"
 #include "util/cutils.h"
 
 #define MAX_IV 16
+#define NETTLE (-1)            /* not in libgcrypt */
 
 typedef struct CipherName {
     const char *name, *luks;
     size_t key_len, block;
-    int algo;                  /* 0: known by name only */
+    int algo;                  /* libgcrypt's, or NETTLE */
 } CipherName;
 
 static const CipherName ciphers[] = {
@@ -32,7 +34,7 @@ static const CipherName ciphers[] = {
     { "serpent-192", "serpent", 24, 16, GCRY_CIPHER_SERPENT192 },
     { "serpent-256", "serpent", 32, 16, GCRY_CIPHER_SERPENT256 },
     { "twofish-128", "twofish", 16, 16, GCRY_CIPHER_TWOFISH128 },
-    { "twofish-192", "twofish", 24, 16, 0 },
+    { "twofish-192", "twofish", 24, 16, NETTLE },
     { "twofish-256", "twofish", 32, 16, GCRY_CIPHER_TWOFISH },
 };
 
@@ -61,6 +63,7 @@ struct CryptCipher {
     IvKind iv;
     uint8_t *key, *essiv_key;
     size_t key_len, essiv_key_len;
+    Twofish192 *twofish;       /* algo NETTLE: instead of the handles' data */
     GMutex lock;               /* guards free */
     Handle *free;
 };
@@ -133,7 +136,7 @@ size_t crypt_key_length(const char *cipher, const char *mode)
     const CipherName *c = find_cipher(cipher);
     bool xts = !strcmp(mode, "xts");
 
-    if (!c || !c->algo || find_mode(mode) < 0 || (xts && c->block != 16)) {
+    if (!c || find_mode(mode) < 0 || (xts && c->block != 16)) {
         return 0;
     }
     return xts ? c->key_len * 2 : c->key_len;
@@ -198,7 +201,8 @@ static Handle *handle_new(CryptCipher *c)
 {
     Handle *h = g_new0(Handle, 1);
 
-    if (gcry_cipher_open(&h->data, c->algo, c->mode, 0) || gcry_cipher_setkey(h->data, c->key, c->key_len) ||
+    if ((!c->twofish && (gcry_cipher_open(&h->data, c->algo, c->mode, 0) ||
+                         gcry_cipher_setkey(h->data, c->key, c->key_len))) ||
         (c->iv == IV_ESSIV && (gcry_cipher_open(&h->essiv, c->essiv_algo, GCRY_CIPHER_MODE_ECB, 0) ||
                                gcry_cipher_setkey(h->essiv, c->essiv_key, c->essiv_key_len)))) {
         handle_free(h);
@@ -228,6 +232,18 @@ static void handle_put(CryptCipher *c, Handle *h)
     g_mutex_unlock(&c->lock);
 }
 
+static const char *family_title(const CipherName *c)
+{
+    static const char *const titles[] = { "AES", "Serpent", "Twofish" };
+
+    for (size_t i = 0; c->luks && i < G_N_ELEMENTS(titles); i++) {
+        if (!g_ascii_strcasecmp(titles[i], c->luks)) {
+            return titles[i];
+        }
+    }
+    return c->name;
+}
+
 /* ESSIV: vectors are sector numbers encrypted under the hash of the key, by the same family of cipher. */
 static bool essiv_prepare(CryptCipher *c, const CipherName *cipher, const CryptSpec *spec, Error **errp)
 {
@@ -239,14 +255,20 @@ static bool essiv_prepare(CryptCipher *c, const CipherName *cipher, const CryptS
             salt = &ciphers[i];
         }
     }
-    if (!len || !salt || !salt->algo) {
-        error_setg(errp, "No %s cipher with key size %zu available", cipher->luks ? cipher->luks : cipher->name, len);
+    if (!len || !salt || salt->algo == NETTLE) {
+        error_setg(errp, "No %s cipher with key size %zu available", family_title(cipher), len);
         return false;
     }
     c->essiv_algo = salt->algo;
     c->essiv_key_len = len;
     c->essiv_key = g_malloc(len);
     return crypt_hash(spec->ivhash, c->key, c->key_len, c->essiv_key, errp);
+}
+
+static Twofish192Mode nettle_mode(int mode)
+{
+    return mode == GCRY_CIPHER_MODE_CBC ? TWOFISH_CBC : mode == GCRY_CIPHER_MODE_XTS ? TWOFISH_XTS
+         : mode == GCRY_CIPHER_MODE_CTR ? TWOFISH_CTR : TWOFISH_ECB;
 }
 
 CryptCipher *crypt_cipher_new(const CryptSpec *spec, const uint8_t *key, size_t key_len, Error **errp)
@@ -271,11 +293,15 @@ CryptCipher *crypt_cipher_new(const CryptSpec *spec, const uint8_t *key, size_t 
     c->key = g_malloc(key_len);
     memcpy(c->key, key, key_len);
     c->key_len = key_len;
-    if (c->iv == IV_ESSIV && !essiv_prepare(c, cipher, spec, errp)) {
+    /* Asked for where no vectors are used, too: it must be possible. */
+    if (!strcmp(spec->ivgen, "essiv") && !essiv_prepare(c, cipher, spec, errp)) {
         crypt_cipher_free(c);
         return NULL;
     }
-    h = handle_new(c);
+    if (c->algo == NETTLE) {
+        c->twofish = twofish192_new(nettle_mode(c->mode), key);
+    }
+    h = c->algo == NETTLE && !c->twofish ? NULL : handle_new(c);
     if (!h) {
         error_setg(errp, "Cannot initialize cipher '%s-%s'", spec->cipher, spec->mode);
         crypt_cipher_free(c);
@@ -296,6 +322,7 @@ void crypt_cipher_free(CryptCipher *c)
         c->free = h->next;
         handle_free(h);
     }
+    twofish192_free(c->twofish);
     explicit_bzero(c->key, c->key_len);
     g_free(c->key);
     if (c->essiv_key) {
@@ -306,12 +333,13 @@ void crypt_cipher_free(CryptCipher *c)
     g_free(c);
 }
 
-static gcry_error_t set_iv(CryptCipher *c, Handle *h, uint64_t sector)
+/* The vector of a sector goes to iv and, where libgcrypt does the work, into the handle. */
+static gcry_error_t set_iv(CryptCipher *c, Handle *h, uint64_t sector, uint8_t iv[MAX_IV])
 {
-    uint8_t iv[MAX_IV] = { 0 };
     uint64_t le = GUINT64_TO_LE(c->iv == IV_PLAIN ? sector & UINT32_MAX : sector);
     gcry_error_t err = 0;
 
+    memset(iv, 0, MAX_IV);
     if (c->iv == IV_NONE) {
         return 0;
     }
@@ -319,7 +347,7 @@ static gcry_error_t set_iv(CryptCipher *c, Handle *h, uint64_t sector)
     if (c->iv == IV_ESSIV) {
         err = gcry_cipher_encrypt(h->essiv, iv, c->block, NULL, 0);
     }
-    if (!err) {
+    if (!err && !c->twofish) {
         err = c->mode == GCRY_CIPHER_MODE_CTR ? gcry_cipher_setctr(h->data, iv, c->block)
                                               : gcry_cipher_setiv(h->data, iv, c->block);
     }
@@ -335,8 +363,12 @@ static int crypt_sectors(CryptCipher *c, uint64_t sector, uint8_t *buf, size_t l
         return -EIO;
     }
     for (; len && !err; len -= CRYPT_SECTOR, buf += CRYPT_SECTOR, sector++) {
-        err = set_iv(c, h, sector);
-        if (!err) {
+        uint8_t iv[MAX_IV];
+
+        err = set_iv(c, h, sector, iv);
+        if (!err && c->twofish) {
+            twofish192_crypt(c->twofish, encrypt, iv, buf, CRYPT_SECTOR);
+        } else if (!err) {
             err = encrypt ? gcry_cipher_encrypt(h->data, buf, CRYPT_SECTOR, NULL, 0)
                           : gcry_cipher_decrypt(h->data, buf, CRYPT_SECTOR, NULL, 0);
         }

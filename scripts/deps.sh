@@ -1,7 +1,7 @@
 # Installing what is missing on a Debian 12 machine.  Sourced by ./demo and ./check.
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build python3 libglib2.0-dev zlib1g-dev libzstd-dev libaio-dev liburing-dev libgcrypt20-dev libgnutls28-dev libseccomp-dev libfuse3-dev"
+BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build python3 libglib2.0-dev zlib1g-dev libzstd-dev libaio-dev liburing-dev libgcrypt20-dev nettle-dev libgnutls28-dev libseccomp-dev libfuse3-dev"
 # Packages that not every architecture has; the build does without.
 case $(dpkg --print-architecture 2>/dev/null) in
     amd64|arm64) BUILD_PACKAGES="$BUILD_PACKAGES libisal-dev" ;;
