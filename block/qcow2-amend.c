@@ -218,14 +218,14 @@ static void release_old_structures(const Qcow2 *q, RefMap *counts)
 static bool old_structures_counted(const Qcow2 *q, const RefMap *counts)
 {
     for (uint64_t i = 0; i < q->rt_clusters; i++) {
-        if (refmap_get(counts, (q->rt_offset >> q->cluster_bits) + i) != 1) {
+        if (refmap_get(counts, (q->rt_offset >> q->cluster_bits) + i) == 0) {
             return false;
         }
     }
     for (uint64_t i = 0; i < q->rt_size; i++) {
         uint64_t cluster = (q->rt[i] & QCOW2_RT_OFFSET_MASK) >> q->cluster_bits;
 
-        if (cluster && refmap_get(counts, cluster) != 1) {
+        if (cluster && refmap_get(counts, cluster) == 0) {
             return false;
         }
     }
@@ -246,7 +246,7 @@ static int coroutine_fn change_refcount_width(AmendPlan *p)
         return ret;
     }
     if (!old_structures_counted(q, counts)) {
-        error_setg(p->errp, "Image is corrupt: the refcount structures are not counted once; run qemu-img check -r all");
+        error_setg(p->errp, "Image is corrupt: the refcount structures are not counted; run qemu-img check -r all");
         return -EIO;
     }
     for (uint64_t i = refmap_next(counts, 0); i < clusters; i = refmap_next(counts, i + 1)) {

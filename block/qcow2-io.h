@@ -78,7 +78,7 @@ void coroutine_fn qcow2_ahead_reach(Qcow2 *q, uint64_t end);
 void coroutine_fn qcow2_ahead_cut(Qcow2 *q);
 /* Past this file offset nothing was written yet. */
 uint64_t qcow2_written_end(const Qcow2 *q);
-/* File offset after the last cluster that is counted, or -errno.  q->lock held. */
+/* File offset after the last cluster that is counted, 0 if none is, or -errno.  q->lock held. */
 int64_t coroutine_fn qcow2_used_end(Qcow2 *q, int64_t file_len);
 
 /* Was the data file never written from host on (past its end), so that it reads as zeroes?  q->lock held. */

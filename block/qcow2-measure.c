@@ -117,7 +117,7 @@ static uint64_t bitmap_bytes(const Measure *m, BlockDriverState *in_bs)
     for (BdrvDirtyBitmap *bm = NULL; (bm = bdrv_dirty_bitmap_next(in_bs, bm));) {
         uint64_t granularity, data;
 
-        if (!bdrv_dirty_bitmap_persistent(bm) || bdrv_dirty_bitmap_inconsistent(bm)) {
+        if (!bdrv_dirty_bitmap_persistent(bm)) {
             continue;
         }
         granularity = bdrv_dirty_bitmap_granularity(bm);

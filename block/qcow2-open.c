@@ -446,6 +446,14 @@ static void coroutine_fn settle_entry(void *opaque)
                           j->q->bs->node_name[0] ? j->q->bs->node_name : j->q->bs->filename);
     }
     clean_entry(j);
+    if (j->ret < 0 && !j->q->broken) {
+        /* Each of the peer's two caches is tried on its own; what failed once may work now. */
+        error_report("Failed to flush the L2 table cache: %s", strerror(-j->ret));
+        clean_entry(j);
+        if (j->ret < 0) {
+            error_report("Failed to flush the refcount block cache: %s", strerror(-j->ret));
+        }
+    }
     if (j->ret == 0) {
         CO_SCOPED_LOCK(&j->q->lock);
         qcow2_ahead_cut(j->q);
@@ -457,9 +465,6 @@ int qcow2_settle(Qcow2 *q, bool release_bitmaps)
     SettleJob job = { .q = q, .release_bitmaps = release_bitmaps };
 
     co_run_sync(settle_entry, &job);
-    if (job.ret < 0 && !q->broken) {
-        error_report("Failed to flush the L2 table cache: %s", strerror(-job.ret));
-    }
     return job.ret;
 }
 
@@ -507,10 +512,6 @@ static int qcow2_reopen_prepare(BdrvReopenState *rs, Error **errp)
 
     if (ret < 0) {
         return ret;
-    }
-    if ((q->incompatible & QCOW2_INCOMPAT_CORRUPT) && (rs->flags & BDRV_O_RDWR) && rs->bs->read_only) {
-        error_setg(errp, "qcow2: Image is corrupt; cannot be opened read/write");
-        return -EACCES;
     }
     if (node_may_write(rs->bs, rs->bs->open_flags) && (!(rs->flags & BDRV_O_RDWR) || !o->lazy_refcounts)) {
         ret = prepare_settled(q, !(rs->flags & BDRV_O_RDWR));

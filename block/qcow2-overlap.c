@@ -193,6 +193,12 @@ static bool table_hits(const Qcow2 *q, const Range *r, const uint64_t *table, ui
     return false;
 }
 
+/* An image that says it has bitmaps, but not where, may have their directory anywhere. */
+static bool directory_hit(const Qcow2 *q, const Range *r)
+{
+    return q->nb_bitmaps ? hits(r, q->bitmaps_ext_offset, q->bitmaps_ext_size) : q->autoclear & QCOW2_AUTOCLEAR_BITMAPS;
+}
+
 static bool constant_hit(Qcow2 *q, unsigned kinds, const Range *r, unsigned *hit)
 {
     *hit = (kinds & QCOW2_OL_MAIN_HEADER) && r->from < q->cluster_size ? QCOW2_OL_MAIN_HEADER
@@ -201,8 +207,7 @@ static bool constant_hit(Qcow2 *q, unsigned kinds, const Range *r, unsigned *hit
            ? QCOW2_OL_REFCOUNT_TABLE
          : (kinds & QCOW2_OL_SNAPSHOT_TABLE) && q->nb_snapshots && hits(r, q->snapshots_offset, q->snapshots_bytes)
            ? QCOW2_OL_SNAPSHOT_TABLE
-         : (kinds & QCOW2_OL_BITMAP_DIRECTORY) && q->nb_bitmaps && hits(r, q->bitmaps_ext_offset, q->bitmaps_ext_size)
-           ? QCOW2_OL_BITMAP_DIRECTORY : 0;
+         : (kinds & QCOW2_OL_BITMAP_DIRECTORY) && directory_hit(q, r) ? QCOW2_OL_BITMAP_DIRECTORY : 0;
     return *hit;
 }
 

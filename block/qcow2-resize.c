@@ -8,8 +8,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
-#include "qcow2.h"
+#include "block/dirty-bitmap.h"
+#include "qcow2-commit.h"
 #include "qcow2-defer.h"
 #include "qcow2-io.h"
 
@@ -53,7 +55,36 @@ int64_t coroutine_fn qcow2_used_end(Qcow2 *q, int64_t file_len)
             return i << q->cluster_bits;
         }
     }
-    return -EIO;                             /* not even the header is counted */
+    return 0;                                /* not even the header is counted */
+}
+
+/* Blocks that count nothing are of no use any more, but one that does not even count itself is damaged. */
+static int coroutine_fn check_empty_blocks(Qcow2 *q)
+{
+    for (uint64_t i = 0; i < q->rt_size; i++) {
+        uint64_t offset = q->rt[i] & QCOW2_RT_OFFSET_MASK, count;
+        void *block;
+        if (!offset) {
+            continue;
+        }
+        int ret = qcow2_in_cluster(q, offset) ? -EIO : qcow2_cache_get(q->rb_cache, offset, &block);
+        if (ret < 0) {
+            return ret;
+        }
+        bool empty = qcow2_rb_next(q, block, 0, q->rb_entries, false) == q->rb_entries;
+        qcow2_cache_put(q->rb_cache, &block);
+        ret = empty ? qcow2_get_refcount(q, offset >> q->cluster_bits, &count) : 0;
+        if (ret < 0) {
+            return ret;
+        }
+        if (empty && count != 1) {
+            uint64_t holder = qcow2_rb_offset(q, offset >> q->cluster_bits >> q->rb_bits);
+            qcow2_corrupt(q, true, -1, -1, "Invalid refcount: refblock offset %#" PRIx64 ", reftable index %" PRIu64
+                          ", block offset %#" PRIx64 ", refcount %#" PRIx64, offset, i, holder, count);
+            return -EINVAL;
+        }
+    }
+    return 0;
 }
 
 /* The file's unused tail goes; that it cannot is no reason to fail. */
@@ -65,6 +96,9 @@ static int coroutine_fn cut_file(Qcow2 *q, Error **errp)
         return len;
     }
     int64_t end = qcow2_used_end(q, len);
+    if (end == 0) {
+        end = qcow2_corrupt(q, true, -1, -1, "There are no references in the refcount table.");
+    }
     if (end < 0) {
         error_setg_errno(errp, -end, "Failed to find the last cluster");
         return end;
@@ -108,6 +142,9 @@ static int coroutine_fn shrink(Qcow2 *q, uint64_t old, uint64_t size, bool exact
     }
     /* The counts that the cycle lowered have to be on disk before their clusters are cut off. */
     ret = qcow2_commit(q, true);
+    if (ret == 0) {
+        ret = check_empty_blocks(q);
+    }
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to discard unused refblocks");
         return ret;
@@ -334,6 +371,40 @@ static int coroutine_fn grow(Qcow2 *q, uint64_t old, uint64_t size, PreallocMode
     return ret;
 }
 
+/* Bitmaps that the file holds have to follow the size.  The one told is the oldest that cannot. */
+static bool bitmaps_can_follow(const Qcow2 *q, Error **errp)
+{
+    BdrvDirtyBitmap *bad = NULL;
+
+    for (BdrvDirtyBitmap *bm = NULL; q->nb_bitmaps && (bm = bdrv_dirty_bitmap_next(q->bs, bm));) {
+        if (bdrv_dirty_bitmap_persistent(bm) &&
+            bdrv_dirty_bitmap_check(bm, BDRV_BITMAP_BUSY | BDRV_BITMAP_INCONSISTENT, NULL) < 0) {
+            bad = bm;
+        }
+    }
+    return !bad || bdrv_dirty_bitmap_check(bad, BDRV_BITMAP_BUSY | BDRV_BITMAP_INCONSISTENT, errp) == 0;
+}
+
+int qcow2_check_new_size(const Qcow2 *q, int64_t size, Error **errp)
+{
+    if (size & (BDRV_SECTOR_SIZE - 1)) {
+        error_setg(errp, "The new size must be a multiple of %u", BDRV_SECTOR_SIZE);
+        return -EINVAL;
+    }
+    if (q->nb_snapshots && q->version < 3) {
+        error_setg(errp, "Can't resize a v2 image which has snapshots");
+        return -ENOTSUP;
+    }
+    if (!bitmaps_can_follow(q, errp)) {
+        return -ENOTSUP;
+    }
+    if (qcow2_l1_entries_for(q, size) > QCOW2_MAX_L1_BYTES / sizeof(uint64_t)) {
+        error_setg_errno(errp, EFBIG, "Failed to grow the L1 table");
+        return -EFBIG;
+    }
+    return 0;
+}
+
 int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
                                    BdrvRequestFlags flags, Error **errp)
 {
@@ -343,15 +414,10 @@ int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool ex
         error_setg(errp, "No medium inserted");
         return -ENOMEDIUM;
     }
-    if (offset & (BDRV_SECTOR_SIZE - 1)) {
-        error_setg(errp, "The new size must be a multiple of %u", BDRV_SECTOR_SIZE);
-        return -EINVAL;
+    int ret = qcow2_check_new_size(q, offset, errp);
+    if (ret < 0) {
+        return ret;
     }
-    if (q->nb_snapshots && q->version < 3) {
-        error_setg(errp, "Can't resize a v2 image which has snapshots");
-        return -ENOTSUP;
-    }
-    int ret;
     if ((uint64_t)offset < old) {
         if (prealloc != PREALLOC_OFF) {
             error_setg(errp, "Preallocation can't be used for shrinking an image");

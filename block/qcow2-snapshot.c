@@ -408,10 +408,22 @@ static void add_to_list(Qcow2 *q, Qcow2Snapshot *sn, const NewTable *table)
     q->snapshots_bytes = table->bytes;
 }
 
+/* Counts that call a structure free are wrong; it shows before anything is counted on top of them. */
+static int coroutine_fn check_first_free(Qcow2 *q)
+{
+    uint64_t keep = q->free_cluster_index, n = MAX(qcow2_clusters_for(q, q->l1_size * sizeof(uint64_t)), 1), first;
+    int ret = qcow2_find_free(q, n, &first);
+    q->free_cluster_index = keep;
+    return ret < 0 ? ret : qcow2_check_overlap(q, 0, first << q->cluster_bits, n << q->cluster_bits, false);
+}
+
 static int coroutine_fn create_prepare(Verb *v)
 {
     Qcow2 *q = v->q;
     int ret = fill_entry(q, v->info, &v->sn);
+    if (ret == 0) {
+        ret = check_first_free(q);
+    }
     if (ret == 0) {
         ret = qcow2_shadow_begin(q, &v->shadow);
     }
@@ -531,6 +543,16 @@ static int coroutine_fn apply_in_shadow(Verb *v)
     return verb_prepared(v, ret);
 }
 
+/* Another virtual size than the present one: could the image be resized to it? */
+static int check_size(const Qcow2 *q, int64_t size, Error **errp)
+{
+    if (size == q->bs->total_bytes) {
+        return 0;
+    }
+    int ret = bdrv_check_new_length(size, errp);
+    return ret < 0 ? ret : qcow2_check_new_size(q, size, errp);
+}
+
 static int coroutine_fn apply_prepare(Verb *v)
 {
     Qcow2 *q = v->q;
@@ -543,11 +565,16 @@ static int coroutine_fn apply_prepare(Verb *v)
         return -ENOENT;
     }
     v->index = index;
-    uint64_t size = q->snapshots[index].disk_size, entries = qcow2_l1_entries_for(q, size);
-    if (entries > QCOW2_MAX_L1_BYTES / sizeof(uint64_t) || size > BDRV_MAX_LENGTH) {
-        return -EFBIG;
+    uint64_t size = q->snapshots[index].disk_size;
+    int ret = qcow2_validate_table(q, q->snapshots[index].l1_table_offset, q->snapshots[index].l1_size, sizeof(uint64_t),
+                                   QCOW2_MAX_L1_BYTES, "Snapshot L1 table", &err);
+    if (ret == 0) {
+        ret = check_size(q, size, &err);
     }
-    int ret = qcow2_snapshot_read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &v->l1, &err);
+    if (ret == 0) {
+        uint64_t entries = qcow2_l1_entries_for(q, size);
+        ret = qcow2_snapshot_read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &v->l1, &err);
+    }
     if (ret < 0) {
         if (err) {
             error_report_err(err);

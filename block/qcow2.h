@@ -377,6 +377,8 @@ int coroutine_fn qcow2_co_block_status(BlockDriverState *bs, bool want_zero, int
                                        int64_t *pnum, int64_t *map, BlockDriverState **file);
 int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
                                    BdrvRequestFlags flags, Error **errp);
+/* May the image get this size?  Whatever can be said without trying. */
+int qcow2_check_new_size(const Qcow2 *q, int64_t size, Error **errp);
 int coroutine_fn qcow2_preallocate(Qcow2 *q, uint64_t offset, uint64_t new_length, PreallocMode mode, Error **errp);
 int coroutine_fn qcow2_co_save_vmstate(BlockDriverState *bs, IoVec *qiov, int64_t pos);
 int coroutine_fn qcow2_co_load_vmstate(BlockDriverState *bs, IoVec *qiov, int64_t pos);

@@ -9,19 +9,28 @@
 #include "block/dirty-bitmap.h"
 #include "util/cutils.h"
 
+int bdrv_check_new_length(int64_t length, Error **errp)
+{
+    if (length < 0) {
+        error_setg(errp, "Image size cannot be negative");
+        return -EINVAL;
+    }
+    if (length > BDRV_MAX_LENGTH) {
+        error_setg(errp, "offset(%" PRId64 ") exceeds maximum(%" PRId64 ")", length, (int64_t)BDRV_MAX_LENGTH);
+        return -EIO;
+    }
+    return 0;
+}
+
 static int check(BdrvChild *c, int64_t offset, Error **errp)
 {
     if (!c || !c->bs || !c->bs->drv) {
         error_setg(errp, "No medium inserted");
         return -ENOMEDIUM;
     }
-    if (offset < 0) {
-        error_setg(errp, "Image size cannot be negative");
-        return -EINVAL;
-    }
-    if (offset > BDRV_MAX_LENGTH) {
-        error_setg(errp, "offset(%" PRId64 ") exceeds maximum(%" PRId64 ")", offset, (int64_t)BDRV_MAX_LENGTH);
-        return -EFBIG;
+    int ret = bdrv_check_new_length(offset, errp);
+    if (ret < 0) {
+        return ret;
     }
     if (c->bs->read_only) {
         error_setg(errp, "Image is read-only");

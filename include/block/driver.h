@@ -303,6 +303,8 @@ int bdrv_discard(BdrvChild *c, int64_t offset, int64_t bytes);
 int bdrv_flush(BlockDriverState *bs);
 /* Have the disk begin with what was written there, as a flush is to follow; returns at once and promises nothing. */
 void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes);
+/* Can a node have this length at all?  -EINVAL or -EIO. */
+int bdrv_check_new_length(int64_t length, Error **errp);
 int bdrv_truncate(BdrvChild *c, int64_t offset, bool exact, PreallocMode prealloc, BdrvRequestFlags flags, Error **errp);
 int bdrv_copy_range(BdrvChild *src, int64_t src_offset, BdrvChild *dst, int64_t dst_offset, int64_t bytes,
                     BdrvRequestFlags read_flags, BdrvRequestFlags write_flags);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include "block/dirty-bitmap.h"
 #include "block/graph.h"
 #include "fake-qcow2.h"
 #include "../../block/qcow2-crypt.h"
@@ -257,6 +258,13 @@ int qcow2_get_refcount(Qcow2 *q, uint64_t cluster, uint64_t *count)
     *count = *count_of(cluster);
     return 0;
 }
+
+/* There are no blocks here, and no bitmaps. */
+int64_t qcow2_rb_offset(Qcow2 *q, uint64_t bi) { return 0; }
+uint32_t qcow2_rb_next(const Qcow2 *q, const void *block, uint32_t from, uint32_t to, bool zero) { return to; }
+BdrvDirtyBitmap *bdrv_dirty_bitmap_next(BlockDriverState *bs, BdrvDirtyBitmap *bm) { return NULL; }
+bool bdrv_dirty_bitmap_persistent(const BdrvDirtyBitmap *bm) { return false; }
+int bdrv_dirty_bitmap_check(const BdrvDirtyBitmap *bm, unsigned flags, Error **errp) { return 0; }
 
 void qcow2_free_late(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType type)
 {
