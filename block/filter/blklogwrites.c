@@ -268,8 +268,8 @@ static void logwrites_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRo
 {
     bdrv_default_perms(bs, c, role, perm, shared, nperm, nshared);
     if (!(role & BDRV_CHILD_FILTERED)) {
-        /* The log is written to and grows whatever the parents do; nobody else should. */
-        *nperm = BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE;
+        /* The log is written to and grows whatever the parents do, unless nothing can be written; nobody else should. */
+        *nperm = BLK_PERM_CONSISTENT_READ | (bs->read_only ? 0 : BLK_PERM_WRITE | BLK_PERM_RESIZE);
         *nshared = BLK_PERM_CONSISTENT_READ;
     }
 }
