@@ -6,21 +6,21 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
-#include <limits.h>
 #include "img/common.h"
 #include "img/pipeline.h"
 
 #define COMMIT_CHUNK (2 * MiB)
 #define COMMIT_WORKERS 8
+#define COMMIT_UNIT_MIN (int)(4 * KiB)
+#define COMMIT_UNIT_MAX (int)(64 * KiB)
 
 enum { RANGE_DATA, RANGE_ZERO };
 
 typedef struct Commit {
     BlockBackend *top, *base;
     int64_t size;           /* of top */
+    int64_t unit;           /* of writing to the base */
     int64_t at;
-    int64_t known_to;       /* up to here the base was asked, before anything was written there */
-    bool known_zero;        /* from `at` on it reads as zeroes */
     int64_t rate, pace_ns;  /* bytes a second, 0: no limit */
     bool reported;
 } Commit;
@@ -56,59 +56,31 @@ static void coroutine_fn keep_pace(Commit *c, int64_t bytes)
 }
 
 /*
- * Cut a range that reads as zeroes in the image to where the base is all zeroes or all not.  Returns whether there
- * is nothing to write.  What the base says is remembered, since data written into a cluster makes its rest look like data.
+ * The next range that some layer above the base holds.  The base is written in whole units: one of which only a part is
+ * held, or zero, is copied as data.
  */
-static bool zeroes_there(const Commit *c, ImgJob *job)
-{
-    job->bytes = MIN(job->bytes, c->known_to - c->at);
-    return c->known_zero;
-}
-
-/* What the base holds at `at`, unless that is known. */
-static int coroutine_fn ask_base(Commit *c)
-{
-    int64_t pnum = 0, base_size = blk_getlength(c->base);
-    int status;
-
-    if (c->at < c->known_to) {
-        return 0;
-    }
-    status = bdrv_block_status_above(blk_bs(c->base), NULL, c->at, base_size - c->at, &pnum, NULL, NULL, NULL);
-    c->known_to = status < 0 || pnum <= 0 ? base_size : c->at + pnum;
-    c->known_zero = status >= 0 && pnum > 0 && (status & BDRV_BLOCK_ZERO);
-    return MIN(status, 0);
-}
-
-/* The next range that some layer above the base holds. */
 static int coroutine_fn commit_take(void *opaque, ImgJob *job)
 {
     Commit *c = opaque;
 
     while (c->at < c->size) {
-        int64_t pnum = 0;
-        int status = ask_base(c);
+        int64_t pnum = 0, left = c->size - c->at;
+        int status = bdrv_block_status_above(blk_bs(c->top), blk_bs(c->base), c->at, left, &pnum, NULL, NULL, NULL);
 
         if (status < 0) {
             return fail(c, "reading image metadata", status);
         }
-        status = bdrv_block_status_above(blk_bs(c->top), blk_bs(c->base), c->at, c->size - c->at, &pnum, NULL, NULL,
-                                             NULL);
-
-        if (status < 0) {
-            return fail(c, "reading image metadata", status);
-        }
+        bool held = status & BDRV_BLOCK_ALLOCATED, mixed = pnum < MIN(left, c->unit);
         job->offset = c->at;
-        job->kind = status & BDRV_BLOCK_ZERO ? RANGE_ZERO : RANGE_DATA;
-        job->bytes = pnum;
-        if ((status & BDRV_BLOCK_ALLOCATED) && job->kind == RANGE_DATA) {
-            job->bytes = MIN(pnum, ALIGN_DOWN(c->at + (int64_t)COMMIT_CHUNK, (int64_t)COMMIT_CHUNK) - c->at);
+        job->kind = (status & BDRV_BLOCK_ZERO) && !mixed ? RANGE_ZERO : RANGE_DATA;
+        job->bytes = mixed ? MIN(left, c->unit) : pnum < left ? ALIGN_DOWN(pnum, c->unit) : pnum;
+        if ((held || mixed) && job->kind == RANGE_DATA) {
+            job->bytes = MIN(job->bytes, ALIGN_DOWN(c->at + (int64_t)COMMIT_CHUNK, (int64_t)COMMIT_CHUNK) - c->at);
         } else {
-            job->bytes = MIN(pnum, (int64_t)GiB);
+            job->bytes = MIN(job->bytes, (int64_t)GiB);
         }
-        bool skip = job->kind == RANGE_ZERO && zeroes_there(c, job);
         c->at += job->bytes;
-        if ((status & BDRV_BLOCK_ALLOCATED) && !skip) {
+        if (held || mixed) {
             keep_pace(c, job->bytes);
             return 1;
         }
@@ -145,6 +117,14 @@ static void *commit_alloc(void *opaque, size_t bytes)
     return blk_blockalign(c->base, bytes);
 }
 
+static int64_t unit_of(BlockDriverState *base)
+{
+    BlockDriverInfo info = { 0 };
+
+    return bdrv_get_info(base, &info) < 0 || !info.cluster_size ? COMMIT_UNIT_MAX
+           : CLAMP(info.cluster_size, COMMIT_UNIT_MIN, COMMIT_UNIT_MAX);
+}
+
 /* Bring the base to the size of the image and everything above it into it, durably. */
 static int copy_down(Commit *c, Error **errp)
 {
@@ -160,6 +140,7 @@ static int copy_down(Commit *c, Error **errp)
     if (base_size < c->size && (ret = blk_truncate(c->base, c->size, false, PREALLOC_OFF, 0, errp)) < 0) {
         return ret;
     }
+    c->unit = unit_of(blk_bs(c->base));
     img_progress_total(c->size);
     ret = img_pipeline_run(&ops, c, COMMIT_WORKERS, COMMIT_CHUNK);
     ret = ret < 0 ? ret : blk_flush(c->base);
@@ -170,31 +151,9 @@ static int copy_down(Commit *c, Error **errp)
 }
 
 /* ---- the chain ---- */
-static bool same_file(const char *a, const char *b)
-{
-    char real_a[PATH_MAX], real_b[PATH_MAX];
-
-    return !strcmp(a, b) || (realpath(a, real_a) && realpath(b, real_b) && !strcmp(real_a, real_b));
-}
-
-/* The node below top that name means: as written in an overlay, as opened, or as seen from the overlay. */
-static BlockDriverState *find_in_chain(BlockDriverState *top, const char *name)
-{
-    BlockDriverState *bs = top, *below;
-
-    for (; (below = bdrv_backing_chain_next(bs)); bs = below) {
-        g_autofree char *full = path_combine(bs->filename, name);
-
-        if (!g_strcmp0(bs->backing_file, name) || same_file(below->filename, name) || same_file(below->filename, full)) {
-            return below;
-        }
-    }
-    return NULL;
-}
-
 static BlockDriverState *choose_base(BlockDriverState *top, const CommitArgs *a)
 {
-    BlockDriverState *base = a->base ? find_in_chain(top, a->base) : bdrv_backing_chain_next(top);
+    BlockDriverState *base = a->base ? img_find_in_chain(top, a->base) : bdrv_backing_chain_next(top);
 
     if (!base && a->base) {
         error_report("Did not find '%s' in the backing chain of '%s'", a->base, a->filename);

@@ -93,6 +93,8 @@ typedef struct ImgOpen {
 } ImgOpen;
 /* NULL after reporting "Could not open 'NAME': ...". */
 BlockBackend *img_open(const char *filename, const ImgOpen *how);
+/* The node below top that name means: as written in an overlay, as opened, or as seen from the overlay.  NULL: none. */
+BlockDriverState *img_find_in_chain(BlockDriverState *top, const char *name);
 /* A cache mode word into how->flags and how->writethrough; false when unknown (nothing printed). */
 bool img_cache_mode(const char *word, ImgOpen *how);
 /* A -l snapshot parameter of convert and measure: "snapshot.id=..,snapshot.name=.." or an id or name. */

@@ -14,16 +14,24 @@ typedef struct MeasureRequest {
     bool json;
 } MeasureRequest;
 
+static uint64_t size_of(const QDict *m, const char *key)
+{
+    uint64_t size = 0;
+
+    qobject_get_uint(qdict_get(m, key), &size);
+    return size;
+}
+
 static void print_measure(const QDict *m, bool json)
 {
     if (json) {
         img_print_json(m);
         return;
     }
-    printf("required size: %" PRId64 "\nfully allocated size: %" PRId64 "\n", qdict_get_int(m, "required", 0),
-           qdict_get_int(m, "fully-allocated", 0));
+    printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n", size_of(m, "required"),
+           size_of(m, "fully-allocated"));
     if (qdict_has(m, "bitmaps")) {
-        printf("bitmaps size: %" PRId64 "\n", qdict_get_int(m, "bitmaps", 0));
+        printf("bitmaps size: %" PRIu64 "\n", size_of(m, "bitmaps"));
     }
 }
 

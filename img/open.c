@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <limits.h>
 #include "img/common.h"
 
 static QDict *options_from_string(const char *text, const ImgOpen *how, Error **errp)
@@ -148,4 +149,27 @@ bool img_snapshot_load(BlockDriverState *bs, const ImgSnapshotParam *p, Error **
         error_append_hint(errp, "Did you mean '%s'?\n", nearest);
     }
     return ret >= 0;
+}
+
+/* --- chains ----------------------------------------------------------------------------- */
+
+static bool same_file(const char *a, const char *b)
+{
+    char real_a[PATH_MAX], real_b[PATH_MAX];
+
+    return !strcmp(a, b) || (realpath(a, real_a) && realpath(b, real_b) && !strcmp(real_a, real_b));
+}
+
+BlockDriverState *img_find_in_chain(BlockDriverState *top, const char *name)
+{
+    BlockDriverState *bs = top, *below;
+
+    for (; (below = bdrv_backing_chain_next(bs)); bs = below) {
+        g_autofree char *full = path_combine(bs->filename, name);
+
+        if (!g_strcmp0(bs->backing_file, name) || same_file(below->filename, name) || same_file(below->filename, full)) {
+            return below;
+        }
+    }
+    return NULL;
 }

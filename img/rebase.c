@@ -172,6 +172,14 @@ static bool open_new_base(Rebase *r, const RebaseArgs *a)
         error_reportf_err(err, "Could not resolve backing filename: ");
         return false;
     }
+    BlockDriverState *above = img_find_in_chain(blk_bs(r->blk), full);
+    if (above) {                        /* part of the chain already: the node as it is, whatever format was said */
+        r->new_base = blk_new_with_bs(above, BLK_PERM_CONSISTENT_READ, BLK_PERM_ALL, &err);
+        if (!r->new_base) {
+            error_reportf_err(err, "Could not reuse backing file '%s': ", a->base);
+        }
+        return r->new_base != NULL;
+    }
     options = qdict_new();
     if (a->base_fmt) {
         qdict_put_str(options, "driver", a->base_fmt);
