@@ -111,7 +111,7 @@ static int plan_parse(const QDict *opts, AmendPlan *p, Error **errp)
     int ret;
 
     p->version = q->version;
-    if (compat && *compat && qcow2_parse_compat(compat, &p->version, NULL) < 0) {
+    if (compat && qcow2_parse_compat(compat, &p->version, NULL) < 0) {
         error_setg(errp, "Unknown compatibility level %s", compat);
         return -EINVAL;
     }

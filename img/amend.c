@@ -77,7 +77,8 @@ static void show_progress(void *opaque, int64_t done, int64_t total)
     img_progress_set(done);
 }
 
-static int amend_image(const char *filename, const ImgOpen *how, const char *options, bool force)
+/* *ran: the image was amended, or it was tried. */
+static int amend_image(const char *filename, const ImgOpen *how, const char *options, bool force, bool *ran)
 {
     AUTO_BLK blk = img_open(filename, how);
     g_autoptr(QObject) opts = NULL;
@@ -99,6 +100,7 @@ static int amend_image(const char *filename, const ImgOpen *how, const char *opt
         return -EINVAL;
     }
     img_progress_total(1);
+    *ran = true;
     if (drv->amend(blk_bs(blk), opts, show_progress, NULL, force, &err) < 0) {
         error_report_err(err);
         return -EIO;
@@ -110,7 +112,7 @@ int img_amend(int argc, char **argv)
 {
     g_autofree char *options = NULL;
     const char *cache = "writeback", *filename;
-    bool progress = false, force = false;
+    bool progress = false, force = false, ran = false;
     ImgOpen how = { .flags = BDRV_O_RDWR };
     const ImgOpt opts[] = {
         { 'f', NULL, IMG_OPT_STR, &how.fmt },
@@ -144,7 +146,7 @@ int img_amend(int argc, char **argv)
         return EXIT_FAILURE;
     }
     img_progress_init(progress && !how.quiet);
-    ret = amend_image(filename, &how, options, force);
-    img_progress_finish(ret == 0);
+    ret = amend_image(filename, &how, options, force, &ran);
+    img_progress_finish(ran);
     return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
