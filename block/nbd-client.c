@@ -131,7 +131,7 @@ static void coroutine_fn reader(void *opaque)
 
         if (p && !p->done) {
             p->lost = true;
-            p->ret = -EIO;
+            p->ret = p->wrong ? -EINVAL : -EIO;
             nbd_link_done(n, p);
         }
     }

@@ -76,6 +76,7 @@ struct NbdPending {
     uint64_t got;                          /* bytes of a read that came */
     int ret;                               /* the server's first error */
     bool done, waiting, lost;              /* lost: the connection ended before the answer */
+    bool wrong;                            /* its answer broke the protocol: that is why the link was lost */
 };
 
 NbdPending *nbd_link_find(NbdLink *n, uint64_t handle);

@@ -107,11 +107,14 @@ static int coroutine_fn chunk_error(NbdLink *n, NbdPending *p, const Chunk *c)
     uint8_t head[6];
     int ret = c->len < sizeof(head) ? -EINVAL : io_channel_read_all(n->channel, head, sizeof(head), NULL);
 
+    if (ret == 0 && (!nbd_get32(head) || nbd_get16(head + 4) > c->len - sizeof(head))) {
+        return -EINVAL;                /* an error that is none, or whose text is longer than all of it */
+    }
     if (ret == 0) {
         ret = skip(n, c->len - sizeof(head));
     }
     if (ret == 0 && p->ret == 0) {
-        p->ret = nbd_get32(head) ? -nbd_error_to_errno(nbd_get32(head)) : -EIO;
+        p->ret = -nbd_error_to_errno(nbd_get32(head));
     }
     return ret;
 }
@@ -150,6 +153,9 @@ static int coroutine_fn structured(NbdLink *n, const uint8_t head[NBD_SIMPLE_REP
         p->ret = p->ret == 0 && (short_read || no_status) ? -EIO : p->ret;
         nbd_link_done(n, p);
     }
+    if (ret == -EINVAL && p && n->structured) {
+        p->wrong = true;
+    }
     return ret;
 }
 
@@ -159,7 +165,11 @@ static int coroutine_fn simple(NbdLink *n, const uint8_t head[NBD_SIMPLE_REPLY_B
     NbdPending *p = nbd_link_find(n, nbd_get64(head + 8));
     int ret = 0;
 
-    if (!p || p->request.type == NBD_CMD_BLOCK_STATUS || (p->request.type == NBD_CMD_READ && n->structured)) {
+    if (!p) {
+        return -EINVAL;
+    }
+    if (p->request.type == NBD_CMD_BLOCK_STATUS || (p->request.type == NBD_CMD_READ && n->structured)) {
+        p->wrong = true;
         return -EINVAL;
     }
     if (error) {

@@ -48,10 +48,10 @@ static bool has_snapshots(BlockDriverState *bs)
 /* The node at or below bs that acts; NULL: none can. */
 static BlockDriverState *acting_node(BlockDriverState *bs)
 {
-    while (bs && bs->drv && !has_snapshots(bs)) {
+    while (bs && !has_snapshots(bs)) {
         bs = fallback(bs);
     }
-    return bs && bs->drv ? bs : NULL;
+    return bs;
 }
 
 /* The length of each node between top and the acting one follows from the one below it. */
@@ -73,27 +73,20 @@ static void refresh_lengths(BlockDriverState *top, BlockDriverState *actor)
 
 bool bdrv_can_snapshot(BlockDriverState *bs)
 {
-    if (!bs || !bs->drv || bs->read_only) {
-        return false;
-    }
-    return acting_node(bs) != NULL;
+    return bs && !bs->read_only && acting_node(bs) != NULL;
 }
 
 int bdrv_snapshot_list(BlockDriverState *bs, QEMUSnapshotInfo **out)
 {
-    BlockDriverState *actor;
+    BlockDriverState *actor = acting_node(bs);
 
     *out = NULL;
-    if (!bs->drv) {
-        return -ENOMEDIUM;
-    }
-    actor = acting_node(bs);
     return actor && actor->drv->snapshot_list ? actor->drv->snapshot_list(actor, out) : -ENOTSUP;
 }
 
 int bdrv_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n)
 {
-    BlockDriverState *actor = bs->drv ? acting_node(bs) : NULL;
+    BlockDriverState *actor = acting_node(bs);
 
     return actor && actor->drv->snapshot_sizes ? actor->drv->snapshot_sizes(actor, out, n) : -ENOTSUP;
 }
@@ -150,10 +143,9 @@ int bdrv_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **err
     BlockDriverState *actor = acting_node(bs);
     int ret;
 
-    if (!bs->drv || !actor) {
-        ret = bs->drv ? -ENOTSUP : -ENOMEDIUM;
-        error_setg_errno(errp, -ret, "Could not create snapshot");
-        return ret;
+    if (!actor) {
+        error_setg_errno(errp, ENOTSUP, "Could not create snapshot");
+        return -ENOTSUP;
     }
     bdrv_drained_begin(bs);
     ret = actor->drv->snapshot_create(actor, sn, errp);
@@ -179,10 +171,7 @@ static BlockDriverState *goto_node(BlockDriverState *bs, int *ret, Error **errp)
 {
     BlockDriverState *actor = acting_node(bs);
 
-    if (!bs->drv) {
-        error_setg(errp, "Block driver is closed");
-        *ret = -ENOMEDIUM;
-    } else if (!actor || !actor->drv->snapshot_goto) {
+    if (!actor || !actor->drv->snapshot_goto) {
         error_setg(errp, "Block driver does not support snapshots");
         *ret = -ENOTSUP;
     } else if (any_has_bitmaps(bs, actor)) {
@@ -293,8 +282,8 @@ BdrvSnapshotPrepared *bdrv_snapshot_prepare(BlockDriverState *bs, const QEMUSnap
     ERRP_GUARD();
     BlockDriverState *actor = acting_node(bs);
 
-    if (!bs->drv || !actor) {
-        default_error(bs->drv ? -ENOTSUP : -ENOMEDIUM, errp);
+    if (!actor) {
+        default_error(-ENOTSUP, errp);
         return NULL;
     }
     return prepare(bs, actor, sn, NULL, errp);
@@ -386,10 +375,6 @@ int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const ch
     BlockDriverState *actor = acting_node(bs);
     int ret;
 
-    if (!bs->drv) {
-        error_setg(errp, "Device '%s' has no medium", bdrv_get_device_name(bs));
-        return -ENOMEDIUM;
-    }
     if (!id && !name) {
         error_setg(errp, "snapshot_id and name are both NULL");
         return -EINVAL;
@@ -470,10 +455,6 @@ int bdrv_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *nam
     BlockDriverState *actor = acting_node(bs);
     int ret;
 
-    if (!bs->drv) {
-        error_setg(errp, "Device '%s' has no medium", bdrv_get_device_name(bs));
-        return -ENOMEDIUM;
-    }
     if (!id && !name) {
         error_setg(errp, "snapshot_id and name are both NULL");
         return -EINVAL;

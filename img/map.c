@@ -138,7 +138,7 @@ static void write_json(MapWriter *w, const MapEntry *e)
 {
     static const char *const word[] = { "false", "true" };
 
-    put(w, w->some ? ",\n{ \"start\": " : "[{ \"start\": ");
+    put(w, w->some ? ",\n{ \"start\": " : "{ \"start\": ");
     put_decimal(w, e->start);
     put(w, ", \"length\": ");
     put_decimal(w, e->length);
@@ -225,7 +225,9 @@ static int map_image(const char *filename, const ImgOpen *how, int64_t start, in
     if (!blk) {
         return EXIT_FAILURE;
     }
-    if (!json) {
+    if (json) {
+        putchar('[');
+    } else {
         printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
     }
     end = blk_getlength(blk);

@@ -29,10 +29,10 @@ static int vmstate_run(BlockBackend *blk, void *buf, int64_t pos, int size, bool
     if (!blk_is_available(blk)) {
         return -ENOMEDIUM;
     }
-    while (call.bs && call.bs->drv && !(save ? call.bs->drv->co_save_vmstate : call.bs->drv->co_load_vmstate)) {
+    while (call.bs && !(save ? call.bs->drv->co_save_vmstate : call.bs->drv->co_load_vmstate)) {
         call.bs = bdrv_primary_bs(call.bs);
     }
-    if (!call.bs || !call.bs->drv) {
+    if (!call.bs) {
         return -ENOTSUP;
     }
     iov_init_buf(&call.qiov, buf, size);

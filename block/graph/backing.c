@@ -287,9 +287,6 @@ int bdrv_change_backing_file(BlockDriverState *bs, const char *file, const char 
 {
     int ret;
 
-    if (!bs->drv) {
-        return -ENOMEDIUM;
-    }
     if (fmt && !*fmt) {
         fmt = NULL;
     }

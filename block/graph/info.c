@@ -11,9 +11,6 @@ int bdrv_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
 {
     BdrvChild *filtered;
 
-    if (!bs->drv) {
-        return -ENOMEDIUM;
-    }
     *bdi = (BlockDriverInfo) { 0 };
     if (bs->drv->get_info) {
         int ret = bs->drv->get_info(bs, bdi);
@@ -28,7 +25,7 @@ bool bdrv_supports_compressed_writes(BlockDriverState *bs)
 {
     BdrvChild *filtered = bdrv_filter_child(bs);
 
-    return bs->drv && (bs->drv->co_write_compressed || (filtered && bdrv_supports_compressed_writes(filtered->bs)));
+    return bs->drv->co_write_compressed || (filtered && bdrv_supports_compressed_writes(filtered->bs));
 }
 
 typedef struct CheckCall {
@@ -49,9 +46,6 @@ int bdrv_check(BlockDriverState *bs, BdrvCheckResult *res, BdrvCheckFix fix)
 {
     CheckCall call = { bs, res, fix, 0 };
 
-    if (!bs->drv) {
-        return -ENOMEDIUM;
-    }
     if (!bs->drv->co_check) {
         return -ENOTSUP;
     }

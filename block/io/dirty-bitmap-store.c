@@ -27,10 +27,6 @@ bool bdrv_can_store_dirty_bitmap(BlockDriverState *bs, const char *name, uint32_
 {
     StoreCall call = { bs, name, granularity, errp, 0 };
 
-    if (!bs->drv) {
-        error_setg_errno(errp, ENOMEDIUM, "Can't store persistent bitmaps to %s", bdrv_get_device_or_node_name(bs));
-        return false;
-    }
     if (!bs->drv->supports_persistent_bitmaps || !bs->drv->co_can_store_bitmap) {
         error_setg_errno(errp, ENOTSUP, "Can't store persistent bitmaps to %s", bdrv_get_device_or_node_name(bs));
         return false;
@@ -50,7 +46,7 @@ int bdrv_remove_stored_dirty_bitmap(BlockDriverState *bs, const char *name, Erro
 {
     StoreCall call = { bs, name, 0, errp, 0 };
 
-    if (bs->drv && bs->drv->co_remove_bitmap) {
+    if (bs->drv->co_remove_bitmap) {
         co_run_sync(remove_entry, &call);
     }
     return call.ret;

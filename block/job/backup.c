@@ -262,10 +262,6 @@ static bool check_nodes(const BackupJobParams *p, Error **errp)
         error_setg(errp, "Source and target cannot be the same");
         return false;
     }
-    if (!p->bs->drv || !p->target->drv) {
-        error_setg(errp, "Device is not inserted: %s", bdrv_get_device_name(p->bs->drv ? p->target : p->bs));
-        return false;
-    }
     if (p->compress && !bdrv_supports_compressed_writes(p->target)) {
         error_setg(errp, "Compression is not supported for this drive %s", bdrv_get_device_name(p->target));
         return false;

@@ -15,7 +15,7 @@ static bool can_replace(BlockDriverState *bs, BlockDriverState *to_replace)
 {
     BdrvChild *filtered;
 
-    if (!bs || !bs->drv) {
+    if (!bs) {
         return false;
     }
     if (bs == to_replace) {
