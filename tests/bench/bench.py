@@ -29,7 +29,7 @@ import workloads
 
 
 ROW_SECONDS, MOST_ROUNDS = 5, 9        # of all commands and preparations of a row; quick: a third
-IN_A_HURRY = 17 * 60                    # from then on every row has one round
+IN_A_HURRY = 20 * 60                    # from then on every row has one round
 
 
 class AtLeast(float):
