@@ -41,7 +41,6 @@ void hmp_info_balloon(Monitor *mon, const QDict *args) { no_balloon(mon); }
 void hmp_info_capture(Monitor *mon, const QDict *args) {}
 void hmp_info_network(Monitor *mon, const QDict *args) {}
 void hmp_info_replay(Monitor *mon, const QDict *args) { monitor_printf(mon, "Record/replay is not active\n"); }
-void hmp_info_roms(Monitor *mon, const QDict *args) {}
 void hmp_info_spice(Monitor *mon, const QDict *args) { monitor_printf(mon, "Server: disabled\n"); }
 void hmp_info_tpm(Monitor *mon, const QDict *args) {}
 void hmp_info_usb(Monitor *mon, const QDict *args) { monitor_printf(mon, "Error: USB support not enabled\n"); }
@@ -242,6 +241,7 @@ void hmp_info_jit(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query
 void hmp_info_opcount(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_opcount); }
 void hmp_info_profile(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_profile); }
 void hmp_info_ramblock(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_ramblock); }
+void hmp_info_roms(Monitor *mon, const QDict *args) { print_text(mon, qmp_x_query_roms); }
 
 /* --- profile of locks: switched on it stays empty, as there are no such counters ------------------------------ */
 

@@ -367,6 +367,9 @@ static bool take_text(OptId id, const char *arg)
     if (id == O_runas) {
         emu.runas_loc = NULL;
     }
+    if (id == O_L) {
+        push(&emu.data_dirs, option_entry_new(NULL, arg, NULL));
+    }
     return slot || id == O_k || id == O_L;
 }
 

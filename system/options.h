@@ -19,7 +19,7 @@ typedef struct OptEntry {
 /* What main() wants to know; lists hold OptEntry * in the order of the command line. */
 typedef struct EmuOptions {
     GPtrArray *accels, *addfds, *blockdevs, *chardevs, *devices, *drives, *globals, *mons, *objects, *serials, *parallels,
-        *traces, *debugcons, *audiodevs, *netdevs, *nets, *smbios, *actions, *fwcfgs, *numas;
+        *traces, *debugcons, *audiodevs, *netdevs, *nets, *smbios, *actions, *fwcfgs, *numas, *data_dirs;
     QDict *machine, *smp, *memory, *boot, *name, *rtc, *msg, *overcommit, *sandbox, *icount, *compat;   /* merged; NULL: not given */
     const char *sandbox_text;      /* as given, for messages */
     OptEntry *incoming, *loadvm, *cpu, *qtest, *smp_entry, *memory_entry, *rtc_entry;

@@ -127,7 +127,7 @@ static bool machine_is_none(void)
 static void check_without_effect(void)
 {
     const struct { const char *option; bool given; } told[] = {
-        { "-kernel", emu.kernel }, { "-bios", emu.bios }, { "-icount", emu.icount && !machine_is_none() },
+        { "-kernel", emu.kernel }, { "-icount", emu.icount && !machine_is_none() },
     };
 
     if (emu.incoming) {
@@ -279,6 +279,28 @@ static char *opts_to_text(const QDict *opts)
 
 /* --- the machine ----------------------------------------------------------------------------------- */
 
+/* Firmware: as named, in the folders of -L, or where it is usually installed. */
+static char *find_file(const char *name)
+{
+    static const char *const usual[] = { "/usr/share/seabios", "/usr/share/qemu" };
+    g_autofree char *path = NULL;
+
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
+        return g_strdup(name);
+    }
+    for (guint i = 0; i < (emu.data_dirs ? emu.data_dirs->len : 0) + G_N_ELEMENTS(usual); i++) {
+        guint given = emu.data_dirs ? emu.data_dirs->len : 0;
+        const char *folder = i < given ? ((OptEntry *)g_ptr_array_index(emu.data_dirs, i))->text : usual[i - given];
+
+        g_free(path);
+        path = g_build_filename(folder, name, NULL);
+        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+            return g_steal_pointer(&path);
+        }
+    }
+    return NULL;
+}
+
 void setup_machine(void)
 {
     const char *name = emu.machine ? qdict_get_str(emu.machine, "type") : NULL;
@@ -328,6 +350,7 @@ void setup_machine(void)
     if (emu.mem_path && m->memdev) {
         fail("'-mem-path' can't be used together with'-machine memory-backend'");
     }
+    machine_find_file = find_file;
     m->mem_path = emu.mem_path;
     m->mem_prealloc = emu.mem_prealloc;
     m->no_fd_bootchk = emu.no_fd_bootchk;

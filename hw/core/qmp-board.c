@@ -20,7 +20,20 @@ static HumanReadableText *take(char *s)
 }
 
 HumanReadableText *qmp_x_query_irq(Error **errp) { return take(irq_statistics()); }
-HumanReadableText *qmp_x_query_roms(Error **errp) { return take(g_strdup("")); }
+
+/* --- read-only memory ------------------------------------------------------------------------------------- */
+
+char *(*machine_find_file)(const char *name);
+static GString *roms;
+
+void rom_loaded(const char *name, uint64_t addr, uint64_t size)
+{
+    roms = roms ? roms : g_string_new(NULL);
+    g_string_append_printf(roms, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=rom name=\"%s\"\n", addr, size, name);
+}
+
+HumanReadableText *qmp_x_query_roms(Error **errp) { return take(g_strdup(roms ? roms->str : "")); }
+
 
 /* No ticks are ever made up for: there are none to forget. */
 void qmp_rtc_reset_reinjection(Error **errp) {}

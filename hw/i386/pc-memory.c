@@ -1,10 +1,12 @@
 /*
  * What a PC has in memory: RAM below and above the hole, ROM, and the shadow of the ROM area (PAM) that host bridges switch.
  *
- * The ROM is blank: there is no firmware yet.
+ * The ROM is the file that -bios names, else the usual firmware where that is installed, else blank.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "hw/i386/pc-int.h"
@@ -38,12 +40,38 @@ static void map_ram(Machine *m, uint64_t low)
     }
 }
 
-/* 256 KiB below 4 GiB, of which the last 128 are seen below 1 MiB as well; 128 KiB for ROMs of devices. */
-static void map_rom(IoRegion *pci)
-{
-    const uint64_t size = 256 * KiB, isa = 128 * KiB;
-    IoRegion *bios = io_region_new_ram(rom_block("pc.bios", size, 0xff), true), *shadow;
+#define DEFAULT_FIRMWARE "bios-256k.bin"
 
+/* The file, a multiple of 64 KiB; without one a blank ROM of the usual size. */
+static RamBlock *load_firmware(const Machine *m, uint64_t *size)
+{
+    const char *name = m->firmware ? m->firmware : DEFAULT_FIRMWARE;
+    g_autofree char *path = machine_find_file ? machine_find_file(name) : NULL, *data = NULL;
+    RamBlock *block;
+    gsize len = 0;
+
+    if (path && g_file_get_contents(path, &data, &len, NULL) && len && len % (64 * KiB) == 0 && len <= m->max_fw_size) {
+        *size = len;
+        block = rom_block("pc.bios", len, 0);
+        memcpy(block->host, data, len);
+        rom_loaded(name, 4 * GiB - len, len);
+        return block;
+    }
+    if (m->firmware) {
+        fprintf(stderr, "qemu: could not load PC BIOS '%s'\n", name);      /* the peer's line, without a program's name */
+        exit(1);
+    }
+    *size = 256 * KiB;
+    return rom_block("pc.bios", *size, 0xff);
+}
+
+/* It ends at 4 GiB; its last 128 KiB are seen below 1 MiB as well; 128 KiB for ROMs of devices. */
+static void map_rom(const Machine *m, IoRegion *pci)
+{
+    uint64_t size, isa;
+    IoRegion *bios = io_region_new_ram(load_firmware(m, &size), true), *shadow;
+
+    isa = MIN(size, 128 * KiB);
     shadow = io_region_new_alias("isa-bios", bios, size - isa, isa);
     io_region_set_readonly(shadow, true);
     io_region_map_in(pci, shadow, 1 * MiB - isa, 1);
@@ -66,7 +94,7 @@ void pc_init_memory(Machine *m, uint64_t low)
     }
     io_region_map(pci, 0, -1);
     io_region_set_bus(pci);
-    map_rom(pci);
+    map_rom(m, pci);
     io_region_map(io_region_new(IO_SPACE_PORT, "ioport80", 1, &ignored_ops, NULL), 0x80, 0);
     io_region_map(io_region_new(IO_SPACE_PORT, "ioportF0", 1, &ignored_ops, NULL), 0xf0, 0);
 }

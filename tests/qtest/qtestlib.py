@@ -33,14 +33,14 @@ def skip(reason):
 class Machine:
     """A running emulator with a QMP and a qtest connection."""
 
-    def __init__(self, *args, stock=False, board="pc", memory="64"):
+    def __init__(self, *args, stock=False, board="pc", memory="64", halting=True):
         self.stock = stock
         self.folder = tempfile.mkdtemp(prefix="qtest.")
         listeners = [self._listen(name) for name in ("qmp", "qtest")]
         command = [program(stock), "-machine", board, "-accel", "tcg" if stock else "qtest", "-S", "-nodefaults",
                    "-no-user-config", "-display", "none", "-vga", "none", "-m", memory, "-qtest-log", "none",
                    "-qmp", "unix:" + self.folder + "/qmp", "-qtest", "unix:" + self.folder + "/qtest", *args]
-        if stock and board != "none":
+        if stock and board != "none" and halting and "-bios" not in args:
             command += ["-bios", self._halting_firmware()]
         self.process = subprocess.Popen(command)
         self.qtest_socket = self._accept(listeners[1])
