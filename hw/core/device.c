@@ -169,11 +169,46 @@ char *device_place(const Device *d)
     return d->bus && d->bus->kind->place ? d->bus->kind->place(d) : NULL;
 }
 
+typedef struct BootIndex { const Device *of; int64_t index; bool taken; } BootIndex;
+
+static bool get_boot_index(const Device *d, int64_t *index)
+{
+    g_autoptr(QObject) v = object_get((Object *)&d->obj, "bootindex", NULL);
+
+    return v && qobject_get_int(v, index) && *index >= 0;
+}
+
+static void compare_boot_index(Device *d, void *opaque)
+{
+    BootIndex *b = opaque;
+    int64_t index;
+
+    b->taken |= d != b->of && get_boot_index(d, &index) && index == b->index;
+}
+
+/* No two devices may be tried at the same place. */
+static bool check_boot_index(const Device *d, Error **errp)
+{
+    BootIndex b = { .of = d };
+
+    if (!get_boot_index(d, &b.index)) {
+        return true;
+    }
+    device_foreach(compare_boot_index, &b);
+    if (b.taken) {
+        error_setg(errp, "The bootindex %" PRId64 " has already been used", b.index);
+    }
+    return !b.taken;
+}
+
 bool device_realize(Device *d, Bus *bus, Error **errp)
 {
     const DeviceClass *c = device_class(d);
 
     give_place(d);
+    if (!check_boot_index(d, errp)) {
+        return false;
+    }
     if (bus) {
         if (bus->kind->check_address && !bus->kind->check_address(bus, d, errp)) {
             return false;

@@ -39,6 +39,7 @@ bool pc_describe_machine(Machine *m, const uint8_t *uuid, Error **errp)
     if (!fw_cfg_present()) {
         return true;
     }
+    pc_init_bootorder();
     cpu_model_id(m->cpu_type, id);
     return smbios_put_tables(m, memory_low, uuid, id, errp);
 }

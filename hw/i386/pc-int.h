@@ -48,5 +48,7 @@ void pc_init_floppies(void);
 /* Machine properties shown once the board is there. */
 extern const Property pc_props[];
 void pc_obj_init(Object *o);
+/* The file "bootorder", from now on and after each reset. */
+void pc_init_bootorder(void);
 
 #endif

@@ -66,6 +66,19 @@ bool fw_cfg_add_file(const char *name, const void *data, size_t len, Error **err
     return true;
 }
 
+void fw_cfg_set_file(const char *name, const void *data, size_t len)
+{
+    for (guint i = 0; i < the_device->files->len; i++) {
+        FwFile *f = g_ptr_array_index(the_device->files, i);
+
+        if (!strcmp(f->name, name)) {
+            g_bytes_unref(f->data);
+            f->data = g_bytes_new(data, len);
+            g_clear_pointer(&the_device->directory, g_bytes_unref);
+        }
+    }
+}
+
 /* Count, then for each file: size and number, big endian, two spare bytes, 56 bytes of name. */
 static GBytes *directory(FwCfg *s)
 {

@@ -24,5 +24,7 @@ static inline void fw_cfg_set16(uint16_t key, uint16_t v) { fw_cfg_set(key, &v, 
 static inline void fw_cfg_set64(uint16_t key, uint64_t v) { fw_cfg_set(key, &v, sizeof(v)); }
 /* Fails when the name is there, or there are too many. */
 bool fw_cfg_add_file(const char *name, const void *data, size_t len, Error **errp);
+/* New contents of a file that is there. */
+void fw_cfg_set_file(const char *name, const void *data, size_t len);
 
 #endif
