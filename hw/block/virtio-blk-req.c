@@ -352,11 +352,11 @@ unsigned virtio_blk_waiting(VirtioDevice *vdev, VirtioWaiting *out, unsigned max
     VirtioBlk *s = VIRTIO_BLK(vdev);
     unsigned n = 0;
 
-    g_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock);
     for (const VirtioBlkReq *r = s->waiting; r && n < max; r = r->next) {
         out[n++] = (VirtioWaiting) { VIRTQUEUE(r->elem.ring)->index, r->elem.head, &r->elem };
     }
-    g_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
     for (unsigned i = 0; i < n / 2; i++) {                   /* the newest came first */
         VirtioWaiting w = out[i];
 
