@@ -85,8 +85,8 @@ static void test_print(void)
                 "[\"it's\", \"\\u00E9\\u0000\\u001F\\u007F\\uD83D\\uDE00/\\b\\f\\n\\r\\t\\\\\"]");
     check_round("[[], {}, null, true, false]", NULL);
     check_round("{'filename': 'x', 'virtual-size': 1, 'own name': 2, 'dirty-flag': false, 'cluster-size': 4, 'my own': 5}",
-                "{\"virtual-size\": 1, \"filename\": \"x\", \"cluster-size\": 4, \"dirty-flag\": false, "
-                "\"own name\": 2, \"my own\": 5}");
+                "{\"own name\": 2, \"my own\": 5, \"virtual-size\": 1, \"filename\": \"x\", \"cluster-size\": 4, "
+                "\"dirty-flag\": false}");
 }
 
 static void test_pretty(void)

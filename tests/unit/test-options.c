@@ -137,7 +137,7 @@ static void test_keyval(void)
 {
     check_keyval("", "{}");
     check_keyval("secret,", "{\"type\": \"secret\"}");
-    check_keyval("a,own.b=1,own.l.0=x,own.l.1=y,,z", "{\"type\": \"a\", \"own\": {\"b\": \"1\", \"l\": [\"x\", \"y,z\"]}}");
+    check_keyval("a,own.b=1,own.l.0=x,own.l.1=y,,z", "{\"own\": {\"b\": \"1\", \"l\": [\"x\", \"y,z\"]}, \"type\": \"a\"}");
     check_keyval(",", "Invalid parameter ''");
     check_keyval("a,,b", "Invalid parameter ''");
     check_keyval("a,id", "Expected '=' after parameter 'id'");
