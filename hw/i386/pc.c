@@ -169,8 +169,6 @@ static void init_cmos(const Machine *m, uint64_t low)
 
 void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
 {
-    Device *keyboard = NULL;
-
     isa_dma_init(isa);
     gsi_init(ioapic, i8259_create(isa));
     if (m->hpet) {
@@ -194,10 +192,11 @@ void pc_init_isa(Machine *m, Bus *isa, bool floppy, Device *ioapic)
         pc_init_floppies();
     }
     if (m->i8042) {
-        keyboard = i8042_create(isa);
+        Device *keyboard = i8042_create(isa);
+
+        if (m->vmport != ON_OFF_OFF) {
+            vmport_create(isa, keyboard);
+        }
+        device_create_on_board("port92", isa, NULL);
     }
-    if (m->vmport != ON_OFF_OFF) {
-        vmport_create(isa, keyboard);
-    }
-    device_create_on_board("port92", isa, NULL);
 }
