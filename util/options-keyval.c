@@ -9,6 +9,7 @@
 #include "util/options.h"
 
 #define FRAGMENT_MAX 127
+#define NESTING_MAX 1024               /* as of JSON */
 
 /* Length of the name at s: letters, digits, '-', '_', maybe after "__domain.name_"; 0 if there is none. */
 static size_t name_length(const char *s)
@@ -42,7 +43,7 @@ static QDict *descend(QDict *dict, const char *key, size_t len, char *last, Erro
 {
     const char *s = key, *end = key + len;
 
-    for (;;) {
+    for (unsigned depth = 0;; depth++) {
         size_t n = fragment_length(s, s == key);
         QObject *child;
 
@@ -52,6 +53,10 @@ static QDict *descend(QDict *dict, const char *key, size_t len, char *last, Erro
         }
         if (n > FRAGMENT_MAX) {
             error_setg(errp, "Parameter%s '%.*s' is too long", s != key || s + n != end ? " fragment" : "", (int)n, s);
+            return NULL;
+        }
+        if (depth > NESTING_MAX) {
+            error_setg(errp, "Parameter '%.*s...' is nested too deeply", FRAGMENT_MAX, key);
             return NULL;
         }
         memcpy(last, s, n);

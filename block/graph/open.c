@@ -323,6 +323,26 @@ static int open_into(OpenRequest *r, BlockDriverState *bs, Error **errp)
     return ret;
 }
 
+#define NESTING_MAX 256
+
+/* Nodes in nodes, each with options for all below it: work grows with the square of the depth. */
+static bool nesting_is_bounded(const QDict *options, Error **errp)
+{
+    for (size_t i = 0; i < qdict_size(options); i++) {
+        const char *key = qdict_key_at(options, i);
+        unsigned depth = 0;
+
+        for (const char *dot = strchr(key, '.'); dot; dot = strchr(dot + 1, '.')) {
+            depth++;
+        }
+        if (depth > NESTING_MAX) {
+            error_setg(errp, "Block nodes are nested more than %u deep", NESTING_MAX);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* One node without its backing chain; *backing_options for that (NULL: none wanted). */
 BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags, BlockDriverState *parent,
                                 BdrvChildRole role, QDict **backing_options, Error **errp)
@@ -333,7 +353,7 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
     *backing_options = NULL;
     r.options = r.options ? r.options : qdict_new();
     bdrv_options_flatten(r.options);
-    if (bdrv_options_from_json_name(&r.filename, r.options, errp) < 0) {
+    if (bdrv_options_from_json_name(&r.filename, r.options, errp) < 0 || !nesting_is_bounded(r.options, errp)) {
         return NULL;
     }
     bs = bdrv_node_new();

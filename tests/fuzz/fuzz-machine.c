@@ -2,6 +2,9 @@
  * Fuzzing entry: a guest without manners.  The input is a list of operations: ports and memory of all devices, guest RAM,
  * virtio queues set up and kicked with descriptors of any kind, disks' requests running meanwhile; or lines of the qtest protocol.
  *
+ * In the machine are all models that there are: virtio-blk, virtio-scsi with a disk and a CD, AHCI, both channels of IDE, the floppy,
+ * and of the board interrupt controllers, timers, clock, keyboard, DMA, fw_cfg, power management, a serial port, two watchdogs, pvpanic.
+ *
  * The machine is made once and reset before each input.  Its disks are in memory.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -38,7 +41,9 @@ static char *const arguments[] = {
     (char *)"-device", (char *)"virtio-blk-pci,drive=d0,addr=3", (char *)"-device", (char *)"virtio-scsi-pci,id=s,addr=4",
     (char *)"-device", (char *)"scsi-hd,bus=s.0,drive=d1", (char *)"-device", (char *)"scsi-cd,bus=s.0,drive=d2", (char *)"-device", (char *)"ahci,id=a,addr=5",
     (char *)"-device", (char *)"ide-hd,bus=a.0,drive=d4", (char *)"-device", (char *)"ide-hd,bus=ide.0,drive=d5", (char *)"-device", (char *)"ide-cd,bus=ide.1",
-    (char *)"-device", (char *)"floppy,drive=d3", NULL
+    (char *)"-device", (char *)"floppy,drive=d3", (char *)"-device", (char *)"i6300esb,addr=6", (char *)"-device", (char *)"ib700",
+    (char *)"-device", (char *)"pvpanic", (char *)"-chardev", (char *)"null,id=z", (char *)"-serial", (char *)"chardev:z",
+    (char *)"-action", (char *)"watchdog=none,panic=none,shutdown=pause", NULL
 };
 static Chardev *wire;
 
@@ -104,9 +109,11 @@ static uint64_t ring_base(unsigned queue) { return 0x100000 + (queue & 3) * 0x10
 
 static uint64_t any_address(FuzzReader *r)
 {
-    switch (fuzz_take(r, 1) % 6) {
+    switch (fuzz_take(r, 1) % 7) {
     case 0:
         return fuzz_take(r, 8);
+    case 6:
+        return (uint64_t[]){ 0xfed00000, 0xfec00000, 0xfee00000, 0xa0000 }[fuzz_take(r, 1) % 4] + fuzz_take(r, 2) % 1024;
     case 1:
         return RAM_BYTES - 512 + fuzz_take(r, 2) % 1024;
     case 2:
@@ -187,7 +194,8 @@ static void write_ram(FuzzReader *r)
 
 static uint16_t any_port(FuzzReader *r)
 {
-    static const uint16_t known[] = { 0x1f0, 0x170, 0x3f0, 0x3f6, 0x376, 0x0, 0x80, 0xc0, 0xcf8, 0xb000, 0x600, PORT_BASE, PORT_BASE + 0x100, PORT_BASE + 0x200 };
+    static const uint16_t known[] = { 0x1f0, 0x170, 0x3f0, 0x3f6, 0x376, 0x0, 0x80, 0xc0, 0xcf8, 0xb000, 0x600, PORT_BASE, PORT_BASE + 0x100, PORT_BASE + 0x200,
+                                      0x20, 0xa0, 0x40, 0x60, 0x70, 0x92, 0xcf9, 0x3f8, 0x441, 0x505, 0x510, 0x514, 0xb2, 0x4d0 };
     uint8_t which = fuzz_take(r, 1);
 
     return which < 240 ? known[which % G_N_ELEMENTS(known)] + fuzz_take(r, 1) % 24 : fuzz_take(r, 2);

@@ -52,7 +52,7 @@ run_afl() { # NAME: what its mutator is stands in a library
         library=$out/mutate-qcow2.so
         # shellcheck disable=SC2046
         cc -shared -fPIC -O2 -D_GNU_SOURCE -I"$src/include" $(pkg-config --cflags glib-2.0) "$src/tests/fuzz/mutate-qcow2.c" \
-            "$src/tests/fuzz/afl-mutator.c" -o "$library" ;;
+            "$src/tests/fuzz/afl-mutator.c" -o "$library" $(pkg-config --libs glib-2.0) ;;
     esac
     AFL_CUSTOM_MUTATOR_LIBRARY=$library AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 \
         ASAN_OPTIONS=abort_on_error=1:symbolize=0:detect_leaks=0 \
