@@ -173,7 +173,11 @@ static bool open_new_base(Rebase *r, const RebaseArgs *a)
         return false;
     }
     BlockDriverState *above = img_find_in_chain(blk_bs(r->blk), full);
-    if (above) {                        /* part of the chain already: the node as it is, whatever format was said */
+    /*
+     * Part of the chain already: the node as it is.  But said to have another format it is opened as that, so that what
+     * will be read through it is compared and kept (the peer takes the node there, too, and content changes).
+     */
+    if (above && (!a->base_fmt || !strcmp(bdrv_get_format_name(above), a->base_fmt))) {
         r->new_base = blk_new_with_bs(above, BLK_PERM_CONSISTENT_READ, BLK_PERM_ALL, &err);
         if (!r->new_base) {
             error_reportf_err(err, "Could not reuse backing file '%s': ", a->base);

@@ -184,6 +184,8 @@ void vm_shutdown_request(VmCause cause)
     aio_notify(aio_main_context());
 }
 
+bool vm_shutdown_requested(void) { return __atomic_load_n(&requests.shutdown, __ATOMIC_SEQ_CST) != VM_CAUSE_NONE; }
+
 void vm_quit(void)
 {
     if (vm_events.shutdown && !requests.announced) {

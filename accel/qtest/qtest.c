@@ -130,11 +130,12 @@ static void set_irq_in(Qtest *q, char **w)
 
 /* --- the clock -------------------------------------------------------------------------------------------- */
 
+/* A far end may be years of ticks away: who wants the program to end does not wait for it. */
 static void move_clock(int64_t to)
 {
     AioContext *ctx = aio_main_context();
 
-    for (;;) {
+    while (!vm_shutdown_requested()) {
         int64_t next = aio_clock_next_expiry(ctx, AIO_CLOCK_VIRTUAL);
 
         if (next < 0 || next > to) {

@@ -50,6 +50,7 @@ void vm_stop_request_prepare(void);
 int vm_stop_force_state(VmState state);
 
 void vm_shutdown_request(VmCause cause);
+bool vm_shutdown_requested(void);                /* and not yet carried out */
 /* The command `quit`: SHUTDOWN is sent before its reply, as clients of the stock program see it. */
 void vm_quit(void);
 void vm_shutdown_request_with_code(VmCause cause, int exit_code);
