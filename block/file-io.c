@@ -152,8 +152,8 @@ static int punch(FileState *s, int64_t offset, int64_t bytes, bool grow)
     if (ret == 0 && grow && !s->device) {
         int64_t length = file_length_fd(s->fd);
 
-        if (length >= 0 && length < offset + bytes && ftruncate(s->fd, offset + bytes) < 0) {
-            ret = -errno;
+        if (length >= 0 && length < offset + bytes) {
+            ret = file_set_length(s->fd, offset + bytes);
         }
     }
     return ret;

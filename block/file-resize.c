@@ -70,9 +70,12 @@ static int fill(int fd, int64_t offset, int64_t end, Error **errp)
     }
     g_steal_pointer(&zeroes);
     free(aligned);
-    if (fsync(fd) < 0) {
+    while (fsync(fd) < 0) {
         int ret = -errno;
 
+        if (ret == -EINTR) {
+            continue;
+        }
         error_setg_errno(errp, -ret, "Could not flush file to disk");
         return ret;
     }
@@ -89,6 +92,26 @@ static int allocate_first_block(int fd, int64_t bytes)
         n = pwrite(fd, zeroes, MIN(bytes, (int64_t)sizeof(zeroes)), 0);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
+}
+
+int file_set_length(int fd, int64_t length)
+{
+    int ret;
+
+    do {
+        ret = ftruncate(fd, length);
+    } while (ret < 0 && errno == EINTR);
+    return ret < 0 ? -errno : 0;
+}
+
+static int allocate_range(int fd, int64_t offset, int64_t bytes)
+{
+    int ret;
+
+    do {
+        ret = posix_fallocate(fd, offset, bytes);
+    } while (ret == EINTR);
+    return -ret;
 }
 
 int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp)
@@ -110,12 +133,12 @@ int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp
     }
     if (prealloc == PREALLOC_FALLOC) {
         /* posix_fallocate refuses a length of zero. */
-        ret = offset > current ? -posix_fallocate(fd, current, offset - current) : 0;
+        ret = offset > current ? allocate_range(fd, current, offset - current) : 0;
         if (ret < 0) {
             error_setg_errno(errp, -ret, "Could not preallocate new data");
         }
     } else {
-        ret = ftruncate(fd, offset) < 0 ? -errno : 0;
+        ret = file_set_length(fd, offset);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "Could not resize file");
         } else if (prealloc == PREALLOC_FULL) {
@@ -128,7 +151,7 @@ int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp
             error_setg_errno(errp, -ret, "Could not allocate the first block");
         }
     }
-    if (ret < 0 && file_length_fd(fd) > current && ftruncate(fd, current) < 0) {
+    if (ret < 0 && file_length_fd(fd) > current && file_set_length(fd, current) < 0) {
         error_prepend(errp, "(and the old length could not be restored) ");
     }
     return ret;
@@ -230,9 +253,11 @@ static int create_job(void *arg)
     if (ret == 0) {
         ret = file_lock_check(s.fd, perm, shared, j->filename, j->errp);
     }
-    if (ret == 0 && ftruncate(s.fd, 0) < 0) {
-        ret = -errno;
-        error_setg_errno(j->errp, -ret, "Could not resize file");
+    if (ret == 0) {
+        ret = file_set_length(s.fd, 0);
+        if (ret < 0) {
+            error_setg_errno(j->errp, -ret, "Could not resize file");
+        }
     }
     if (ret == 0) {
         ret = set_attributes(s.fd, j->nocow, j->extent_hint, j->filename, j->errp);

@@ -41,6 +41,8 @@ bool file_locks_supported(void);
 /* file-resize.c */
 int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp);   /* regular files; may block */
 int64_t file_length_fd(int fd);
+/* ftruncate, over signals; 0 or -errno. */
+int file_set_length(int fd, int64_t length);
 int coroutine_fn file_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
                                   BdrvRequestFlags flags, Error **errp);
 int coroutine_fn file_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp);
