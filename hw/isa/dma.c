@@ -178,7 +178,7 @@ typedef struct DmaWire {
 
 static void dma_save(void *obj, void *wire)
 {
-    int unit = ((I8257 *)obj)->dshift;
+    int unit = ((I8257 *)obj)->dshift != 0;
     DmaWire *w = wire;
 
     w->command = dma[unit].command;
@@ -196,7 +196,7 @@ static void dma_save(void *obj, void *wire)
 
 static bool dma_load(void *obj, const void *wire, Error **errp)
 {
-    int unit = ((I8257 *)obj)->dshift;
+    int unit = ((I8257 *)obj)->dshift != 0;
     const DmaWire *w = wire;
 
     dma[unit].command = w->command;
