@@ -23,6 +23,7 @@ static bool finish_section(ConfigReader *r, Error **errp)
 
     if (r->group) {
         option_group_add(r->group, r->loc, NULL, r->opts, errp);
+        r->loc = NULL;         /* kept there, for later messages */
         r->group = NULL;
         r->opts = NULL;
     }
@@ -88,7 +89,8 @@ bool option_read_config(const char *path, Error **errp)
     while (!err && fgets(line, sizeof(line), f)) {
         number++;
         if (line[0] != '[' && line[0] != '#') {
-            r.loc = g_strdup_printf(":%s:%d", path, number);     /* kept for later messages */
+            g_free(r.loc);
+            r.loc = g_strdup_printf(":%s:%d", path, number);
             error_set_location(r.loc);
         }
         read_line(&r, line, &err);

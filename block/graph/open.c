@@ -223,9 +223,12 @@ static int call_driver_open(BlockDriverState *bs, Error **errp)
     ret = bdrv_node_refresh_length(bs);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Could not refresh total sector count");
-        return ret;
     }
-    return bdrv_refresh_limits(bs, errp);
+    ret = ret < 0 ? ret : bdrv_refresh_limits(bs, errp);
+    if (ret < 0 && drv->close) {               /* the driver itself had opened it */
+        drv->close(bs);
+    }
+    return ret;
 }
 
 /* After a failed open the driver's close must not run. */
