@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include "accel/qtest.h"
 #include "block/backend.h"
 #include "chardev/char.h"
 #include "hw/machine.h"
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
     events_init();
     build();
     start();
+    qtest_server_start();
     status = vm_main_loop();
     finish();
     return status;

@@ -375,12 +375,14 @@ static int can_read(void *opaque)
     return q->in->len > 2 * MAX_LINE ? 0 : 65536;
 }
 
+static bool started;                 /* the machine is there and was reset */
+
 /* Not while somebody polls in the middle of his own work: the guest waits outside drained sections and resets. */
 static void run_lines(Qtest *q)
 {
     const char *nl;
 
-    while (!aio_poll_nested() && (nl = memchr(q->in->str, '\n', q->in->len))) {
+    while (started && !aio_poll_nested() && (nl = memchr(q->in->str, '\n', q->in->len))) {
         g_autofree char *line = g_strndup(q->in->str, nl - q->in->str);
         size_t len = nl - q->in->str;
 
@@ -408,6 +410,14 @@ static void run_lines_bh(void *opaque)
 {
     run_lines(server);
     chr_fe_accept_input(&server->be);
+}
+
+void qtest_server_start(void)
+{
+    started = true;
+    if (server) {
+        aio_bh_oneshot(aio_main_context(), run_lines_bh, NULL);
+    }
 }
 
 static void on_unnested(void)

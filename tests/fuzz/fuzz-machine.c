@@ -73,6 +73,7 @@ static void start_once(void)
     device_set_machine_ready();
     wire = chr_find("q");
     qtest_server_init(wire, "none", &error_fatal);
+    qtest_server_start();
     null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (!getenv("FUZZ_VERBOSE")) {
         dup2(null, STDERR_FILENO);         /* devices that a guest breaks say so */
