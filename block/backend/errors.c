@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include "backend.h"
+#include "util/aio.h"
 
 static void (*vm_stop_prepare)(void);
 static void (*vm_stop)(void);
@@ -35,7 +36,7 @@ BlkErrorAction blk_get_error_action(const BlockBackend *blk, bool is_read, int e
     }
 }
 
-void blk_error_action(BlockBackend *blk, BlkErrorAction action, bool is_read, int error)
+static void tell_and_stop(BlockBackend *blk, BlkErrorAction action, bool is_read, int error)
 {
     bool stop = action == BLK_ERROR_ACTION_STOP;
 
@@ -50,6 +51,36 @@ void blk_error_action(BlockBackend *blk, BlkErrorAction action, bool is_read, in
     if (stop && vm_stop) {
         vm_stop();
     }
+}
+
+typedef struct ErrorNote {
+    BlockBackend *blk;
+    BlkErrorAction action;
+    bool is_read;
+    int error;
+} ErrorNote;
+
+static void take_note(void *opaque)
+{
+    ErrorNote *n = opaque;
+
+    tell_and_stop(n->blk, n->action, n->is_read, n->error);
+    blk_dec_in_flight(n->blk);
+    g_free(n);
+}
+
+void blk_error_action(BlockBackend *blk, BlkErrorAction action, bool is_read, int error)
+{
+    ErrorNote *n;
+
+    if (in_main_thread()) {
+        tell_and_stop(blk, action, is_read, error);
+        return;
+    }
+    n = g_new(ErrorNote, 1);
+    *n = (ErrorNote) { blk, action, is_read, error };
+    blk_inc_in_flight(blk);
+    aio_bh_oneshot(aio_main_context(), take_note, n);
 }
 
 void blk_set_vm_stop_hook(void (*prepare)(void), void (*stop)(void))

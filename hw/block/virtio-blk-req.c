@@ -79,37 +79,16 @@ static void complete_failed(VirtioBlkReq *r, BlkErrorAction action)
     finish(r, action == BLK_ERROR_ACTION_REPORT ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
-typedef struct ErrorNote {
-    BlockBackend *blk;
-    BlkErrorAction action;
-    bool is_read;
-    int error;
-} ErrorNote;
-
-/* Events and stopping are the main thread's. */
-static void tell_error(void *opaque)
-{
-    ErrorNote *n = opaque;
-
-    blk_error_action(n->blk, n->action, n->is_read, n->error);
-    blk_dec_in_flight(n->blk);
-    g_free(n);
-}
-
 static void failed(VirtioBlkReq *r, int error)
 {
     BlockBackend *blk = r->s->conf.blk;
-    BlkErrorAction action = blk_get_error_action(blk, is_read(r), error);
-    ErrorNote *n = g_new(ErrorNote, 1);
+    bool reading = is_read(r);
+    BlkErrorAction action = blk_get_error_action(blk, reading, error);
 
-    *n = (ErrorNote) { blk, action, is_read(r), error };
-    blk_inc_in_flight(blk);
+    blk_inc_in_flight(blk);                /* the device stays until it was told */
     complete_failed(r, action);
-    if (in_main_thread()) {
-        tell_error(n);
-    } else {
-        aio_bh_oneshot(aio_main_context(), tell_error, n);
-    }
+    blk_error_action(blk, action, reading, error);
+    blk_dec_in_flight(blk);
 }
 
 static void done(void *opaque, int ret)

@@ -83,37 +83,6 @@ static void start_account(DiskReq *d, uint64_t bytes, BlockAcctType type)
     d->acct = true;
 }
 
-typedef struct ErrorNote {
-    BlockBackend *blk;
-    BlkErrorAction action;
-    bool is_read;
-    int error;
-} ErrorNote;
-
-static void tell_error(void *opaque)
-{
-    ErrorNote *n = opaque;
-
-    blk_error_action(n->blk, n->action, n->is_read, n->error);
-    blk_dec_in_flight(n->blk);
-    g_free(n);
-}
-
-/* Events and stopping are the main thread's. */
-static void note_error(BlockBackend *blk, BlkErrorAction action, bool is_read, int error)
-{
-    ErrorNote *n;
-
-    if (in_main_thread()) {
-        blk_error_action(blk, action, is_read, error);
-        return;
-    }
-    n = g_new(ErrorNote, 1);
-    *n = (ErrorNote) { blk, action, is_read, error };
-    blk_inc_in_flight(blk);
-    aio_bh_oneshot(aio_main_context(), tell_error, n);
-}
-
 /* False: it was cancelled meanwhile. */
 static bool keep_waiting(DiskReq *d)
 {
@@ -157,7 +126,7 @@ static bool check_result(DiskReq *d, int ret)
         block_acct_failed(blk_get_stats(s->conf.blk), &d->cookie);
         d->acct = false;
     }
-    note_error(s->conf.blk, action, d->is_read, -ret);
+    blk_error_action(s->conf.blk, action, d->is_read, -ret);
     if (action == BLK_ERROR_ACTION_REPORT) {
         fail(d, sense_of(-ret));
     } else if (action == BLK_ERROR_ACTION_STOP && !keep_waiting(d)) {

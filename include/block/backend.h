@@ -146,7 +146,8 @@ typedef enum BlkIoStatus { BLK_IO_STATUS_OK, BLK_IO_STATUS_FAILED, BLK_IO_STATUS
 void blk_set_on_error(BlockBackend *blk, BlkOnError on_read_error, BlkOnError on_write_error);
 BlkOnError blk_get_on_error(const BlockBackend *blk, bool is_read);
 BlkErrorAction blk_get_error_action(const BlockBackend *blk, bool is_read, int error);    /* error: positive errno */
-/* Event BLOCK_IO_ERROR; for STOP also the I/O status, and the machine is stopped by the hook. Main thread. */
+/* Event BLOCK_IO_ERROR; for STOP also the I/O status, and the machine is stopped by the hook.
+ * From any thread: the main thread does it, while the backend counts it as in flight. */
 void blk_error_action(BlockBackend *blk, BlkErrorAction action, bool is_read, int error);
 /* How the machine stops for an I/O error: prepare before the event, stop after it.  Either may be NULL. */
 void blk_set_vm_stop_hook(void (*prepare)(void), void (*stop)(void));
