@@ -20,7 +20,7 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent
-HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "guestlib.py", "blockdev_scripts.py", "joblib.py", "schemalib.py", "vhostuser.py"}
+HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "guestlib.py", "blockdev_scripts.py", "joblib.py", "schemalib.py", "vhostuser.py", "nbdserver.py"}
 SKIPPED = 77
 
 

@@ -7,10 +7,10 @@ import joblib
 JSON = 'json:{"driver":"qcow2","file":{"driver":"file","filename":"base.qcow2"}}'
 
 
-def settle(d):
-    """Until no job is left; those that are ready are cancelled."""
+def settle(d, cancel=True):
+    """Until no job is left; those that are ready are cancelled (at once, which would undo a completion under way)."""
     while jobs := d.vm.cmd("query-jobs"):
-        if jobs[0]["status"] == "ready":
+        if cancel and jobs[0]["status"] == "ready":
             d.vm.cmd("job-cancel", {"id": jobs[0]["id"]})
         time.sleep(0.01)
 
@@ -29,9 +29,8 @@ def finish(d, job="j"):
         if not jobs or jobs[0]["status"] in ("ready", "concluded"):
             break
         time.sleep(0.01)
-    if jobs:
-        d.cmd("job-complete", id=job)
-    settle(d)
+    completes = jobs and "return" in d.cmd("job-complete", id=job)
+    settle(d, cancel=not completes)
     d.chain("top")
     graph(d)
 
