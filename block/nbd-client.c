@@ -14,6 +14,7 @@
 #include "util/yank.h"
 
 #define RETRY_NS 100000000LL
+#define ATTEMPT_NS 10000000000LL           /* a server that takes longer to connect and negotiate is none */
 
 NbdPending *nbd_link_find(NbdLink *n, uint64_t handle)
 {
@@ -138,25 +139,74 @@ static void coroutine_fn reader(void *opaque)
     aio_wait_kick();
 }
 
-static int coroutine_fn connect_once(NbdLink *n, Error **errp)
+/* One attempt; its parts wait for each other, so that it can be given up in any of them. */
+typedef struct Attempt {
+    NbdLink *n;
+    Coroutine *co;
+    IOConnect *dial;                       /* under way: no channel yet */
+    Error *err;                            /* of the dial */
+    bool late;
+} Attempt;
+
+static void attempt_late(void *opaque)
 {
-    NbdClientExport *e = nbd_client_export_new(n->export_name ? n->export_name : "");
+    Attempt *a = opaque;
+
+    a->late = true;
+    if (a->dial) {
+        io_connect_cancel(g_steal_pointer(&a->dial));
+        aio_co_wake(a->co);
+    } else {
+        cut(a->n->channel);
+    }
+}
+
+static void dialled(void *opaque, IOChannel *c, Error *err)
+{
+    Attempt *a = opaque;
+
+    a->dial = NULL;
+    a->n->channel = c;
+    a->err = err;
+    aio_co_wake(a->co);
+}
+
+static int coroutine_fn attempt(Attempt *a, NbdClientExport *e, Error **errp)
+{
+    NbdLink *n = a->n;
     int ret;
 
-    n->channel = io_socket_co_connect(n->addr, errp);
+    a->dial = io_connect_start(n->addr, dialled, a);
+    coroutine_yield();
     if (!n->channel) {
-        nbd_client_export_free(e);
+        error_propagate(errp, a->err);
         return -ECONNREFUSED;
     }
     io_socket_set_nodelay(n->channel, true);
     ret = negotiate(n, e, errp);
-    if (ret == 0) {
-        ret = check_same(n, e, errp);
+    return ret < 0 ? ret : check_same(n, e, errp);
+}
+
+/* limit: when the attempt is given up, 0: never. */
+static int coroutine_fn connect_once(NbdLink *n, int64_t limit, Error **errp)
+{
+    NbdClientExport *e = nbd_client_export_new(n->export_name ? n->export_name : "");
+    Attempt a = { .n = n, .co = coroutine_self() };
+    AioTimer *timer = aio_timer_new(aio_main_context(), AIO_CLOCK_REALTIME, attempt_late, &a);
+    Error *err = NULL;
+    int ret;
+
+    if (limit) {
+        aio_timer_mod_ns(timer, limit);
     }
-    if (ret == 0 && n->state == NBD_LINK_CLOSED) {
-        ret = -ECANCELED;
-    }
+    ret = attempt(&a, e, &err);
+    aio_timer_free(timer);
     if (ret < 0) {
+        if (a.late) {
+            error_free(g_steal_pointer(&err));
+            error_setg(&err, "Connection attempt cancelled by timeout");
+        }
+        error_propagate(errp, err);
         nbd_client_export_free(e);
         io_channel_unref(g_steal_pointer(&n->channel));
         return ret;
@@ -172,14 +222,17 @@ static int coroutine_fn connect_once(NbdLink *n, Error **errp)
     return 0;
 }
 
-/* Try until it works or the time is over; the last error counts. */
+/* Try until it works or the time is over (which it may be already: then once); the last error counts. */
 static int coroutine_fn connect_until(NbdLink *n, int64_t deadline, Error **errp)
 {
     for (;;) {
+        int64_t now = aio_clock_ns(AIO_CLOCK_REALTIME), limit = now + ATTEMPT_NS;
         Error *err = NULL;
-        int ret = connect_once(n, &err);
+        int ret;
 
-        if (ret == 0 || n->state == NBD_LINK_CLOSED || aio_clock_ns(AIO_CLOCK_REALTIME) >= deadline) {
+        limit = deadline > now ? MIN(limit, deadline) : limit;
+        ret = connect_once(n, n->info || n->open_ns ? limit : 0, &err);
+        if (ret == 0 || aio_clock_ns(AIO_CLOCK_REALTIME) >= deadline) {
             error_propagate(errp, err);
             return ret;
         }
@@ -213,13 +266,11 @@ int nbd_link_open(NbdLink *n, Error **errp)
 /* Alone among the requests in flight. */
 static void coroutine_fn reconnect(NbdLink *n)
 {
-    bool waiting = n->state == NBD_LINK_WAITING;
-
-    if (connect_until(n, waiting ? n->give_up_at : 0, NULL) == 0) {
-        co_queue_wake_all(&n->room);
-    } else if (n->state == NBD_LINK_WAITING) {
+    if (connect_until(n, n->state == NBD_LINK_WAITING ? n->give_up_at : 0, NULL) < 0) {
         n->state = NBD_LINK_TRYING;
+        n->failures++;
     }
+    co_queue_wake_all(&n->room);
 }
 
 /* --- requests -------------------------------------------------------------- */
@@ -276,8 +327,15 @@ static int coroutine_fn send_and_wait(NbdLink *n, NbdPending *p)
     return p->ret;
 }
 
+static bool failed_meanwhile(const NbdLink *n, unsigned failures)
+{
+    return n->state == NBD_LINK_TRYING && n->failures != failures;
+}
+
+/* Who has waited while an attempt failed makes none of its own: all that wait fail with it. */
 static int coroutine_fn try_once(NbdLink *n, NbdPending *p)
 {
+    unsigned failures = n->failures;
     int ret = -EIO;
 
     while (n->in_flight == NBD_LINK_REQUESTS || (n->state != NBD_LINK_CONNECTED && (n->in_flight || n->reading))) {
@@ -286,9 +344,12 @@ static int coroutine_fn try_once(NbdLink *n, NbdPending *p)
         } else {
             co_queue_wait(&n->room, NULL);
         }
+        if (failed_meanwhile(n, failures)) {
+            return -EIO;
+        }
     }
     n->in_flight++;
-    if (n->state == NBD_LINK_WAITING || n->state == NBD_LINK_TRYING) {
+    if (n->state != NBD_LINK_CONNECTED) {
         reconnect(n);
     }
     if (n->state == NBD_LINK_CONNECTED) {

@@ -20,7 +20,8 @@
 
 /*
  *   CONNECTED -> WAITING      lost, reconnect-delay is set: requests wait for the server to come back
- *             -> TRYING       lost, no delay (or WAITING for longer than it): each request tries once, then fails
+ *             -> TRYING       lost, no delay (or WAITING for longer than it): a request tries once, then it fails
+ *                             and with it all that came meanwhile
  *   WAITING, TRYING -> CONNECTED   by the next request
  *   any -> CLOSED             nbd_link_close
  */
@@ -43,6 +44,7 @@ typedef struct NbdLink {
     IOChannel *channel;                    /* while CONNECTED, and until its reader has ended */
     bool reading;                          /* a reader coroutine lives */
     int64_t give_up_at;                    /* WAITING: when it becomes TRYING */
+    unsigned failures;                     /* attempts that led to TRYING */
     unsigned in_flight;                    /* requests, waiting ones included */
     CoQueue room;
     CoMutex send;

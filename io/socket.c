@@ -228,12 +228,13 @@ static int connect_worker(void *opaque)
 IOChannel *coroutine_fn io_socket_co_connect(const IOAddress *addr, Error **errp)
 {
     ConnectWork w = { .addr = addr, .fd = -1 };
+    ThreadQueue alone = { 0 };             /* never in place: it may take longer than who waits for it has time */
     IOChannel *c;
 
     if (addr->kind == IO_ADDR_FD) {
         return io_socket_connect(addr, errp);
     }
-    thread_pool_co_run(connect_worker, &w);
+    thread_pool_co_run_queued(&alone, connect_worker, &w);
     if (w.fd < 0) {
         error_propagate(errp, w.err);
         return NULL;
