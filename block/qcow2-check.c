@@ -75,8 +75,8 @@ int coroutine_fn check_read(Checker *c, uint64_t offset, uint64_t bytes, void *b
     uint64_t have = offset < c->file_len ? MIN(bytes, c->file_len - offset) : 0;
     int ret;
 
-    if (offset > INT64_MAX - bytes) {
-        return -EIO;
+    if (!bytes || offset > INT64_MAX - bytes) {
+        return bytes ? -EIO : 0;
     }
     memset((uint8_t *)buf + have, 0, bytes - have);
     ret = have ? bdrv_read_buf(c->q->bs->file, offset, have, buf, 0) : 0;
