@@ -8,6 +8,7 @@
 #include "block/snapshot.h"
 #include "cutbitmaps.h"
 #include "cutjudge.h"
+#include "cutmachine.h"
 
 static char *judge_content(const CutModel *m, guint at, BlockBackend *blk, uint32_t **out, unsigned *size)
 {
@@ -37,7 +38,7 @@ static BlockBackend *open_for(const CutRun *r, int disk, bool writable, Error **
     return disk < 0 ? cut_open_image(r, writable, NULL, errp) : cut_open_qcow2(disk, writable, errp);
 }
 
-static char *judge_snapshot(const CutRun *r, int disk, const CutSnapshot *s)
+static char *judge_snapshot(const CutRun *r, int disk, const QEMUSnapshotInfo *sn, const CutSnapshot *s)
 {
     Error *err = NULL;
     BlockBackend *blk = open_for(r, disk, false, &err);
@@ -45,7 +46,7 @@ static char *judge_snapshot(const CutRun *r, int disk, const CutSnapshot *s)
     g_autofree uint32_t *stamps = g_new0(uint32_t, MAX(n, 1u));
     char *why = NULL;
 
-    if (!blk || bdrv_snapshot_load_tmp(blk_bs(blk), NULL, s->name, &err) < 0) {
+    if (!blk || bdrv_snapshot_load_tmp(blk_bs(blk), sn->id_str, sn->name, &err) < 0) {
         why = g_strdup_printf("snapshot %s: %s", s->name, error_get_pretty(err));
         error_free(err);
     } else {
@@ -66,14 +67,56 @@ static char *judge_snapshot(const CutRun *r, int disk, const CutSnapshot *s)
     return why;
 }
 
-static bool listed(const QEMUSnapshotInfo *list, int n, const char *name)
+/* After a revert in an image that is thrown away: all of the disk and of the machine. */
+static char *judge_state(const CutRun *r, const QEMUSnapshotInfo *sn, const CutSnapshot *s)
 {
-    for (int i = 0; i < n; i++) {
-        if (!strcmp(list[i].name, name)) {
+    Error *err = NULL;
+    BlockBackend *blk = open_for(r, -1, true, &err);
+    char *why, *text;
+
+    if (!blk || bdrv_snapshot_goto(blk_bs(blk), sn->id_str, &err) < 0) {
+        why = g_strdup(error_get_pretty(err));
+        error_free(err);
+    } else {
+        why = cut_machine_judge(blk, sn->vm_state_size, s->state);
+    }
+    if (blk) {
+        blk_unref(blk);
+    }
+    text = why ? g_strdup_printf("snapshot %s: %s", s->name, why) : NULL;
+    g_free(why);
+    return text;
+}
+
+static bool is_another(const GArray *all, const QEMUSnapshotInfo *sn)
+{
+    for (guint i = 0; i < all->len; i++) {
+        const CutSnapshot *s = &g_array_index(all, CutSnapshot, i);
+
+        if (s->id && !strcmp(s->id, sn->id_str) && !strcmp(s->name, sn->name)) {
             return true;
         }
     }
     return false;
+}
+
+/* There may be two of a name, while one takes the other's place: then their ids tell. */
+static const QEMUSnapshotInfo *find_listed(const GArray *all, const QEMUSnapshotInfo *list, int n, const CutSnapshot *s)
+{
+    for (int i = 0; i < n; i++) {
+        if (!strcmp(list[i].name, s->name) && (s->id ? !strcmp(list[i].id_str, s->id) : !is_another(all, &list[i]))) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
+/* The old one goes when the new one is durable. */
+static bool both_gone(const GArray *all, const QEMUSnapshotInfo *list, int n, const CutSnapshot *s, guint at)
+{
+    const CutSnapshot *old = s->replaces ? &g_array_index(all, CutSnapshot, s->replaces - 1) : NULL;
+
+    return old && old->end <= at && s->gone_begin >= at && !find_listed(all, list, n, old) && !find_listed(all, list, n, s);
 }
 
 static char *judge_snapshots(const CutRun *r, int disk, const CutModel *m, guint at, const QEMUSnapshotInfo *list, int n)
@@ -84,9 +127,9 @@ static char *judge_snapshots(const CutRun *r, int disk, const CutModel *m, guint
 
     for (guint i = 0; i < all->len && !why; i++) {
         const CutSnapshot *s = &g_array_index(all, CutSnapshot, i);
-        bool there = listed(list, n, s->name);
+        const QEMUSnapshotInfo *there = find_listed(all, list, n, s);
 
-        expected += there;
+        expected += there != NULL;
         if (there && s->begin > at) {
             why = g_strdup_printf("snapshot %s is there before it was taken", s->name);
         } else if (there && s->gone_end <= at) {
@@ -94,7 +137,15 @@ static char *judge_snapshots(const CutRun *r, int disk, const CutModel *m, guint
         } else if (!there && s->end <= at && s->gone_begin >= at) {
             why = g_strdup_printf("snapshot %s is lost", s->name);
         } else if (there) {
-            why = judge_snapshot(r, disk, s);
+            why = judge_snapshot(r, disk, there, s);
+        } else if (both_gone(all, list, n, s, at)) {
+            why = g_strdup_printf("snapshot %s is lost with the one it was to replace", s->name);
+        }
+        if (!why && there && !s->state != !there->vm_state_size) {
+            why = g_strdup_printf("snapshot %s has a state of %" PRIu64 " bytes", s->name, there->vm_state_size);
+        }
+        if (!why && there && s->state) {
+            why = judge_state(r, there, s);
         }
     }
     return why ? why : n != expected ? g_strdup_printf("%d snapshots, %d known", n, expected) : NULL;

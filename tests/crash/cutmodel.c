@@ -11,6 +11,7 @@ static void clear_snapshot(void *p)
     CutSnapshot *s = p;
 
     g_free(s->name);
+    g_free(s->id);
     g_free(s->stamps);
     g_free(s->since);
 }
@@ -101,7 +102,7 @@ void cut_model_flush(CutModel *m, guint begin_tick, guint end)
 
 CutSnapshot *cut_model_find(CutModel *m, const char *name)
 {
-    for (guint i = 0; i < m->snapshots->len; i++) {
+    for (guint i = m->snapshots->len; i-- > 0; ) {
         CutSnapshot *s = &g_array_index(m->snapshots, CutSnapshot, i);
 
         if (!strcmp(s->name, name)) {
@@ -121,7 +122,8 @@ static guint first_shown(const GArray *changes)
 
 void cut_model_snapshot(CutModel *m, const char *name, bool live, guint begin)
 {
-    CutSnapshot s = { g_strdup(name), NULL, cut_model_size(m), begin, G_MAXUINT, G_MAXUINT, G_MAXUINT, NULL };
+    CutSnapshot s = { .name = g_strdup(name), .n = cut_model_size(m), .begin = begin, .end = G_MAXUINT, .gone_begin = G_MAXUINT,
+                      .gone_end = G_MAXUINT };
 
     s.stamps = g_memdup2(m->now, s.n * sizeof(uint32_t));
     s.since = live ? g_new0(guint, s.n) : NULL;

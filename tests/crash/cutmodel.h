@@ -31,6 +31,9 @@ typedef struct CutSnapshot {
     unsigned n;
     guint begin, end;                  /* of the creation; failed ones are removed */
     guint gone_begin, gone_end;        /* of the deletion; G_MAXUINT: none */
+    char *id;                          /* NULL: not known */
+    uint32_t state;                    /* of the machine, kept with it; 0: none */
+    guint replaces;                    /* 1 + the index of an old one of the same name that goes once this one is there; 0: none */
     guint *since;                      /* taken while writes were under way: the first change of each sector that it may show */
 } CutSnapshot;
 
@@ -57,6 +60,7 @@ void cut_model_put(CutModel *m, unsigned s, uint32_t stamp, bool soft, guint beg
 /* The tick at which something is asked for. */
 guint cut_model_tick(CutModel *m);
 void cut_model_flush(CutModel *m, guint begin_tick, guint end);
+/* The latest one of that name. */
 CutSnapshot *cut_model_find(CutModel *m, const char *name);
 /* live: writes are under way, and what it shows of them is found out by cut_model_pin. */
 void cut_model_snapshot(CutModel *m, const char *name, bool live, guint begin);

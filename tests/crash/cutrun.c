@@ -9,6 +9,7 @@
 #include "block/snapshot.h"
 #include "crypto/secret.h"
 #include "cutbitmaps.h"
+#include "cutmachine.h"
 #include "cutrun.h"
 #include "shortio.h"
 #include "util/cutils.h"
@@ -41,6 +42,7 @@ void cut_init(const char *program)
     thread_pool_set_limits(2, 2);      /* of which each has blocks of memory */
     bdrv_init();
     cut_register();
+    cut_machine_init();
     for (int i = 0; i < CUT_KEYS; i++) {
         QDict *props = qdict_new();
 

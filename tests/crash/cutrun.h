@@ -122,6 +122,14 @@ int cut_step_goes_on(CutRun *r);
 CutStep cut_step_group_writes, cut_step_group_reopen, cut_step_snapshot, cut_step_live_snapshot, cut_step_apply, cut_step_apply_live,
         cut_step_delete, cut_step_delete_live, cut_step_group_snapshot,
         cut_step_group_apply, cut_step_group_delete;
+/* The model is told: a snapshot was taken (ret 0), or that failed: then it may be there, or not. */
+void cut_snapshot_created(CutRun *r, const char *name, guint tick, int ret, const char *why);
+/* The same of a revert, begun at that time. */
+void cut_snapshot_applied(CutRun *r, const CutSnapshot *s, guint begin, int ret, const char *why);
+/* A snapshot that all disks of the group (of one, too) have for certain; NULL: none. */
+CutSnapshot *cut_pick_common(CutRun *r);
+/* cutmachine.c */
+CutStep cut_step_machine_save, cut_step_machine_load, cut_step_machine_delete;
 /* cutimages.c */
 CutStep cut_step_amend, cut_step_keys, cut_step_commit, cut_step_commit_live, cut_step_rebase;
 /* cutjobs.c */

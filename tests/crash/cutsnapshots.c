@@ -10,12 +10,13 @@
 
 /* --- what the model is told --------------------------------------------------------------- */
 
-/* The snapshot was taken, or that failed: then it may be there, or not. */
-static void created(CutRun *r, const char *name, guint tick, int ret, const char *why)
+void cut_snapshot_created(CutRun *r, const char *name, guint tick, int ret, const char *why)
 {
     CutSnapshot *s = cut_model_find(r->model, name);
+    QEMUSnapshotInfo sn;
 
     if (ret == 0) {
+        s->id = bdrv_snapshot_find(blk_bs(r->blk), &sn, name) == 0 ? g_strdup(sn.id_str) : NULL;
         s->end = cut_now();
         cut_model_flush(r->model, tick, cut_now());
     } else {
@@ -58,7 +59,7 @@ static CutSnapshot *pick_snapshot(CutRun *r)
     return NULL;
 }
 
-static void applied(CutRun *r, const CutSnapshot *s, guint begin, int ret, const char *why)
+void cut_snapshot_applied(CutRun *r, const CutSnapshot *s, guint begin, int ret, const char *why)
 {
     CutModel *m = r->model;
 
@@ -144,7 +145,7 @@ static void take(CutRun *r, bool live)
     g_snprintf(sn.name, sizeof(sn.name), "s%u", r->snapshot_count++);
     cut_model_snapshot(r->model, sn.name, live, cut_now());
     ret = bdrv_snapshot_create(blk_bs(r->blk), &sn, &err);
-    created(r, sn.name, tick, ret, err ? error_get_pretty(err) : NULL);
+    cut_snapshot_created(r, sn.name, tick, ret, err ? error_get_pretty(err) : NULL);
     if (live) {
         cut_wait();
         if (ret == 0 && cut_may_look()) {
@@ -176,7 +177,7 @@ void cut_step_apply(CutRun *r)
 
     if (s) {
         ret = bdrv_snapshot_goto(blk_bs(r->blk), s->name, &err);
-        applied(r, s, begin, ret, err ? error_get_pretty(err) : NULL);
+        cut_snapshot_applied(r, s, begin, ret, err ? error_get_pretty(err) : NULL);
     }
 }
 
@@ -287,7 +288,7 @@ void cut_step_group_snapshot(CutRun *r)
     }
     error = transaction(r, "blockdev-snapshot-internal-sync", name);
     for (CutRun *m = r; m; m = m->next) {
-        created(m, name, ticks[m->disk], error ? -cut_fail_errno : 0, error);
+        cut_snapshot_created(m, name, ticks[m->disk], error ? -cut_fail_errno : 0, error);
     }
     cut_wait();
     for (CutRun *m = r; m && !error && cut_may_look(); m = m->next) {
@@ -295,8 +296,7 @@ void cut_step_group_snapshot(CutRun *r)
     }
 }
 
-/* A snapshot that all disks of the group have. */
-static CutSnapshot *pick_common(CutRun *r)
+CutSnapshot *cut_pick_common(CutRun *r)
 {
     CutSnapshot *s = pick_snapshot(r);
 
@@ -310,7 +310,7 @@ static CutSnapshot *pick_common(CutRun *r)
 
 void cut_step_group_apply(CutRun *r)
 {
-    CutSnapshot *s = pick_common(r);
+    CutSnapshot *s = cut_pick_common(r);
     guint begin = cut_now(), *since[CUT_DISKS] = { NULL };
     g_autofree char *error = NULL;
     bool live = cut_pick(r, 0, 1);
@@ -331,7 +331,7 @@ void cut_step_group_apply(CutRun *r)
         if (live) {
             applied_live(m, own, begin, since[m->disk], error ? -cut_fail_errno : 0, error);
         } else {
-            applied(m, own, begin, error ? -cut_fail_errno : 0, error);
+            cut_snapshot_applied(m, own, begin, error ? -cut_fail_errno : 0, error);
         }
         g_free(since[m->disk]);
     }
@@ -339,7 +339,7 @@ void cut_step_group_apply(CutRun *r)
 
 void cut_step_group_delete(CutRun *r)
 {
-    CutSnapshot *s = pick_common(r);
+    CutSnapshot *s = cut_pick_common(r);
     g_autofree char *name = s ? g_strdup(s->name) : NULL;
 
     for (CutRun *m = r; m && s; m = m->next) {
