@@ -32,6 +32,13 @@ def make(name, options, size="128k", writes=WRITES, snapshots=1, bitmaps=0):
         return path, bytearray(file.read())
 
 
+def make_secret(name, more):
+    path, secret = os.path.join(FOLDER, name), ["--object", "secret,id=sec0,data=secret"]
+    run(IMG, "create", "-q", "-f", "qcow2", *secret, "-o", "encrypt.format=aes,encrypt.key-secret=sec0,cluster_size=512", path, "128k")
+    run(IO, *secret, *[word for w in WRITES + more for word in ("-c", w)], "--image-opts",
+        f"driver=qcow2,file.filename={path},encrypt.format=aes,encrypt.key-secret=sec0")
+
+
 def damage(path, data, name, offset, form, value):
     bad = bytearray(data)
     struct.pack_into(">" + form, bad, offset, value)
@@ -77,6 +84,10 @@ def main():
     make("old", "compat=0.10,cluster_size=512", writes=["write -P 1 0 3k", "discard 1k 1k"])
     make("wide", "cluster_size=512,refcount_bits=64,lazy_refcounts=on")
     make("narrow", "cluster_size=512,refcount_bits=1", snapshots=0)
+    make_secret("aes", ["write -b -P 5 0 1k"])
+    for name, raw in (("data-file", "off"), ("data-file-raw", "on")):
+        make(name, f"cluster_size=512,data_file_raw={raw},data_file={os.path.join(FOLDER, name)}.data", snapshots=0)
+        os.unlink(os.path.join(FOLDER, name) + ".data")
 
 
 main()

@@ -8,7 +8,7 @@ set -eu
 src=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-entries=${*:-header image json options qmp hmp nbd-server nbd-client vhost-user luks machine}
+entries=${*:-header image json options qmp hmp nbd-server nbd-client vhost-user luks machine vmstate}
 engine=${ENGINE:-libfuzzer}
 . "$src/scripts/deps.sh"
 out=$src/build-fuzz
@@ -31,18 +31,23 @@ for name in $entries; do targets="$targets tests/fuzz/fuzz-$name"; done
 # shellcheck disable=SC2086  # words
 ninja -C "$tree" $targets >"$out/$engine.build.log" || { tail -n 40 "$out/$engine.build.log" >&2; exit 1; }
 
+# Images of 16k clusters have a hundred kilobytes.
+longest() { # NAME
+    [ "$1" = image ] && echo 120000 || echo 66000
+}
+
 run_libfuzzer() { # NAME
     dict=
     [ -f "$src/tests/fuzz/$1.dict" ] && dict=-dict=$src/tests/fuzz/$1.dict
     # What devices and parsers say is left out of the log, what the engine and the sanitizers say is kept.
     # shellcheck disable=SC2086
-    { FUZZ_VERBOSE=1 "$tree/tests/fuzz/fuzz-$1" -max_total_time="$seconds" -max_len=66000 -rss_limit_mb=1024 -timeout=60 -print_final_stats=1 \
+    { FUZZ_VERBOSE=1 "$tree/tests/fuzz/fuzz-$1" -max_total_time="$seconds" -max_len=$(longest "$1") -rss_limit_mb=1024 -timeout=60 -print_final_stats=1 \
         -artifact_prefix="$out/found-$1/" $dict "$out/corpus-$1" "$src/tests/fuzz/corpus/$1" 2>&1; echo "status $?"; } |
         grep -aE '^(status |stat::|SUMMARY|==|ALARM|artifact| +#[0-9])|runtime error' >"$out/$1.log"
     grep -q '^status 0' "$out/$1.log" || { cat "$out/$1.log" >&2; echo "$1: a finding; see found-$1" >&2; return 1; }
     sed -n "s/^stat::number_of_executed_units: */$1: executions /p" "$out/$1.log"
     if [ "${MERGE:-no}" = yes ]; then
-        "$tree/tests/fuzz/fuzz-$1" -merge=1 -max_len=66000 "$src/tests/fuzz/corpus/$1" "$out/corpus-$1" >>"$out/$1.log" 2>&1
+        "$tree/tests/fuzz/fuzz-$1" -merge=1 -max_len=$(longest "$1") "$src/tests/fuzz/corpus/$1" "$out/corpus-$1" >>"$out/$1.log" 2>&1
     fi
 }
 
