@@ -204,7 +204,8 @@ static int coroutine_fn dispatch(BlkRequest *r)
               (void *)root->bs, r->offset, r->bytes, (unsigned)flags);
         return bdrv_write(root, r->offset, r->bytes, r->qiov, 0, flags);
     case BLK_ZERO:
-        return bdrv_zero(root, r->offset, r->bytes, flags);
+        /* A user's unmap is no discard: it counts where discards are ignored, too.  Only between nodes it is bound to that. */
+        return bdrv_write(root, r->offset, r->bytes, NULL, 0, flags | BDRV_REQ_ZERO_WRITE);
     case BLK_DISCARD:
         return bdrv_discard(root, r->offset, r->bytes);
     case BLK_FLUSH:

@@ -136,6 +136,8 @@ int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role)
     if (role & BDRV_CHILD_COW) {
         return flags & ~(BDRV_O_RDWR | BDRV_O_AUTO_RDONLY | BDRV_O_PROTOCOL);
     }
+    /* A node decides about discards itself, so what is below it must not drop them. */
+    flags |= BDRV_O_UNMAP;
     /* A name without a driver is a file, but the images below quorum and blkverify must say what they are. */
     if (role & BDRV_CHILD_FILTERED) {
         return flags | BDRV_O_PROTOCOL;
@@ -146,8 +148,7 @@ int bdrv_inherited_flags(const BlockDriverState *parent, BdrvChildRole role)
     if (role & BDRV_CHILD_METADATA) {
         flags &= ~BDRV_O_NO_IO;
     }
-    /* A format decides about discards itself, so its file must not drop them. */
-    return flags | BDRV_O_PROTOCOL | BDRV_O_UNMAP;
+    return flags | BDRV_O_PROTOCOL;
 }
 
 /* {"file": {}} says nothing about the child: as if it were not there. */
