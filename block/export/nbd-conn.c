@@ -153,24 +153,21 @@ static uint16_t flags_of(const NbdConn *conn, uint16_t type)
     }
 }
 
-/* May this be done?  0 or -errno with errp. */
+/* May this be done?  Whatever is wrong with a request, the peer says EINVAL, and so do we; the text tells more. */
 static int check_request(const NbdConn *conn, const NbdRequest *q, Error **errp)
 {
     uint64_t size = conn->exp->size;
 
     if (modifies(q->type) && !conn->exp->common.writable) {
         error_setg(errp, "Export is read-only");
-        return -EROFS;
-    }
-    if (q->type != NBD_CMD_FLUSH && (q->from > size || q->len > size - q->from)) {
+    } else if (q->type != NBD_CMD_FLUSH && (q->from > size || q->len > size - q->from)) {
         error_setg(errp, "operation past EOF; From: %" PRIu64 ", Len: %" PRIu32 ", Size: %" PRIu64, q->from, q->len, size);
-        return q->type == NBD_CMD_WRITE || q->type == NBD_CMD_WRITE_ZEROES ? -ENOSPC : -EINVAL;
-    }
-    if (q->flags & ~flags_of(conn, q->type)) {
+    } else if (q->flags & ~flags_of(conn, q->type)) {
         error_setg(errp, "unsupported flags for command %s (got 0x%x)", nbd_command_name(q->type), q->flags);
-        return -EINVAL;
+    } else {
+        return 0;
     }
-    return 0;
+    return -EINVAL;
 }
 
 /* The payload's place.  0; 1: over the limit, but the framing holds; -errno: the connection cannot go on. */
@@ -178,13 +175,13 @@ static int coroutine_fn take_payload(NbdConn *conn, Running *r)
 {
     NbdRequest *q = &r->work.req;
 
+    if (q->len > NBD_MAX_PAYLOAD && (carries_data(q->type) || q->type == NBD_CMD_CACHE)) {
+        error_setg(&r->err, "len (%" PRIu32 " ) is larger than max len (%u)", q->len, NBD_MAX_PAYLOAD);
+        r->ret = -EINVAL;
+        return q->type == NBD_CMD_WRITE ? -EINVAL : 1;
+    }
     if (!carries_data(q->type) || !q->len) {
         return 0;
-    }
-    if (q->len > NBD_MAX_PAYLOAD) {
-        error_setg(&r->err, "len (%" PRIu32 ") is larger than max len (%u)", q->len, NBD_MAX_PAYLOAD);
-        r->ret = -EINVAL;
-        return q->type == NBD_CMD_READ ? 1 : -EINVAL;
     }
     while (conn->buffered && conn->buffered + q->len > MAX_BUFFERED) {
         co_queue_wait(&conn->slots, NULL);

@@ -10,15 +10,14 @@
 static int fail(int ret, Error **errp, const char *what)
 {
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "%s", what);
+        error_setg(errp, "%s", what);           /* the number goes beside it */
     }
     return ret;
 }
 
 static int coroutine_fn read_plain(NbdWork *w, Error **errp)
 {
-    return fail(w->req.len ? blk_pread(w->exp->common.blk, w->req.from, w->req.len, w->data, 0) : 0, errp,
-                "reading from file failed");
+    return fail(blk_pread(w->exp->common.blk, w->req.from, w->req.len, w->data, 0), errp, "reading from file failed");
 }
 
 static int coroutine_fn send_hole(NbdWork *w, uint64_t from, uint32_t len, bool last)
@@ -55,7 +54,8 @@ static int coroutine_fn read_sparse(NbdWork *w, bool *replied, Error **errp)
         bool last = at + n == end;
 
         if (status < 0) {
-            return fail(status, errp, "unable to check for holes");
+            error_setg_errno(errp, -status, "unable to check for holes");
+            return status;
         }
         if (!(status & BDRV_BLOCK_ZERO)) {
             int ret = blk_pread(blk, at, n, w->data + (at - w->req.from), 0);
@@ -104,13 +104,13 @@ static int coroutine_fn do_zeroes(NbdWork *w)
                              (w->req.flags & NBD_CMD_FLAG_NO_HOLE ? 0 : BDRV_REQ_MAY_UNMAP) |
                              (w->req.flags & NBD_CMD_FLAG_FAST_ZERO ? BDRV_REQ_NO_FALLBACK : 0);
 
-    return w->req.len ? blk_pwrite_zeroes(w->exp->common.blk, w->req.from, w->req.len, flags) : 0;
+    return blk_pwrite_zeroes(w->exp->common.blk, w->req.from, w->req.len, flags);
 }
 
 static int coroutine_fn do_trim(NbdWork *w)
 {
     BlockBackend *blk = w->exp->common.blk;
-    int ret = w->req.len ? blk_pdiscard(blk, w->req.from, w->req.len) : 0;
+    int ret = blk_pdiscard(blk, w->req.from, w->req.len);
 
     return ret == 0 && (w->req.flags & NBD_CMD_FLAG_FUA) ? blk_flush(blk) : ret;
 }
@@ -124,7 +124,7 @@ int coroutine_fn nbd_do_request(NbdWork *w, bool *replied, Error **errp)
     case NBD_CMD_READ:
         return do_read(w, replied, errp);
     case NBD_CMD_WRITE:
-        return fail(w->req.len ? blk_pwrite(blk, w->req.from, w->req.len, w->data, fua) : 0, errp, "writing to file failed");
+        return fail(blk_pwrite(blk, w->req.from, w->req.len, w->data, fua), errp, "writing to file failed");
     case NBD_CMD_WRITE_ZEROES:
         return fail(do_zeroes(w), errp, "writing to file failed");
     case NBD_CMD_FLUSH:
@@ -132,8 +132,8 @@ int coroutine_fn nbd_do_request(NbdWork *w, bool *replied, Error **errp)
     case NBD_CMD_TRIM:
         return fail(do_trim(w), errp, "discard failed");
     case NBD_CMD_CACHE:
-        return fail(w->req.len ? blk_preadv(blk, w->req.from, w->req.len, NULL, BDRV_REQ_COPY_ON_READ | BDRV_REQ_PREFETCH) : 0,
-                    errp, "caching data failed");
+        return fail(blk_preadv(blk, w->req.from, w->req.len, NULL, BDRV_REQ_COPY_ON_READ | BDRV_REQ_PREFETCH), errp,
+                    "caching data failed");
     case NBD_CMD_BLOCK_STATUS:
         return nbd_do_block_status(w, replied, errp);
     default:

@@ -137,7 +137,7 @@ static int coroutine_fn send_context(NbdWork *w, uint32_t context, bool last, Er
         ret = -ENOMEM;
     }
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "can't get block status");
+        error_setg(errp, "can't get block status");
         return ret;
     }
     nbd_put32(id, context);
