@@ -213,6 +213,16 @@ static void test_splitting(void)
     blk_unref(blk);
 }
 
+static bool any_unmaps(void)
+{
+    for (int i = 0; i < nb_calls; i++) {
+        if (calls[i].flags & BDRV_REQ_MAY_UNMAP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void test_zero_fallback(void)
 {
     BlockBackend *blk;
@@ -226,9 +236,11 @@ static void test_zero_fallback(void)
     g_assert_true(buffer_is_zero(disk + 1000, 4000));
     g_assert_cmpint(disk[999], ==, (uint8_t)(999 * 7 + 3));
     g_assert_cmpint(disk[5000], ==, (uint8_t)(5000 * 7 + 19));
-    for (int i = 0; i < nb_calls; i++) {
-        g_assert_cmpint(calls[i].flags & BDRV_REQ_MAY_UNMAP, ==, 0);    /* the node was not opened with unmap */
-    }
+    g_assert_true(any_unmaps());       /* a user's wish counts */
+    nb_calls = 0;
+    g_assert_cmpint(bdrv_zero(blk_root(blk), 8192, 4096, BDRV_REQ_MAY_UNMAP), ==, 0);
+    g_assert_cmpint(nb_calls, >, 0);
+    g_assert_false(any_unmaps());      /* between nodes: this one was not opened with unmap */
     blk_unref(blk);
 }
 
