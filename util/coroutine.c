@@ -29,6 +29,8 @@
 #endif
 
 #define POOL_MAX 128
+#define COLOURS 32                 /* places in a page where stacks begin, */
+#define COLOUR_BYTES 128           /* ... so far from each other */
 
 typedef struct ThreadState {
     CoContext context;             /* the thread's own flow of control */
@@ -162,6 +164,17 @@ static void trampoline(void *arg)
     }
 }
 
+/*
+ * How many bytes below its top a stack begins.  Were it none, the frames of all coroutines would be at the same places of
+ * their pages and drive each other out of the few lines of the cache that those places share.
+ */
+static size_t stack_colour(void)
+{
+    static unsigned next;
+
+    return __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % COLOURS * COLOUR_BYTES;
+}
+
 static Coroutine *coroutine_allocate(void)
 {
     size_t guard = page_size();
@@ -176,7 +189,7 @@ static Coroutine *coroutine_allocate(void)
     /* Frames of a stack that was here before may have left marks. */
     __asan_unpoison_memory_region((char *)co->stack + guard, STACK_SIZE);
 #endif
-    co_context_init(&co->context, (char *)co->stack + guard, STACK_SIZE, trampoline, co);
+    co_context_init(&co->context, (char *)co->stack + guard, STACK_SIZE - stack_colour(), trampoline, co);
 #if defined(__SANITIZE_THREAD__)
     co->tsan_fiber = __tsan_create_fiber(0);
 #endif
