@@ -3,8 +3,8 @@
  *
  * A program that has nothing to do but one read at a time sleeps in each of them; on an idle machine waking the processor
  * again takes as long as a good part of the read.  On a busy one who watches for the end only takes the processor from
- * those who would do something.  Which it is, is measured: of every ROUND reads a few are done in each way, the rest
- * in the one that was faster.  Who was made to give way while watching is on a busy machine, and leaves it for the next
+ * those who would do something.  Which it is, is measured: of every ROUND reads a few pairs are done, one in each way, the
+ * rest in the way that won more of them (a sum would be decided by the one read that something else was in the way of).  Who was made to give way while watching is on a busy machine, and leaves it for the next
  * REST reads.  Nobody watches for longer than WATCH_NS.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,19 +15,19 @@
 #include "loop-int.h"
 #include "native-ring.h"
 
-#define TRIALS 16                  /* in each way */
+#define PAIRS 15                   /* one asleep, one awake */
 #define ROUND 512
 #define LOOK_EVERY 32              /* reads: was this thread made to give way? */
 #define REST 4096
 #define WATCH_NS 200000
-#define LONGEST_NS 1000000         /* one that took longer counts as this: something else was in the way */
 
 struct AioSpin {
     io_context_t kernel;           /* NULL: the system has none for us, so sleep */
     unsigned turn;                 /* in this round */
     unsigned rest;                 /* reads to be done asleep before the next round */
     long gave_way;                 /* so far */
-    int64_t asleep_ns, awake_ns;   /* of this round's trials */
+    int64_t asleep_ns;             /* the pair's first */
+    unsigned won;                  /* pairs in which the awake one was faster */
 };
 
 static AioSpin *spin_of(AioContext *ctx)
@@ -90,14 +90,14 @@ static void count_turn(AioSpin *s)
     }
     if (s->turn == ROUND || s->rest) {
         s->turn = 0;
-        s->awake_ns = s->asleep_ns = 0;
+        s->won = 0;
     }
 }
 
 int64_t aio_do_alone(AioContext *ctx, const AioRequest *r)
 {
     AioSpin *s = spin_of(ctx);
-    bool trial = s->turn < 2 * TRIALS, awake = trial ? s->turn % 2 : s->awake_ns < s->asleep_ns;
+    bool trial = s->turn < 2 * PAIRS, awake = trial ? s->turn % 2 : s->won > PAIRS / 2;
     int64_t start, took, n = -EAGAIN;
 
     if (s->rest) {
@@ -117,8 +117,9 @@ int64_t aio_do_alone(AioContext *ctx, const AioRequest *r)
         n = aio_sync_rw(r->fd, r->op, r->offset, r->iov, r->niov, r->flags);
     }
     if (trial) {
-        took = MIN(aio_clock_ns(AIO_CLOCK_REALTIME) - start, LONGEST_NS);
-        *(awake ? &s->awake_ns : &s->asleep_ns) += took;
+        took = aio_clock_ns(AIO_CLOCK_REALTIME) - start;
+        s->won += awake && took < s->asleep_ns;
+        s->asleep_ns = awake ? s->asleep_ns : took;
     }
     count_turn(s);
     return n;
