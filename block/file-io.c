@@ -20,6 +20,7 @@
 #endif
 
 #define LARGE_WRITE ((int64_t)(256 * KiB))
+#define READ_AHEAD_MIN ((int64_t)(64 * KiB))
 
 static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset, int64_t bytes, IoVec *qiov,
                                           size_t qiov_offset, unsigned flags)
@@ -35,66 +36,93 @@ static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset
     return n;
 }
 
-int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
-                              BdrvRequestFlags f)
-{
-    int64_t n = file_transfer(bs->opaque, AIO_OP_READ, offset, bytes, qiov, qo, 0);
-
-    if (n >= 0 && n < bytes) {
-        iov_fill(qiov, qo + n, 0, bytes - n);      /* past the end of the file */
-    }
-    return n < 0 ? (int)n : 0;
-}
-
 /*
- * A cached write that takes longer than waking a worker for it.  One at a time: the file system allows no more, and
- * waiting for its lock would spin on another core.
+ * A transfer through the page cache that takes longer than waking a worker for it.  Writes one at a time: the file system
+ * allows no more, and waiting for its lock would spin on another core.
  */
-typedef struct LargeWrite {
+typedef struct LargeTransfer {
     FileState *s;
     int64_t offset, bytes;
     const struct iovec *iov;
     int niov, flags;
     int64_t result;
-} LargeWrite;
+} LargeTransfer;
 
 /*
  * Blocks for a range that lies in a hole or past the end: unless they are there, ext4 does half of its work for a
  * cached write block by block.  When this fails the write tells what is wrong, or does without.
  */
-static void reserve_blocks(const LargeWrite *w)
+static void reserve_blocks(const LargeTransfer *t)
 {
-    int64_t data = lseek(w->s->fd, w->offset, SEEK_DATA);
+    int64_t data = lseek(t->s->fd, t->offset, SEEK_DATA);
 
-    if ((data < 0 && errno == ENXIO) || data >= w->offset + w->bytes) {
-        fallocate(w->s->fd, 0, w->offset, w->bytes);
+    if ((data < 0 && errno == ENXIO) || data >= t->offset + t->bytes) {
+        fallocate(t->s->fd, 0, t->offset, t->bytes);
     }
 }
 
 static int large_write(void *arg)
 {
-    LargeWrite *w = arg;
+    LargeTransfer *t = arg;
 
-    if (w->s->reserves) {
-        reserve_blocks(w);
+    if (t->s->reserves) {
+        reserve_blocks(t);
     }
     do {
-        w->result = pwritev2(w->s->fd, w->iov, MIN(w->niov, IOV_MAX), w->offset, w->flags);
-    } while (w->result < 0 && errno == EINTR);
-    w->result = w->result < 0 ? -errno : w->result;
+        t->result = pwritev2(t->s->fd, t->iov, MIN(t->niov, IOV_MAX), t->offset, t->flags);
+    } while (t->result < 0 && errno == EINTR);
+    t->result = t->result < 0 ? -errno : t->result;
     return 0;
 }
 
-static int64_t coroutine_fn file_write_large(FileState *s, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, bool fua)
+static int large_read(void *arg)
 {
-    LargeWrite w = { .s = s, .offset = offset, .bytes = bytes, .flags = fua ? RWF_DSYNC : 0 };
+    LargeTransfer *t = arg;
+
+    do {
+        t->result = preadv(t->s->fd, t->iov, MIN(t->niov, IOV_MAX), t->offset);
+    } while (t->result < 0 && errno == EINTR);
+    t->result = t->result < 0 ? -errno : t->result;
+    return 0;
+}
+
+/* Is this transfer worth a worker?  Engines other than threads, and the disk without a cache, wait elsewhere anyway. */
+static bool wants_worker(const FileState *s, int64_t bytes, int64_t more_than)
+{
+    return bytes > more_than && s->engine == AIO_ENGINE_THREADS && !(s->open_flags & O_DIRECT) && !s->device;
+}
+
+/* Bytes moved, perhaps not all, or a negative errno. */
+static int64_t coroutine_fn transfer_by_worker(FileState *s, bool write, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                                               bool fua)
+{
+    LargeTransfer t = { .s = s, .offset = offset, .bytes = bytes, .flags = fua ? RWF_DSYNC : 0 };
     g_autofree struct iovec *scratch = NULL;
     struct iovec *iov;
 
-    iov_slice(qiov, qo, bytes, &iov, &w.niov, &scratch);
-    w.iov = iov;
-    thread_pool_co_run_queued(&s->large_writes, large_write, &w);
-    return w.result;
+    iov_slice(qiov, qo, bytes, &iov, &t.niov, &scratch);
+    t.iov = iov;
+    thread_pool_co_run_queued(write ? &s->large_writes : &s->reads_ahead, write ? large_write : large_read, &t);
+    return t.result;
+}
+
+int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                              BdrvRequestFlags f)
+{
+    FileState *s = bs->opaque;
+    int64_t n = 0, rest;
+
+    if (f & BDRV_REQ_READ_AHEAD && wants_worker(s, bytes, READ_AHEAD_MIN)) {
+        n = transfer_by_worker(s, false, offset, bytes, qiov, qo, false);
+    }
+    if (n >= 0 && n < bytes) {
+        rest = file_transfer(s, AIO_OP_READ, offset + n, bytes - n, qiov, qo + n, 0);
+        n = rest < 0 ? rest : n + rest;
+    }
+    if (n >= 0 && n < bytes) {
+        iov_fill(qiov, qo + n, 0, bytes - n);      /* past the end of the file */
+    }
+    return n < 0 ? (int)n : 0;
 }
 
 int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
@@ -104,8 +132,8 @@ int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t byt
     bool fua = f & BDRV_REQ_FUA;
     int64_t n = 0, rest;
 
-    if (bytes > LARGE_WRITE && s->engine == AIO_ENGINE_THREADS && !(s->open_flags & O_DIRECT) && !s->device) {
-        n = file_write_large(s, offset, bytes, qiov, qo, fua);
+    if (wants_worker(s, bytes, LARGE_WRITE)) {
+        n = transfer_by_worker(s, true, offset, bytes, qiov, qo, fua);
     }
     if (n >= 0 && n < bytes) {
         rest = file_transfer(s, AIO_OP_WRITE, offset + n, bytes - n, qiov, qo + n, fua ? AIO_REQ_FUA : 0);

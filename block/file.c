@@ -237,7 +237,7 @@ static int open_common(BlockDriverState *bs, QDict *options, int flags, bool wan
     }
     find_alignment(s);
     s->reserves = !s->device && is_ext4(s->fd);
-    bs->supported_read_flags = BDRV_REQ_REGISTERED_BUF;
+    bs->supported_read_flags = BDRV_REQ_REGISTERED_BUF | BDRV_REQ_READ_AHEAD;
     bs->supported_write_flags = BDRV_REQ_FUA | BDRV_REQ_REGISTERED_BUF;
     bs->supported_zero_flags = BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK;
     /* What a file grows by reads as zeroes. */

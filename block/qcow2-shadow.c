@@ -494,6 +494,25 @@ static int coroutine_fn find_run(Qcow2Shadow *s, uint64_t n, uint64_t *first)
     return 0;
 }
 
+/*
+ * n free clusters in a row.  What the last verb left free in one run is near the end of the file most of the time: to look
+ * there first spares reading all counts.
+ */
+static int coroutine_fn find_run_late(Qcow2Shadow *s, uint64_t n, uint64_t *first)
+{
+    int64_t bytes = bdrv_getlength(s->q->bs->file->bs);
+    uint64_t end = MAX(bytes, 0) >> s->q->cluster_bits, before = s->next;
+    if (end / 8 > n && end - 4 * n > before) {
+        s->next = end - 4 * n;
+        int ret = find_run(s, n, first);
+        if (ret < 0 || *first + n <= end) {
+            return ret;
+        }
+        s->next = before;
+    }
+    return find_run(s, n, first);
+}
+
 static int64_t coroutine_fn count_new(Qcow2Shadow *s, uint64_t first, uint64_t n)
 {
     int ret = qcow2_shadow_add_clusters(s, first, n, 1);
@@ -513,7 +532,7 @@ int coroutine_fn qcow2_shadow_reserve(Qcow2Shadow *s, uint64_t n)
         s->next = s->window;         /* what the last walk left */
     }
     s->window_n = 0;
-    int ret = n ? find_run(s, n, &s->window) : 0;
+    int ret = n ? find_run_late(s, n, &s->window) : 0;
     s->window_n = ret == 0 ? n : 0;
     return ret;
 }

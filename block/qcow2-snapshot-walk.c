@@ -1,8 +1,8 @@
 /*
  * qcow2: visiting the L2 tables of a state: counts of what they name, COPIED flags.
  *
- * Tables pass through a few buffers in turn: while one batch is looked at, the next is being read and those before are being
- * written to their new places.  Within a table, entries that name clusters in a row are handled as one range.
+ * Tables pass through a ring of buffers: while one batch is looked at, the next is being read and those before are being
+ * written to their new places, each by a worker of its own.  Within a table, entries that name clusters in a row are handled as one range.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,9 +12,10 @@
 #include "qcow2-shadow.h"
 #include "qcow2-vector.h"
 
-#define BATCH_BYTES (256 * KiB)
+#define BATCH_BYTES (512 * KiB)
 #define READ_BYTES (1 * MiB)
-#define SLOTS 4
+#define SLOTS 5
+#define AHEAD 1                      /* batches being read while one is looked at; less than SLOTS */
 
 /* One batch under way. */
 typedef struct Slot {
@@ -35,12 +36,12 @@ typedef struct Walk {
     Qcow2WalkItem **moved;           /* room for one batch */
 } Walk;
 
-typedef struct ReadPart { Qcow2 *q; uint64_t place; uint8_t *buf; uint64_t bytes; } ReadPart;
+typedef struct ReadPart { Qcow2 *q; uint64_t place; uint8_t *buf; uint64_t bytes; BdrvRequestFlags flags; } ReadPart;
 
 static int coroutine_fn read_part(void *arg)
 {
     ReadPart *r = arg;
-    return bdrv_read_buf(r->q->bs->file, r->place, r->bytes, r->buf, 0);
+    return bdrv_read_buf(r->q->bs->file, r->place, r->bytes, r->buf, r->flags);
 }
 
 static int by_place(const void *a, const void *b)
@@ -49,13 +50,13 @@ static int by_place(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static void coroutine_fn start_reading(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf, Qcow2Tasks *tasks)
+static void coroutine_fn start_reading(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf, Qcow2Tasks *tasks, BdrvRequestFlags flags)
 {
     uint64_t max = MAX(READ_BYTES >> q->cluster_bits, 1);
     for (uint64_t i = 0, k; i < n && tasks->ret == 0; i = k) {
         for (k = i + 1; k < n && k - i < max && items[k].place == items[k - 1].place + q->cluster_size; k++) {
         }
-        ReadPart r = { q, items[i].place, buf + (i << q->cluster_bits), (k - i) << q->cluster_bits };
+        ReadPart r = { q, items[i].place, buf + (i << q->cluster_bits), (k - i) << q->cluster_bits, flags };
         qcow2_tasks_start(tasks, read_part, &r, sizeof(r));
     }
 }
@@ -63,7 +64,7 @@ static void coroutine_fn start_reading(Qcow2 *q, const Qcow2WalkItem *items, uin
 int coroutine_fn qcow2_read_tables(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf)
 {
     Qcow2Tasks tasks = { 0 };
-    start_reading(q, items, n, buf, &tasks);
+    start_reading(q, items, n, buf, &tasks, 0);
     return qcow2_tasks_finish(&tasks);
 }
 
@@ -236,35 +237,36 @@ static int coroutine_fn walk_batch(Walk *w, Slot *slot, Qcow2WalkItem *items, ui
     return ret == 0 ? move_tables(w, slot, nb_moved) : ret;
 }
 
-/* The next buffer: one that nothing is being written from, else the one that was used longest ago. */
-static Slot *next_slot(Walk *w, Slot *slot)
+/* Begin to read the batch at item i, when what was in its buffer has been written. */
+static int coroutine_fn read_ahead(Walk *w, const Qcow2WalkItem *items, uint64_t i, uint64_t n, uint64_t batch)
 {
-    Slot *end = w->slots + SLOTS, *oldest = slot + 1 < end ? slot + 1 : w->slots;
-    for (Slot *s = w->slots; s < end; s++) {
-        if (s != slot && !s->write.running) {
-            return s;
-        }
+    Slot *slot = &w->slots[i / batch % SLOTS];
+    int ret;
+
+    if (i >= n) {
+        return 0;
     }
-    return oldest;
+    ret = qcow2_tasks_finish(&slot->write);
+    if (ret == 0) {
+        start_reading(w->q, items + i, MIN(batch, n - i), slot->buf, &slot->read, BDRV_REQ_READ_AHEAD);
+    }
+    return ret;
 }
 
 static int coroutine_fn walk_batches(Walk *w, Qcow2WalkItem *items, uint64_t n, uint64_t batch)
 {
-    Slot *slot = w->slots;
-    start_reading(w->q, items, MIN(batch, n), slot->buf, &slot->read);
-    for (uint64_t i = 0; i < n; i += batch) {
-        Slot *next = next_slot(w, slot);
-        int ret = qcow2_tasks_finish(&next->write);
-        if (ret == 0 && i + batch < n) {
-            start_reading(w->q, items + i + batch, MIN(batch, n - i - batch), next->buf, &next->read);
-        }
-        ret = ret == 0 ? walk_batch(w, slot, items + i, MIN(batch, n - i)) : ret;
-        if (ret < 0) {
-            return ret;
-        }
-        slot = next;
+    int ret = 0;
+
+    for (uint64_t i = 0; i < AHEAD && ret == 0; i++) {
+        ret = read_ahead(w, items, i * batch, n, batch);
     }
-    return 0;
+    for (uint64_t i = 0; i < n && ret == 0; i += batch) {
+        ret = read_ahead(w, items, i + AHEAD * batch, n, batch);
+        if (ret == 0) {
+            ret = walk_batch(w, &w->slots[i / batch % SLOTS], items + i, MIN(batch, n - i));
+        }
+    }
+    return ret;
 }
 
 static int coroutine_fn walk_all(Walk *w, Qcow2WalkItem *items, uint64_t n)

@@ -56,6 +56,7 @@ typedef enum BdrvRequestFlags {
     BDRV_REQ_PREFETCH         = 1 << 8,   /* read for copy-on-read only, no vector */
     BDRV_REQ_NO_WAIT          = 1 << 9,   /* with SERIALISING: -EBUSY rather than wait */
     BDRV_REQ_REGISTERED_BUF   = 1 << 10,
+    BDRV_REQ_READ_AHEAD       = 1 << 11,  /* the reader has work to do meanwhile: not in its thread, if there are others */
 } BdrvRequestFlags;
 
 /* What a parent does with a child, and what it lets others do. */
