@@ -17,6 +17,7 @@ bool cut_fail_lasting, cut_delay_lasting;
 int64_t cut_delay_at;
 int cut_fail_errno = EIO;
 unsigned cut_discard_turns;
+bool cut_length_counts;
 
 typedef struct CutState { int disk; } CutState;
 
@@ -86,8 +87,7 @@ static void apply_piece(CutImage *image, const CutEntry *e, int64_t at, int64_t 
         memset(image->data + e->offset + at, 0, n);
         break;
     default:
-        /* The worst that a hole may show. */
-        memset(image->data + e->offset + at, 0xd5, n);
+        memset(image->data + e->offset + at, CUT_HOLE, n);
         break;
     }
 }
@@ -276,7 +276,12 @@ static int coroutine_fn cut_co_truncate(BlockDriverState *bs, int64_t offset, bo
     return ret;
 }
 
-static int64_t cut_getlength(BlockDriverState *bs) { return cut_disks[disk_of(bs)].len; }
+static int64_t cut_getlength(BlockDriverState *bs)
+{
+    int ret = cut_length_counts ? trip() : 0;
+
+    return ret < 0 ? ret : cut_disks[disk_of(bs)].len;
+}
 
 static int cut_reopen(BdrvReopenState *rs, Error **errp) { return 0; }
 

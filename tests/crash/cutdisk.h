@@ -11,6 +11,7 @@
 #include "block/graph.h"
 
 #define CUT_DISKS 6
+#define CUT_HOLE 0xd5                       /* what discarded bytes show: the worst that they may */
 #define CUT_DISK_DATA 1                     /* the data file of disk 0 */
 #define CUT_DISK_BELOW 2                    /* and 3: what disk 0 may be based on */
 #define CUT_DISK_GROUP 4                    /* and 5: disks beside disk 0 */
@@ -35,6 +36,7 @@ extern int64_t cut_fail_at;
 extern bool cut_fail_lasting;
 extern int cut_fail_errno;
 extern unsigned cut_discard_turns;     /* of the event loop that a discard takes more than other requests */
+extern bool cut_length_counts;         /* to ask how long it is is a request too */
 extern int64_t cut_requests, cut_trips;   /* seen, and made to fail, since they were set to 0 */
 /* Failures of any kind that were met: of requests, system calls, allocations. */
 int64_t cut_met(void);
