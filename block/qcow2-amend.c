@@ -240,8 +240,13 @@ static int coroutine_fn change_refcount_width(AmendPlan *p)
     uint64_t clusters = len < 0 ? 0 : MIN(qcow2_clusters_for(q, len), (uint64_t)q->rt_size << q->rb_bits);
     g_autoptr(RefMap) counts = refmap_new(clusters);
     g_autoptr(RefMap) taken = refmap_new(clusters);
-    int ret = len < 0 ? (int)len : load_counts(p, counts, clusters, UINT64_MAX >> (64 - (1u << p->refcount_order)));
+    int ret;
 
+    if (len < 0) {
+        error_setg_errno(p->errp, -len, "Failed to inquire current file length");
+        return len;
+    }
+    ret = load_counts(p, counts, clusters, UINT64_MAX >> (64 - (1u << p->refcount_order)));
     if (ret < 0) {
         return ret;
     }
