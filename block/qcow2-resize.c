@@ -227,7 +227,7 @@ static int coroutine_fn reach(Qcow2 *q, uint64_t end, PreallocMode mode, Error *
     return (uint64_t)len < end ? bdrv_truncate(q->data_file, end, false, mode, 0, errp) : 0;
 }
 
-/* Clusters that come from the file's inside hold what they held before: zero them.  Then reach their end (mode not OFF). */
+/* Zero what comes from the file's inside: it holds what it held before.  Then the file reaches the end: no entry leads past it. */
 static int coroutine_fn prepare_run(Qcow2 *q, uint64_t host, uint64_t bytes, PreallocMode mode, Error **errp)
 {
     int64_t len = bdrv_getlength(q->data_file->bs);
@@ -241,7 +241,7 @@ static int coroutine_fn prepare_run(Qcow2 *q, uint64_t host, uint64_t bytes, Pre
             return ret;
         }
     }
-    return mode == PREALLOC_OFF ? 0 : reach(q, host + bytes, mode, errp);
+    return reach(q, host + bytes, mode, errp);
 }
 
 /* All tables of a range, so that the data after them can be one run. */
@@ -263,7 +263,6 @@ static int coroutine_fn make_tables(Qcow2 *q, uint64_t guest, uint64_t end)
 static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t end, PreallocMode mode, Error **errp)
 {
     PreallocMode below = mode == PREALLOC_METADATA ? PREALLOC_OFF : mode;
-    uint64_t file_end = 0;
     Error *err = NULL;
     int ret = below == PREALLOC_OFF ? 0 : make_tables(q, guest, end);
     while (ret == 0 && guest < end) {
@@ -276,7 +275,6 @@ static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t en
             if (ret == 0) {
                 ret = prepare_run(q, host, n << q->cluster_bits, below, &err);
                 ret = ret < 0 ? ret : link_run(q, guest, host, n);
-                file_end = host + (n << q->cluster_bits);
             }
             if (ret < 0 && host > 0 && !qcow2_has_data_file(q)) {
                 qcow2_update_refcount(q, host, n << q->cluster_bits, -1, QCOW2_DISCARD_OTHER);
@@ -289,9 +287,8 @@ static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t en
             error_setg_errno(&err, -ret, "Could not preallocate new data");
         }
         error_propagate(errp, err);
-        return ret;
     }
-    return file_end && !qcow2_has_data_file(q) ? reach(q, file_end, PREALLOC_OFF, errp) : 0;
+    return ret;
 }
 
 int coroutine_fn qcow2_preallocate(Qcow2 *q, uint64_t offset, uint64_t new_length, PreallocMode mode, Error **errp)
