@@ -15,11 +15,19 @@ typedef struct CopiedPass {
     const char *verb;
 } CopiedPass;
 
-/* 1: flag and count disagree, 0: they agree or the count cannot be had. */
+/* Do flag and count disagree?  Not when the count cannot be had; that is told unless it was when counts were compared. */
 static bool coroutine_fn mismatch(Checker *c, uint64_t entry, uint64_t offset, bool counted, uint64_t *count)
 {
+    uint64_t cluster = offset >> c->q->cluster_bits;
+    int ret;
+
     *count = 1;
-    if (counted && check_disk_count(c, offset >> c->q->cluster_bits, count) < 0) {
+    ret = counted ? check_disk_count(c, cluster, count) : 0;
+    if (ret < 0) {
+        if (!c->res->check_errors) {
+            check_say("Can't get refcount for cluster %" G_GUINT64_FORMAT ": %s\n", cluster, strerror(-ret));
+            c->res->check_errors++;
+        }
         return false;
     }
     return (*count == 1) != !!(entry & QCOW2_OFLAG_COPIED);

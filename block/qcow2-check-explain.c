@@ -235,9 +235,13 @@ static void coroutine_fn walk_back(BackWalk *w, uint64_t l1_offset, uint64_t l1_
     const Qcow2 *q = c->q;
     uint64_t span = (uint64_t)q->l2_entries << q->cluster_bits;
     uint64_t entries = MIN(l1_size, w->disk / span + 1), bytes = entries * 8;
-    g_autofree uint8_t *table = g_malloc(q->cluster_size), *l1 = g_malloc(bytes);      /* at most QCOW2_MAX_L1_BYTES */
+    g_autofree uint8_t *table = g_try_malloc(q->cluster_size), *l1 = g_try_malloc(MAX(bytes, 1));
 
     touch(w, l1_offset, l1_size * 8, 0, w->disk);
+    if (!table || !l1) {
+        c->res->findings_cut = true;
+        return;
+    }
     if (check_read(c, l1_offset, bytes, l1) < 0) {
         return;
     }

@@ -150,6 +150,7 @@ static int coroutine_fn read_table(TableReader *r, unsigned nb, Error **errp)
 
     q->snapshots = g_try_new0(Qcow2Snapshot, nb);
     if (nb && !q->snapshots) {
+        error_setg_errno(errp, ENOMEM, "ERROR failed to read the snapshot table");
         return -ENOMEM;
     }
     for (unsigned i = 0; i < nb; i++) {
