@@ -539,6 +539,7 @@ static const char *const quorum_strong_options[] = {
 static const BlockDriver quorum_driver = {
     .name = "quorum",
     .instance_size = sizeof(Quorum),
+    .flushes_children = true,
     .open_options = quorum_options,
     .strong_options = quorum_strong_options,
     .open = quorum_open,

@@ -67,7 +67,7 @@ int coroutine_fn io_co_flush(BlockDriverState *bs)
     if (ret >= 0 && bs->drv->co_flush_to_disk && !(bs->open_flags & BDRV_O_NO_FLUSH)) {
         ret = flush_to_disk(bs);
     }
-    if (ret >= 0) {
+    if (ret >= 0 && !bs->drv->flushes_children) {
         ret = flush_children(bs);
     }
     io_end(bs);

@@ -61,6 +61,7 @@ struct BlockDriver {
     bool never_freeze;               /* its place in a chain may change: links to it cannot be held */
     bool needs_filename;
     bool has_variable_length;
+    bool flushes_children;           /* co_flush_to_disk does, and decides what a child's failure means */
     bool bounds_are_soft;            /* writes past the end grow the node (protocol files) */
     const OptDesc *open_options;     /* runtime options absorbed before open; see bs->opts */
     const OptDesc *create_options;   /* `create -o`, NULL when it cannot create */
