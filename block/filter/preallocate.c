@@ -94,7 +94,8 @@ static int preallocate_reopen_prepare(BdrvReopenState *rs, Error **errp)
 {
     int64_t *values = g_new(int64_t, 2);
 
-    if (!preallocate_take_options(rs->options, rs->bs->file->bs, &values[0], &values[1], errp)) {
+    if (!preallocate_take_options(rs->options, rs->bs->file->bs, &values[0], &values[1], errp) ||
+        (!(rs->flags & BDRV_O_RDWR) && preallocate_trim(rs->bs, errp) < 0)) {
         g_free(values);
         return -EINVAL;
     }

@@ -195,6 +195,16 @@ static void push_to_children(PermChange *pc, BlockDriverState *bs, uint64_t perm
     }
 }
 
+static int ask_driver(NodeUndo *n, Error **errp)
+{
+    const BlockDriver *drv = n->bs->drv;
+    int ret = drv && drv->check_perm ? drv->check_perm(n->bs, n->perm, n->shared, errp) : 0;
+
+    n->asked = ret >= 0;
+    return ret;
+}
+
+/* A driver with children is asked while it may still do with them what it could: one gives back what it has of its file. */
 static int check_node(PermChange *pc, BlockDriverState *bs, Error **errp)
 {
     NodeUndo n = { bs, .old_perm = bs->core->cumulative_perm, .old_shared = bs->core->cumulative_shared };
@@ -203,6 +213,9 @@ static int check_node(PermChange *pc, BlockDriverState *bs, Error **errp)
     sum_parents(bs, &n.perm, &n.shared);
     if (ret == 0) {
         ret = check_node_can(bs, n.perm, errp);
+    }
+    if (ret == 0 && bs->children) {
+        ret = ask_driver(&n, errp);
     }
     if (ret < 0) {
         return ret;
@@ -217,19 +230,16 @@ static int check_node(PermChange *pc, BlockDriverState *bs, Error **errp)
 /* Locks are asked for only after the graph itself agrees: they may disturb other programs. */
 static int ask_drivers(PermChange *pc, Error **errp)
 {
-    for (guint i = 0; i < pc->nodes->len; i++) {
-        NodeUndo *n = &g_array_index(pc->nodes, NodeUndo, i);
-        const BlockDriver *drv = n->bs->drv;
+    int ret = 0;
 
-        if (drv && drv->check_perm) {
-            int ret = drv->check_perm(n->bs, n->perm, n->shared, errp);
-            if (ret < 0) {
-                return ret;
-            }
+    for (guint i = 0; i < pc->nodes->len && ret >= 0; i++) {
+        NodeUndo *n = &g_array_index(pc->nodes, NodeUndo, i);
+
+        if (!n->asked) {
+            ret = ask_driver(n, errp);
         }
-        n->asked = true;
     }
-    return 0;
+    return ret;
 }
 
 static void perm_change_free(PermChange *pc)
