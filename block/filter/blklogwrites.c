@@ -62,13 +62,19 @@ static bool sector_size_ok(uint64_t size)
 /* Walk the entries of an existing log to the sector after the last one. */
 static int log_find_end(LogWrites *s, uint64_t nr_entries, Error **errp)
 {
+    int64_t length = bdrv_getlength(s->log->bs);
     uint64_t sector = 1;
 
     for (uint64_t i = 0; i < nr_entries; i++) {
         LogEntry e;
         uint64_t sectors, flags;
-        int ret = bdrv_read_buf(s->log, (int64_t)(sector << s->sector_bits), sizeof(e), &e, 0);
+        int ret;
 
+        if ((int64_t)(sector << s->sector_bits) >= length) {       /* nor would any number of further ones be there */
+            error_setg(errp, "Log entry %" PRIu64 " is beyond the end of the log", i);
+            return -EINVAL;
+        }
+        ret = bdrv_read_buf(s->log, (int64_t)(sector << s->sector_bits), sizeof(e), &e, 0);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "Failed to read log entry %" PRIu64, i);
             return ret;
