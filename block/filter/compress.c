@@ -15,9 +15,8 @@ static int compress_open(BlockDriverState *bs, QDict *options, int flags, Error 
     if (ret < 0) {
         return ret;
     }
-    if (!bs->file->bs->drv || !bs->file->bs->drv->co_write_compressed) {
-        error_setg(errp, "Compression is not supported for underlying format: %s",
-                   bs->file->bs->drv ? bs->file->bs->drv->name : "(no format)");
+    if (!bs->file->bs->drv->co_write_compressed) {
+        error_setg(errp, "Compression is not supported for underlying format: %s", bs->file->bs->drv->name);
         return -ENOTSUP;
     }
     return 0;

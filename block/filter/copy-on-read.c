@@ -29,10 +29,6 @@ static int cor_take_bottom(BlockDriverState *bs, const char *name, Error **errp)
         error_setg(errp, "Bottom node '%s' not found", name);
         return -EINVAL;
     }
-    if (!bottom->drv) {
-        error_setg(errp, "Bottom node '%s' not opened", name);
-        return -EINVAL;
-    }
     if (bottom->drv->is_filter) {
         error_setg(errp, "Bottom node '%s' is a filter", name);
         return -EINVAL;

@@ -29,7 +29,7 @@ static int coroutine_fn access_co_read(BlockDriverState *bs, int64_t offset, int
 {
     const BlockDriver *drv = bs->file->bs->drv;
 
-    return flags || !drv || !drv->co_read_snapshot ? -ENOTSUP
+    return flags || !drv->co_read_snapshot ? -ENOTSUP
                                                    : drv->co_read_snapshot(bs->file->bs, offset, bytes, qiov, qiov_offset);
 }
 
@@ -38,7 +38,7 @@ static int coroutine_fn access_co_status(BlockDriverState *bs, bool want_zero, i
 {
     const BlockDriver *drv = bs->file->bs->drv;
 
-    return !drv || !drv->co_snapshot_status ? -ENOTSUP
+    return !drv->co_snapshot_status ? -ENOTSUP
         : drv->co_snapshot_status(bs->file->bs, want_zero, offset, bytes, pnum, map, file);
 }
 
@@ -46,7 +46,7 @@ static int coroutine_fn access_co_discard(BlockDriverState *bs, int64_t offset, 
 {
     const BlockDriver *drv = bs->file->bs->drv;
 
-    return !drv || !drv->co_discard_snapshot ? -ENOTSUP : drv->co_discard_snapshot(bs->file->bs, offset, bytes);
+    return !drv->co_discard_snapshot ? -ENOTSUP : drv->co_discard_snapshot(bs->file->bs, offset, bytes);
 }
 
 static int coroutine_fn access_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags flags)

@@ -22,7 +22,7 @@ BdrvChild *bdrv_filter_child(const BlockDriverState *bs)
     }
     for (BdrvChild *c = bs->children; c; c = c->next) {
         if (c->role & BDRV_CHILD_FILTERED) {
-            return c->bs ? c : NULL;
+            return c;
         }
     }
     return NULL;
@@ -91,8 +91,8 @@ static const char *base_name_of(BlockDriverState *bs, Error **errp)
     while ((next = bdrv_primary_bs(leaf))) {
         leaf = next;
     }
-    if (!leaf->drv || !leaf->exact_filename[0]) {
-        error_setg(errp, "Cannot generate a base directory for %s nodes", leaf->drv ? leaf->drv->name : "closed");
+    if (!leaf->exact_filename[0]) {
+        error_setg(errp, "Cannot generate a base directory for %s nodes", leaf->drv->name);
         return NULL;
     }
     return leaf->exact_filename;
@@ -112,12 +112,21 @@ char *bdrv_get_full_backing_filename(BlockDriverState *bs, Error **errp)
     return base ? path_combine(base, bs->backing_file) : NULL;
 }
 
+static int point_backing(BlockDriverState *bs, BlockDriverState *backing, Error **errp)
+{
+    if (bdrv_reaches(backing, bs)) {
+        error_setg(errp, "Making '%s' a backing child of '%s' would create a cycle", backing->node_name, bs->node_name);
+        return -EINVAL;
+    }
+    return bdrv_replace_child_bs(bs->backing, backing, errp);
+}
+
 int bdrv_set_backing_hd(BlockDriverState *bs, BlockDriverState *backing, Error **errp)
 {
     BdrvChildRole role;
     int ret = 0;
 
-    if (backing && bs->drv && !bs->drv->supports_backing && !bs->drv->is_filter) {
+    if (backing && !bs->drv->supports_backing && !bs->drv->is_filter) {
         error_setg(errp, "Driver '%s' of node '%s' does not support backing files", bs->drv->name, bs->node_name);
         return -EINVAL;
     }
@@ -127,11 +136,12 @@ int bdrv_set_backing_hd(BlockDriverState *bs, BlockDriverState *backing, Error *
         return -EPERM;
     }
     bdrv_drained_begin(bs);
-    if (bs->backing) {
+    if (bs->backing && backing) {          /* should it be refused, the old one is still there */
+        ret = point_backing(bs, backing, errp);
+    } else if (bs->backing) {
         bdrv_unref_child(bs, bs->backing);
-    }
-    if (backing) {
-        role = bs->drv && bs->drv->is_filter ? BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY : BDRV_CHILD_COW;
+    } else if (backing) {
+        role = bs->drv->is_filter ? BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY : BDRV_CHILD_COW;
         bdrv_ref(backing);
         ret = bdrv_attach_child(bs, backing, "backing", role, errp) ? 0 : -EPERM;
     }
@@ -193,7 +203,7 @@ static bool leaf_stat(BlockDriverState *bs, struct stat *st)
 {
     BlockDriverState *leaf = bdrv_primary_bs(bs);
 
-    return leaf && leaf->drv && bdrv_is_protocol(leaf->drv) && leaf->exact_filename[0] &&
+    return leaf && bdrv_is_protocol(leaf->drv) && leaf->exact_filename[0] &&
            stat(leaf->exact_filename, st) == 0;
 }
 
@@ -202,7 +212,7 @@ static bool closes_loop(const GArray *links, BlockDriverState *bs, Error **errp)
 {
     struct stat below, above;
 
-    if (!bs->drv || !bs->drv->supports_backing || !bs->backing_file[0] || !leaf_stat(bs, &below)) {
+    if (!bs->drv->supports_backing || !bs->backing_file[0] || !leaf_stat(bs, &below)) {
         return false;
     }
     for (guint i = 0; i < links->len; i++) {

@@ -50,9 +50,6 @@ void bdrv_edge_unlink(BdrvChild *c)
 {
     BlockDriverState *bs = c->bs;
 
-    if (!bs) {
-        return;
-    }
     bdrv_io_edge_detaching(c);
     *(c->prev_parent ? &c->prev_parent->next_parent : &bs->parents) = c->next_parent;
     if (c->next_parent) {
@@ -101,10 +98,6 @@ static void edge_drop(BdrvChild *c)
 {
     BlockDriverState *bs = c->bs;
 
-    if (!bs) {
-        bdrv_edge_free(c);
-        return;
-    }
     bdrv_ref(bs);
     bdrv_edge_unlink(c);
     bdrv_edge_free(c);

@@ -75,7 +75,7 @@ static void add_child(QDict *out, const char *name, QObject *value)
 static void add_children(BlockDriverState *bs, bool overridden, QDict *out)
 {
     for (BdrvChild *c = bs->children; c; c = c->next) {
-        if (c->bs && (!(c->role & BDRV_CHILD_COW) || overridden)) {
+        if (!(c->role & BDRV_CHILD_COW) || overridden) {
             add_child(out, c->name, qobject_ref(c->bs->full_open_options));
         }
     }
@@ -99,9 +99,6 @@ void bdrv_refresh_own_filename(BlockDriverState *bs)
     bool overridden, needs_json;
     QDict *full;
 
-    if (!bs->drv) {
-        return;
-    }
     if (bs->implicit && bdrv_filter_child(bs)) {
         take_name_of(bs, bdrv_filter_child(bs)->bs);
         return;
@@ -119,7 +116,7 @@ void bdrv_refresh_own_filename(BlockDriverState *bs)
         bdrv_node_set_filename(&bs->exact_filename, "");
         bs->drv->refresh_filename(bs);
     } else if (primary) {
-        bool plain = primary->exact_filename[0] && primary->drv && bdrv_is_protocol(primary->drv) &&
+        bool plain = primary->exact_filename[0] && bdrv_is_protocol(primary->drv) &&
                      !bs->drv->is_filter && !needs_json;
         bdrv_node_set_filename(&bs->exact_filename, plain ? primary->exact_filename : "");
     }

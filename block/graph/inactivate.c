@@ -41,7 +41,7 @@ static int inactivate_node(BlockDriverState *bs)
 {
     int ret;
 
-    if (!bs->drv || (bs->open_flags & BDRV_O_INACTIVE)) {
+    if (bs->open_flags & BDRV_O_INACTIVE) {
         return 0;
     }
     ret = bs->drv->inactivate ? bs->drv->inactivate(bs) : 0;
@@ -92,7 +92,7 @@ static int activate_node(BlockDriverState *bs, Error **errp)
     ActivateCall call = { bs, errp, 0 };
     int ret = 0;
 
-    if (!bs->drv || !(bs->open_flags & BDRV_O_INACTIVE)) {
+    if (!(bs->open_flags & BDRV_O_INACTIVE)) {
         return 0;
     }
     set_inactive(bs, false);

@@ -81,7 +81,7 @@ static int update_backing_name(BlockDriverState *parent, BlockDriverState *base,
             return ret;
         }
     }
-    ret = bdrv_change_backing_file(parent, name, base->drv ? base->drv->name : "", false);
+    ret = bdrv_change_backing_file(parent, name, base->drv->name, false);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Could not update backing file link");
     }
@@ -97,7 +97,7 @@ int bdrv_drop_intermediate(BlockDriverState *top, BlockDriverState *base, const 
     Error *err = NULL;
     int ret;
 
-    if (!top->drv || !base->drv || !bdrv_chain_contains(top, base)) {
+    if (!bdrv_chain_contains(top, base)) {
         return -EIO;
     }
     bdrv_ref(top);
@@ -132,7 +132,7 @@ int bdrv_freeze_chain(BlockDriverState *bs, BlockDriverState *base, Error **errp
             error_setg(errp, "Cannot change '%s' link from '%s' to '%s'", c->name, i->node_name, c->bs->node_name);
             return -EPERM;
         }
-        if (c->bs->drv && c->bs->drv->never_freeze) {
+        if (c->bs->drv->never_freeze) {
             error_setg(errp, "Cannot freeze '%s' link to '%s'", c->name, c->bs->node_name);
             return -EPERM;
         }

@@ -29,7 +29,7 @@ static void limits_from_children(BlockDriverState *bs)
     bool any = false;
 
     for (BdrvChild *c = bs->children; c; c = c->next) {
-        if (c->bs && (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_FILTERED | BDRV_CHILD_COW))) {
+        if (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_FILTERED | BDRV_CHILD_COW)) {
             merge(&bs->bl, &c->bs->bl);
             any = true;
         }
@@ -46,9 +46,6 @@ int bdrv_refresh_limits(BlockDriverState *bs, Error **errp)
     ERRP_GUARD();
 
     bs->bl = (BlockLimits) { .request_alignment = 1 };
-    if (!bs->drv) {
-        return 0;
-    }
     limits_from_children(bs);
     if (bs->core->has_probe_guard) {
         bs->bl.request_alignment = BDRV_SECTOR_SIZE;    /* the guard looks at whole first sectors */

@@ -284,7 +284,7 @@ int bdrv_node_refresh_length(BlockDriverState *bs)
 {
     BdrvChild *filtered = bdrv_filter_child(bs);
 
-    if (bs->drv && bs->drv->getlength) {
+    if (bs->drv->getlength) {
         int64_t len = bs->drv->getlength(bs);
         if (len < 0) {
             return len;

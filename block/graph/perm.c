@@ -109,11 +109,6 @@ void bdrv_default_perms(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
 static void child_perms(BlockDriverState *bs, BdrvChild *c, uint64_t perm, uint64_t shared,
                         uint64_t *nperm, uint64_t *nshared)
 {
-    if (!bs->drv) {
-        *nperm = 0;
-        *nshared = BLK_PERM_ALL;
-        return;
-    }
     (bs->drv->child_perm ? bs->drv->child_perm : bdrv_default_perms)(bs, c, c->role, perm, shared, nperm, nshared);
     if (c->bs->core->force_share) {
         *nshared = BLK_PERM_ALL;
@@ -185,20 +180,18 @@ static void push_to_children(PermChange *pc, BlockDriverState *bs, uint64_t perm
         EdgeUndo old = { c, c->perm, c->shared };
         uint64_t new_perm, new_shared;
 
-        if (c->bs) {
-            g_array_append_val(pc->edges, old);
-            /* Requests of other threads look at perm meanwhile: they see the old value or the new one. */
-            child_perms(bs, c, perm, shared, &new_perm, &new_shared);
-            __atomic_store_n(&c->perm, new_perm, __ATOMIC_RELAXED);
-            c->shared = new_shared;
-        }
+        g_array_append_val(pc->edges, old);
+        /* Requests of other threads look at perm meanwhile: they see the old value or the new one. */
+        child_perms(bs, c, perm, shared, &new_perm, &new_shared);
+        __atomic_store_n(&c->perm, new_perm, __ATOMIC_RELAXED);
+        c->shared = new_shared;
     }
 }
 
 static int ask_driver(NodeUndo *n, Error **errp)
 {
     const BlockDriver *drv = n->bs->drv;
-    int ret = drv && drv->check_perm ? drv->check_perm(n->bs, n->perm, n->shared, errp) : 0;
+    int ret = drv->check_perm ? drv->check_perm(n->bs, n->perm, n->shared, errp) : 0;
 
     n->asked = ret >= 0;
     return ret;
@@ -275,7 +268,7 @@ void bdrv_perm_commit(PermChange *pc)
     for (guint i = 0; i < pc->nodes->len; i++) {
         NodeUndo *n = &g_array_index(pc->nodes, NodeUndo, i);
 
-        if (n->bs->drv && n->bs->drv->set_perm) {
+        if (n->bs->drv->set_perm) {
             n->bs->drv->set_perm(n->bs, n->perm, n->shared);
         }
     }
@@ -295,7 +288,7 @@ void bdrv_perm_abort(PermChange *pc)
 
         n->bs->core->cumulative_perm = n->old_perm;
         n->bs->core->cumulative_shared = n->old_shared;
-        if (n->asked && n->bs->drv && n->bs->drv->abort_perm_update) {
+        if (n->asked && n->bs->drv->abort_perm_update) {
             n->bs->drv->abort_perm_update(n->bs);
         }
     }

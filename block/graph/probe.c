@@ -115,9 +115,7 @@ int bdrv_probe_guard_check(BlockDriverState *bs, int64_t offset, const IoVec *qi
 {
     uint8_t buf[PROBE_BYTES] = { 0 };
 
-    if (offset >= PROBE_BYTES) {
-        return 0;
-    }
+    g_assert(offset < PROBE_BYTES);
     iov_to_buf(qiov, qiov_offset, buf + offset, MIN(bytes, PROBE_BYTES - offset));
     return bdrv_probe_all(buf, PROBE_BYTES, bs->filename) == bs->drv ? 0 : -EPERM;
 }

@@ -64,7 +64,7 @@ static int check_allowed(BlockDriverState *bs, const char *key, BdrvChild *edge,
 static BdrvChild *find_edge(BlockDriverState *bs, const char *key)
 {
     for (BdrvChild *c = bs->children; c; c = c->next) {
-        if (!strcmp(c->name, key) && c->bs) {
+        if (!strcmp(c->name, key)) {
             return c;
         }
     }

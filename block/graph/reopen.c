@@ -140,7 +140,7 @@ static void queue_children(BdrvReopenQueue *q, ReopenEntry *e, bool keep_old)
     for (BdrvChild *c = e->bs->children; c; c = c->next) {
         g_autofree char *prefix = g_strconcat(c->name, ".", NULL);
 
-        if (c->bs && !qdict_has(e->options, c->name) && c->bs->core->inherits_from == e->bs->core->serial) {
+        if (!qdict_has(e->options, c->name) && c->bs->core->inherits_from == e->bs->core->serial) {
             queue_node(q, c->bs, qdict_extract_subdict(e->options, prefix), keep_old, flags_for_child(e, c),
                        e->new.force_share);
         }
@@ -338,10 +338,6 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
     SCOPED_NODE_OPTIONS node = { 0 };
     int ret;
 
-    if (!e->bs->drv) {
-        error_setg(errp, "Node '%s' is ejected", e->bs->node_name);
-        return -ENOMEDIUM;
-    }
     e->own = qobject_clone(e->options);
     e->old = node_state(e->bs);
     ret = check_not_reset(e, errp);

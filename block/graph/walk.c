@@ -33,7 +33,7 @@ static void walk_from(BlockDriverState *root, GArray *stack, GPtrArray *done, in
             continue;
         }
         top->next = c->next;
-        if (c->bs && c->bs->core->visit != id) {
+        if (c->bs->core->visit != id) {
             walk_push(stack, c->bs, id);
         }
     }

@@ -84,9 +84,6 @@ int bdrv_read_buf(BdrvChild *c, int64_t offset, int64_t bytes, void *buf, BdrvRe
 {
     IoVec v;
 
-    if (bytes < 0) {
-        return -EINVAL;
-    }
     iov_init_buf(&v, buf, bytes);
     return bdrv_read(c, offset, bytes, &v, 0, flags);
 }
@@ -95,9 +92,6 @@ int bdrv_write_buf(BdrvChild *c, int64_t offset, int64_t bytes, const void *buf,
 {
     IoVec v;
 
-    if (bytes < 0) {
-        return -EINVAL;
-    }
     iov_init_buf(&v, (void *)buf, bytes);
     return bdrv_write(c, offset, bytes, &v, 0, flags);
 }

@@ -33,7 +33,7 @@ static int coroutine_fn copy_by_buffer(BdrvChild *src, int64_t src_offset, BdrvC
 /* Down to the child where a node that passes everything through keeps the bytes at *offset. */
 static BdrvChild *coroutine_fn source_below(BdrvChild *src, int64_t *offset, int64_t bytes)
 {
-    while (src->bs->drv && src->bs->file && src->bs->drv->co_block_status) {
+    while (src->bs->file && src->bs->drv->co_block_status) {
         BlockDriverState *bs = src->bs, *file = NULL;
         int64_t n = 0, map = 0;
         int ret;
@@ -94,7 +94,7 @@ int coroutine_fn io_co_copy_range(BdrvChild *src, int64_t src_offset, BdrvChild 
     int64_t from_offset = src_offset;
     int ret;
 
-    if (!src || !dst || !src->bs || !dst->bs || !src->bs->drv || !dst->bs->drv) {
+    if (!src || !dst) {
         return -ENOMEDIUM;
     }
     ret = check_range(src_offset, bytes);

@@ -47,7 +47,7 @@ int coroutine_fn io_co_discard(BdrvChild *c, int64_t offset, int64_t bytes)
     BlockDriverState *bs;
     int ret;
 
-    if (!c || !c->bs || !c->bs->drv) {
+    if (!c) {
         return -ENOMEDIUM;
     }
     bs = c->bs;

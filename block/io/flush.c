@@ -32,7 +32,7 @@ static int coroutine_fn flush_children(BlockDriverState *bs)
     int ret = 0;
 
     for (BdrvChild *c = bs->children; c; c = c->next) {
-        if (c->bs && (c->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED))) {
+        if (c->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
             int r = io_co_flush(c->bs);
             ret = ret < 0 ? ret : r;
         }
@@ -44,7 +44,7 @@ void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes)
 {
     BlockDriverState *bs = c->bs;
 
-    if (bs->drv && bs->drv->begin_writeback && bytes > 0 && !(bs->open_flags & BDRV_O_NO_FLUSH)) {
+    if (bs->drv->begin_writeback && bytes > 0 && !(bs->open_flags & BDRV_O_NO_FLUSH)) {
         bs->drv->begin_writeback(bs, offset, bytes);
     }
 }

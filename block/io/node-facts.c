@@ -31,7 +31,7 @@ int64_t bdrv_get_allocated_size(BlockDriverState *bs)
         return bdrv_get_allocated_size(filtered->bs);
     }
     for (BdrvChild *c = bs->children; c; c = c->next) {
-        if (c->bs && (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA))) {
+        if (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA)) {
             int64_t size = bdrv_get_allocated_size(c->bs);
             if (size < 0) {
                 return size;

@@ -75,7 +75,7 @@ int coroutine_fn io_co_read(BdrvChild *c, int64_t offset, int64_t bytes, IoVec *
     TrackedRequest r;
     int ret;
 
-    if (!c || !c->bs || !c->bs->drv) {
+    if (!c) {
         return -ENOMEDIUM;
     }
     ret = check_vector(offset, bytes, qiov, qiov_offset);

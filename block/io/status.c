@@ -84,7 +84,7 @@ static int coroutine_fn status_tracked(BlockDriverState *bs, bool want_zero, int
     } else if (bs->drv->supports_backing && !(ret & BDRV_BLOCK_ALLOCATED)) {
         BlockDriverState *cow = bdrv_cow_bs(bs);
 
-        if (!cow || (want_zero && cow->drv && offset >= io_length(cow))) {
+        if (!cow || (want_zero && offset >= io_length(cow))) {
             ret |= BDRV_BLOCK_ZERO;
         }
     }
@@ -177,9 +177,6 @@ static int coroutine_fn chain_status(ChainQuery *q)
         }
         if ((ret & (BDRV_BLOCK_ALLOCATED | BDRV_BLOCK_ZERO)) || n == 0) {
             break;                     /* zero, though not here: what lies below is too short to show */
-        }
-        if ((ret & BDRV_BLOCK_ZERO) && bdrv_cow_bs(p) && q->offset >= io_length(bdrv_cow_bs(p))) {
-            break;                     /* zeroes because the layer below ends before: nobody allocated them */
         }
         if ((ret & BDRV_BLOCK_EOF) && p != first && n < bytes) {
             ret &= ~BDRV_BLOCK_EOF;

@@ -24,7 +24,7 @@ int bdrv_check_new_length(int64_t length, Error **errp)
 
 static int check(BdrvChild *c, int64_t offset, Error **errp)
 {
-    if (!c || !c->bs || !c->bs->drv) {
+    if (!c) {
         error_setg(errp, "No medium inserted");
         return -ENOMEDIUM;
     }

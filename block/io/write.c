@@ -165,7 +165,7 @@ int coroutine_fn io_co_write(BdrvChild *c, int64_t offset, int64_t bytes, IoVec 
     TrackedRequest r;
     int ret;
 
-    if (!c || !c->bs || !c->bs->drv) {
+    if (!c) {
         return -ENOMEDIUM;
     }
     ret = check_vector(offset, bytes, qiov, qiov_offset);
@@ -186,7 +186,7 @@ int coroutine_fn io_co_write(BdrvChild *c, int64_t offset, int64_t bytes, IoVec 
 
 int coroutine_fn io_co_zero(BdrvChild *c, int64_t offset, int64_t bytes, BdrvRequestFlags flags)
 {
-    if (c && c->bs && !(c->bs->open_flags & BDRV_O_UNMAP)) {
+    if (c && !(c->bs->open_flags & BDRV_O_UNMAP)) {
         flags &= ~BDRV_REQ_MAY_UNMAP;
     }
     return io_co_write(c, offset, bytes, NULL, 0, flags | BDRV_REQ_ZERO_WRITE);

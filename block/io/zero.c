@@ -46,8 +46,10 @@ static int coroutine_fn by_buffer(ZeroWrite *z, int64_t offset, int64_t bytes)
     int ret = 0;
 
     if (!z->buf) {
-        z->buf_len = MAX(MIN(MIN(ZERO_BUFFER, max_transfer(bs)), bytes), (int64_t)bs->bl.request_alignment);
-        z->buf_len = ALIGN_DOWN(z->buf_len, (int64_t)bs->bl.request_alignment);
+        int64_t limit = MAX(ZERO_BUFFER, (int64_t)bs->bl.request_alignment);
+
+        limit = MIN(limit, max_transfer(bs));
+        z->buf_len = MIN(bytes, limit);        /* each of them is a multiple of the alignment */
         z->buf = bdrv_blockalign(bs, z->buf_len);
         if (!z->buf) {
             return -ENOMEM;
