@@ -220,7 +220,7 @@ static bool closes_loop(const GArray *links, BlockDriverState *bs, Error **errp)
 
         if (overlay->drv == bs->drv && leaf_stat(overlay, &above) &&
             above.st_dev == below.st_dev && above.st_ino == below.st_ino) {
-            error_setg(errp, "Backing file '%s' creates an infinite loop.", bs->filename);
+            error_setg(errp, "Backing file '%s' creates an infinite loop.", bdrv_primary_bs(bs)->exact_filename);
             return true;
         }
     }

@@ -222,6 +222,9 @@ static int collect_options(ImgCreate *ic, const char *text, int64_t size, Error 
     if (!ic->opts) {
         return -EINVAL;
     }
+    if (opt_get_size(ic->opts, "size", 0) == UINT64_MAX) {         /* as the peer: no size at all */
+        qdict_del(ic->opts, "size");
+    }
     if (size != -1 && qdict_has(ic->opts, "size")) {
         error_setg(errp, "The image size must be specified only once");
         return -EINVAL;

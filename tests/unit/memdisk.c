@@ -133,6 +133,12 @@ static int coroutine_fn mem_status(BlockDriverState *bs, bool want_zero, int64_t
     *pnum = d->extent ? MIN(bytes, d->extent - offset % d->extent) : bytes;
     *map = offset;
     *file = bs;
+    if (ret == 0 && d->border > 0 && offset >= d->border) {
+        return d->status_behind;
+    }
+    if (d->border > 0) {
+        *pnum = MIN(*pnum, d->border - offset);
+    }
     return ret ? ret : d->status >= 0 ? d->status : BDRV_BLOCK_DATA | BDRV_BLOCK_OFFSET_VALID;
 }
 

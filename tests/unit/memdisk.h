@@ -24,6 +24,8 @@ typedef struct MemDisk {
     bool hold;
     Coroutine *held;                   /* the one that waits */
     int status;                        /* BDRV_BLOCK_* for all of it; -1: data up to its end */
+    int64_t border;                    /* > 0: from there on status_behind holds */
+    int status_behind;
     int64_t extent;                    /* a status holds for so many bytes at most; 0: for all */
     int cluster;                       /* that get_info tells */
     BdrvRequestFlags zero_flags;       /* of the last zero write */
