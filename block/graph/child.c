@@ -90,7 +90,7 @@ char *bdrv_edge_parent_desc(BdrvChild *c)
     if (c->parent) {
         return g_strdup_printf("node '%s'", bdrv_get_node_name(c->parent));
     }
-    return c->ops && c->ops->get_parent_desc ? c->ops->get_parent_desc(c) : g_strdup("another user");
+    return c->ops->get_parent_desc ? c->ops->get_parent_desc(c) : g_strdup("another user");
 }
 
 /* Loosen what bs's remaining parents ask for; that cannot conflict. */

@@ -45,7 +45,7 @@ BlockDriverState *bdrv_new_internal_node(const BlockDriver *drv, const char *nod
 bool bdrv_is_root_node(const BlockDriverState *bs)
 {
     for (const BdrvChild *c = bs->parents; c; c = c->next_parent) {
-        if (c->parent || !c->ops || !c->ops->get_name) {
+        if (c->parent || !c->ops->get_name) {
             return false;
         }
     }

@@ -243,7 +243,7 @@ static const char *device_name(const BlockDriverState *bs)
 
         if (c->parent) {
             name = c->role & (BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY) ? device_name(c->parent) : NULL;
-        } else if (c->ops && c->ops->get_name) {
+        } else if (c->ops->get_name) {
             name = c->ops->get_name(c);
         }
         if (name && *name) {

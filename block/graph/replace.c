@@ -32,7 +32,7 @@ static int refresh_two(BlockDriverState *a, BlockDriverState *b, Error **errp)
 static int collect_movable(BlockDriverState *from, BlockDriverState *to, GPtrArray *edges, Error **errp)
 {
     for (BdrvChild *c = from->parents; c; c = c->next_parent) {
-        if (c->parent ? bdrv_reaches(to, c->parent) : c->ops && c->ops->stay_at_node) {
+        if (c->parent ? bdrv_reaches(to, c->parent) : c->ops->stay_at_node) {
             continue;
         }
         if (c->frozen) {

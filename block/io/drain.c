@@ -40,7 +40,7 @@ static void edge_quiesce(BdrvChild *c)
 {
     if (c->parent) {
         node_quiesce(c->parent);
-    } else if (c->ops && c->ops->drained_begin) {
+    } else if (c->ops->drained_begin) {
         c->ops->drained_begin(c);
     }
 }
@@ -49,7 +49,7 @@ static void edge_unquiesce(BdrvChild *c)
 {
     if (c->parent) {
         node_unquiesce(c->parent);
-    } else if (c->ops && c->ops->drained_end) {
+    } else if (c->ops->drained_end) {
         c->ops->drained_end(c);
     }
 }
@@ -117,7 +117,7 @@ void bdrv_io_edge_release(BdrvChild *c)
 
 static bool edge_busy(BdrvChild *c)
 {
-    return !c->parent && c->ops && c->ops->drained_poll && c->ops->drained_poll(c);
+    return !c->parent && c->ops->drained_poll && c->ops->drained_poll(c);
 }
 
 /* bs or anything above it. */

@@ -8,6 +8,7 @@ seed "$STOCK_QEMU_IMG" create -f qcow2 d 1M
 seed "$STOCK_QEMU_IO" -c 'write -P 1 0 128k' d
 seed "$STOCK_QEMU_IMG" create -f raw r 1M
 seed "$STOCK_QEMU_IO" -f raw -c 'write -P 2 0 128k' r
+seed "$STOCK_QEMU_IMG" create -f qcow2 -o preallocation=metadata p 1M
 seeded
 # A file of rules: text with \n, and what it does to reads and writes.
 rules() { each sh -c "printf '$1' >rules"; io_both -f raw -c 'read 0 512' -c 'write 0 512' -c 'write -z 4k 4k' -c 'read 64k 512' -c map -c flush -c 'read 0 512' blkdebug:rules:r; }
@@ -22,6 +23,10 @@ for text in 'nonsense' 'event = "read_aio"' '[inject-error' '[]' '[inject-error]
             '[inject-error]\nstate = "2"\nevent = "pwritev"\nerrno = "28"\n[set-state]\nstate = "1"\nevent = "pwritev"\nnew_state = "2"'; do
     rules "$text"
 done
+# What an image cannot learn from its file it takes for data.
+io_both -c map -c 'alloc 0 1M' blkdebug:missing:p
+each sh -c 'printf "[inject-error]\nevent = \"none\"\niotype = \"block-status\"\n" >rules'
+io_both -c map -c 'alloc 0 1M' blkdebug:rules:p
 # States over several writes: the third fails, once; a file that cannot be read; names without a part.
 each sh -c 'printf "[set-state]\nstate = \"1\"\nevent = \"pwritev\"\nnew_state = \"2\"\n[set-state]\nstate = \"2\"\nevent = \"pwritev\"\nnew_state = \"3\"\n[inject-error]\nstate = \"3\"\nevent = \"pwritev\"\nerrno = \"28\"\nonce = \"on\"\n" >rules'
 io_both -f raw -t writeback -c 'write 0 1k' -c 'write 0 2k' -c 'write 0 3k' -c 'write 0 4k' -c 'write 0 5k' blkdebug:rules:r

@@ -220,6 +220,14 @@ static void test_requests(void)
     blk_unref(blk);
 }
 
+static void let_go(void *opaque)
+{
+    MemDisk *m = opaque;
+
+    m->hold = false;
+    aio_co_wake(g_steal_pointer(&m->held));
+}
+
 /* In a drained section requests wait, pass where the user is a part of it, or are given up with their device. */
 static void test_drained(void)
 {
@@ -251,7 +259,10 @@ static void test_drained(void)
     g_assert_true(blk_enter(blk));
     blk_dec_in_flight(blk);
     /* A request under way is waited for by a section over all nodes. */
+    m->hold = true;
+    m->held_op = MEM_ZERO;
     blk_aio_pwrite_zeroes(blk, 0, 512, 0, note_done, NULL);
+    aio_bh_oneshot(aio_main_context(), let_go, m);
     bdrv_drain_all_begin();
     g_assert_cmpint(done_count, ==, 3);
     bdrv_drain_all_end();

@@ -108,6 +108,12 @@ static void test_preallocate_cannot(void)
     g_assert_cmpint(m->size, ==, 8192);
     g_assert_cmpint(m->calls[MEM_ZERO], ==, 0);
     blk_unref(blk);
+    blk = mem_open(PREALLOCATE(""), WRITABLE);
+    mem_disk("m")->fail[MEM_LENGTH] = -EIO;
+    g_assert_cmpint(blk_pwrite(blk, 0, 512, buf, 0), ==, 0);
+    g_assert_cmpint(mem_disk("m")->calls[MEM_ZERO], ==, 0);
+    mem_disk("m")->fail[MEM_LENGTH] = 0;
+    blk_unref(blk);
 
     blk = mem_open(PREALLOCATE("'prealloc-size':65536,"), WRITABLE);
     m = mem_disk("m");
@@ -312,6 +318,19 @@ static void test_quorum_failures(void)
     mem_open_fails("{'driver':'quorum','vote-threshold':1,'children.0':{'driver':'mem'},'children.2':{'driver':'mem'}}", 0,
                    "A block device must be specified for \"children.1\"");
     mem_open_fails(THREE("'rewrite-corrupted':true,'read-pattern':'x',"), 0, "Please set read-pattern as fifo or quorum");
+    blk = mem_open("{'driver':'mem','node-name':'d'}", 0);
+    mem_disk("d")->fail[MEM_LENGTH] = -EDOM;
+    mem_open_fails("{'driver':'quorum','vote-threshold':1,'children':[{'driver':'mem'},'d']}", 0,
+                   "Could not refresh total sector count: Numerical argument out of domain");
+    blk_unref(blk);
+    mem_open_fails("{'driver':'quorum','vote-threshold':2,'blkverify':true,'rewrite-corrupted':true,'children':[{'driver':'mem'},{'driver':'mem'}]}", 0,
+                   "rewrite-corrupted=on cannot be used with blkverify=on");
+    blk = mem_open("{'driver':'quorum','vote-threshold':2,'blkverify':true,'children':[{'driver':'mem','node-name':'a'},{'driver':'mem'}]}", 0);
+    blk_bs(blk)->drv->add_child(blk_bs(blk), bdrv_find_node("a"), &err);
+    mem_said(&err, "Cannot add a child to a quorum in blkverify mode");
+    blk_bs(blk)->drv->del_child(blk_bs(blk), blk_bs(blk)->children, &err);
+    mem_said(&err, "The number of children cannot be lower than the vote threshold 2");
+    blk_unref(blk);
     blk = mem_open(THREE("'read-pattern':'quorum',"), 0);
     blk_bs(blk)->drv->del_child(blk_bs(blk), &(BdrvChild) { .bs = bdrv_find_node("a") }, &err);
     mem_said(&err, "Node 'a' is not a child of this quorum");
@@ -521,11 +540,13 @@ static void coroutine_fn late_write(void *opaque)
 static void test_kept_reads_and_writes(void)
 {
     BlockBackend *source = open_source(), *blk = mem_open(KEPT(""), BDRV_O_RDWR | BDRV_O_UNMAP), *access = open_access("k");
-    Late other = { access, 131072 }, read = { access, 0 }, far = { blk, 262144 }, near = { blk, 0 };
+    Late oldest = { access, 524288 }, other = { access, 131072 }, read = { access, 0 }, far = { blk, 262144 }, near = { blk, 0 };
     MemDisk *s = mem_disk("s");
 
     s->held_op = MEM_READ;
     s->hold = true;
+    coroutine_enter(coroutine_create(late_read, &oldest));
+    Coroutine *zeroth = g_steal_pointer(&s->held);
     coroutine_enter(coroutine_create(late_read, &read));
     Coroutine *first = g_steal_pointer(&s->held);
     coroutine_enter(coroutine_create(late_read, &other));
@@ -545,6 +566,9 @@ static void test_kept_reads_and_writes(void)
     s->held = second;
     mem_release(s);
     g_assert_true(other.done);
+    s->held = zeroth;
+    mem_release(s);
+    g_assert_true(oldest.done && oldest.ret == 0);
     blk_unref(access);
     blk_unref(blk);
     blk_unref(source);
@@ -619,6 +643,8 @@ static void test_kept_options(void)
     mem_open_fails(KEPT("'cbw-timeout':4294967296,"), BDRV_O_RDWR, "Parameter 'cbw-timeout' expects uint32_t");
     mem_open_fails(KEPT("'bitmap':{'node':'s'},"), BDRV_O_RDWR, "Parameter 'bitmap.name' is missing");
     mem_open_fails(KEPT("'bitmap':{'name':'b'},"), BDRV_O_RDWR, "Parameter 'bitmap.node' is missing");
+    mem_open_fails(KEPT("'on-cbw-error':'x',"), BDRV_O_RDWR, "Parameter 'on-cbw-error' does not accept value 'x'");
+    mem_open_fails(KEPT("'bitmap':{'node':'s','name':'c'},"), BDRV_O_RDWR, "Dirty bitmap 'c' not found");
     mem_open_fails(KEPT("'bitmap':{'node':'x','name':'b'},"), BDRV_O_RDWR, "Node 'x' not found");
     mem_open_fails("{'driver':'copy-before-write','file':'s'}", BDRV_O_RDWR, "A block device must be specified for \"target\"");
     bdrv_dirty_bitmap_set_inconsistent(bm);

@@ -310,6 +310,35 @@ static void test_blockers(void)
     bdrv_unref(top);
 }
 
+/* A user that says nothing of itself, as the one that probes. */
+static void test_bare_user(void)
+{
+    static const BdrvChildOps silent = { 0 }, pinned = { .stay_at_node = true };
+    BlockDriverState *bs = open_node(DISK("m"), BDRV_O_RDWR), *other = open_node(DISK("n"), BDRV_O_RDWR);
+    BdrvChild *c, *stays;
+    Error *err = NULL;
+
+    bdrv_ref(bs);
+    c = bdrv_root_attach(bs, "user", &silent, NULL, BLK_PERM_WRITE, 0, &error_abort);
+    bdrv_ref(bs);
+    stays = bdrv_root_attach(bs, "pin", &pinned, NULL, 0, BLK_PERM_ALL, &error_abort);
+    bdrv_drained_begin(bs);
+    bdrv_drained_end(bs);
+    bdrv_drain_all_begin();
+    bdrv_drain_all_end();
+    g_assert_cmpstr(bdrv_get_device_name(bs), ==, "");
+    g_assert_false(bdrv_is_root_node(bs));
+    g_assert_null(blk_new_with_bs(bs, BLK_PERM_WRITE, BLK_PERM_ALL, &err));
+    g_assert_nonnull(strstr(error_get_pretty(err), "unshared by another user (uses"));
+    g_clear_pointer(&err, error_free);
+    g_assert_cmpint(bdrv_replace_node(bs, other, &error_abort), ==, 0);
+    g_assert_true(c->bs == other && stays->bs == bs);
+    bdrv_root_detach(c);
+    bdrv_root_detach(stays);
+    bdrv_unref(bs);
+    bdrv_unref(other);
+}
+
 /* --- opening ------------------------------------------------------------------------------------------------ */
 
 static void test_open_refused(void)
@@ -510,6 +539,15 @@ static void test_status_below(void)
     g_assert_cmpint(bdrv_block_status_above(top, NULL, 0, 65536, &n, NULL, NULL, NULL), ==, -EIO);
     g_assert_cmpint(bdrv_is_allocated_above(top, NULL, false, 65536, 4096, &n), ==, 1);    /* what the one below leaves is zero, its own */
     bdrv_unref(top);
+
+    /* A filter that does not know: what its file says.  One that still believes in the length that the file had: zeroes. */
+    top = open_node("{'driver':'stubborn','file':" DISK("m") "}", 0);
+    g_assert_cmpint(bdrv_block_status(top, 4096, 4096, &n, NULL, &file) & (BDRV_BLOCK_DATA | BDRV_BLOCK_ALLOCATED), ==, BDRV_BLOCK_DATA | BDRV_BLOCK_ALLOCATED);
+    g_assert_true(file == node("m"));
+    mem_disk("m")->size = 4096;
+    g_assert_cmpint(bdrv_block_status(top, 8192, 4096, &n, NULL, NULL), ==, BDRV_BLOCK_ZERO | BDRV_BLOCK_ALLOCATED);
+    g_assert_cmpint(n, ==, 4096);
+    bdrv_unref(top);
 }
 
 int main(int argc, char **argv)
@@ -529,6 +567,7 @@ int main(int argc, char **argv)
     g_test_add_func("/graph-errors/insert", test_insert_refused);
     g_test_add_func("/graph-errors/drop-intermediate", test_drop_intermediate);
     g_test_add_func("/graph-errors/append", test_append_refused);
+    g_test_add_func("/graph-errors/bare-user", test_bare_user);
     g_test_add_func("/graph-errors/blockers", test_blockers);
     g_test_add_func("/graph-errors/open", test_open_refused);
     g_test_add_func("/graph-errors/probe", test_probe);
