@@ -138,15 +138,17 @@ static void section_clear(gpointer p)
 }
 
 /* "[name]" or "[name "id"]"; the name is what stands before the bracket's end or the id. */
-static int begin_section(GArray *sections, const char *line, Error **errp)
+static bool section_name(const char *line, char name[64])
 {
-    char name[64], id[64];
+    char id[64];
+
+    return sscanf(line, "[%63s \"%63[^\"]\"]", name, id) == 2 || sscanf(line, "[%63[^]]]", name) == 1;
+}
+
+static int begin_section(GArray *sections, const char *name, Error **errp)
+{
     Section sec = { 0 };
 
-    if (sscanf(line, "[%63s \"%63[^\"]\"]", name, id) != 2 && sscanf(line, "[%63[^]]]", name) != 1) {
-        error_setg(errp, "parse error");
-        return -EINVAL;
-    }
     sec.kind = find_kind(name);
     if (!sec.kind) {
         error_setg(errp, "There is no option group '%s'", name);
@@ -180,15 +182,10 @@ static int add_line(GArray *sections, const char *line, Error **errp)
     return 0;
 }
 
-static bool is_blank(const char *line)
-{
-    return line[strspn(line, " \t\r\n")] == '\0';
-}
-
 static int parse_file(GArray *sections, const char *file, Error **errp)
 {
     FILE *f = fopen(file, "r");
-    char line[1024];
+    char line[1024], name[64];
     int ret = 0;
 
     if (!f) {
@@ -197,21 +194,20 @@ static int parse_file(GArray *sections, const char *file, Error **errp)
         return ret;
     }
     while (ret == 0 && fgets(line, sizeof(line), f)) {
-        if (line[0] == '#' || is_blank(line)) {
-            continue;
+        if (line[0] != '#' && line[0] != '\n') {
+            ret = section_name(line, name) ? begin_section(sections, name, errp) : add_line(sections, line, errp);
         }
-        ret = line[0] == '[' ? begin_section(sections, line, errp) : add_line(sections, line, errp);
     }
     if (ret == 0 && ferror(f)) {
-        error_setg(errp, "Cannot read config file");
-        ret = -EIO;
+        ret = -errno;
+        error_setg_errno(errp, -ret, "Cannot read config file");
     }
     fclose(f);
     return ret;
 }
 
-/* One dict of "event", "errno", ... becomes a section. */
-static int take_section(GArray *sections, const RuleKind *kind, QDict *values, Error **errp)
+/* One dict of "event", "errno", ... becomes a section; the peer has two texts for what does not belong there. */
+static int take_section(GArray *sections, const RuleKind *kind, QDict *values, bool of_list, Error **errp)
 {
     Section sec = { kind, qobject_ref(values) };
 
@@ -219,7 +215,11 @@ static int take_section(GArray *sections, const RuleKind *kind, QDict *values, E
         const char *key = qdict_key_at(values, i);
 
         if (!find_option(kind, key)) {
-            error_setg(errp, "[%s] section doesn't support the option '%s'", kind->section, key);
+            if (of_list) {
+                error_setg(errp, "[%s] section doesn't support the option '%s'", kind->section, key);
+            } else {
+                error_setg(errp, "Unused option '%s' for [%s]", key, kind->section);
+            }
             qobject_unref(sec.values);
             return -EINVAL;
         }
@@ -242,11 +242,11 @@ static int parse_options(GArray *sections, const RuleKind *kind, QDict *options,
             break;
         }
         one = qdict_extract_subdict(mine, index);
-        if (take_section(sections, kind, one, errp) < 0) {
+        if (take_section(sections, kind, one, true, errp) < 0) {
             return -EINVAL;
         }
     }
-    return qdict_size(mine) > 0 ? take_section(sections, kind, mine, errp) : 0;
+    return qdict_size(mine) > 0 ? take_section(sections, kind, mine, false, errp) : 0;
 }
 
 int blkdebug_read_config(Blkdebug *s, const char *file, QDict *options, Error **errp)

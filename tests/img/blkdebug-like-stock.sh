@@ -11,9 +11,9 @@ seed "$STOCK_QEMU_IO" -f raw -c 'write -P 2 0 128k' r
 seed "$STOCK_QEMU_IMG" create -f qcow2 -o preallocation=metadata p 1M
 seeded
 # A file of rules: text with \n, and what it does to reads and writes.
-rules() { each sh -c "printf '$1' >rules"; io_both -f raw -c 'read 0 512' -c 'write 0 512' -c 'write -z 4k 4k' -c 'read 64k 512' -c map -c flush -c 'read 0 512' blkdebug:rules:r; }
-rules '# a comment\n\n  \t\n[inject-error]\nevent = "pwritev"\n'
-for text in 'nonsense' 'event = "read_aio"' '[inject-error' '[]' '[inject-error]\n= "5"' '[inject-error]\nevent' '[inject-error]\nfoo = "1"' \
+rules() { each sh -c "printf '$1' >rules"; io_both -f raw -t writeback -c 'read 0 512' -c 'write 0 512' -c 'write -z 4k 4k' -c 'read 64k 512' -c map -c flush -c 'read 0 512' blkdebug:rules:r; }
+rules '# a comment\n\n[inject-error]\nevent = "pwritev"\n'
+for text in ' \t\n[set-state]' 'nonsense' 'event = "read_aio"' '[inject-error' '[]' '[inject-error]\n= "5"' '[inject-error]\nevent' '[inject-error]\nfoo = "1"' \
             '[inject-error]\nevent = "read_aio"\nonce = "maybe"' '[inject-error]\nevent = "read_aio"\nerrno = "x"' '[nosuch]' \
             '[set-state "x"]\nevent = "none"\nnew_state = "5"' '[set-state]\nnew_state = "5"' '[set-state]\nevent = "none"\nonce = "on"' \
             '[inject-error]\nevent = "none"\nerrno = "0"' '[inject-error]\nevent = "none"\niotype = "block-status"' \
