@@ -25,19 +25,19 @@ static bool can_replace(BlockDriverState *bs, BlockDriverState *to_replace)
     return filtered && can_replace(filtered->bs, to_replace);
 }
 
+/* The numbers are those that the peer's jobs end with. */
 static int set_backing(MirrorJob *s, BlockDriverState *source, Error **errp)
 {
-    ERRP_GUARD();
     BlockDriverState *target = bdrv_skip_filters(s->target_bs);
     BlockDriverState *backing;
 
     if (s->backing_mode == MIRROR_BACKING_OPEN) {
-        return bdrv_open_backing_file(target, NULL, "backing", errp);
+        return bdrv_open_backing_file(target, NULL, "backing", errp) < 0 ? -EINVAL : 0;
     }
     if (s->backing_mode == MIRROR_BACKING_SOURCE) {
         backing = s->is_none ? source : s->base;
         if (bdrv_cow_bs(target) != backing) {
-            return bdrv_set_backing_hd(target, backing, errp);
+            return bdrv_set_backing_hd(target, backing, errp) < 0 ? -EPERM : 0;
         }
     }
     return 0;
@@ -92,15 +92,16 @@ static void remove_filter(MirrorJob *s)
 
 static int mirror_end(MirrorJob *s, bool failed)
 {
-    BlockDriverState *source = s->filter->backing->bs, *target = s->target_bs;
+    BlockDriverState *source, *target = s->target_bs;
     bool was_drained = s->in_drain;
     Error *err = NULL;
     int ret = 0;
 
     if (s->prepared) {
-        return 0;
+        return 0;                      /* it was the preparation that failed: all is undone */
     }
     s->prepared = true;
+    source = s->filter->backing->bs;
     if (s->target_is_backing) {
         bdrv_unfreeze_chain(s->filter, target);
     }
@@ -110,7 +111,7 @@ static int mirror_end(MirrorJob *s, bool failed)
     stop_filter(s);
     bdrv_release_dirty_bitmap(g_steal_pointer(&s->dirty));
     if (!failed) {
-        ret = set_backing(s, source, &err) < 0 ? -EPERM : 0;
+        ret = set_backing(s, source, &err);
     }
     if (ret == 0 && !failed && s->should_complete) {
         ret = switch_to_target(s, source, &err);

@@ -41,7 +41,10 @@ static int coroutine_fn zero_all(MirrorJob *s)
         int ret = bdrv_zero(s->target, offset, n, s->unmap ? BDRV_REQ_MAY_UNMAP : 0);
 
         if (ret < 0) {
-            return ret;
+            bdrv_set_dirty_bitmap(s->dirty, offset, n);          /* unless the job ends here: zeroes are copied, too */
+            if (mirror_error_action(s, false, -ret) == BLOCK_ERROR_ACTION_REPORT) {
+                return ret;
+            }
         }
         breathe(s);
         if (job_is_cancelled(&s->common.job)) {

@@ -3,6 +3,7 @@
     server = Server(path, size)
     server.hold(FLUSH)           # requests of the kind wait from now on, until server.release()
     server.held.wait(60)         # one has come
+    server.errors[FLUSH] = 5     # requests of the kind fail
     server.silent = True         # who connects from now on is never greeted
     server.drop()                # end all connections
 
@@ -23,7 +24,7 @@ class Server:
     def __init__(self, path, size, flags=FLAGS):
         self.path, self.size, self.flags = path, size, flags
         self.disk = bytearray(size)
-        self.silent, self.kinds, self.held, self.go = False, set(), threading.Event(), threading.Event()
+        self.errors, self.silent, self.kinds, self.held, self.go = {}, False, set(), threading.Event(), threading.Event()
         self.connections, self.came = [], threading.Semaphore(0)
         self.listener = None
         self.listen()
@@ -100,11 +101,10 @@ class Server:
         if kind in self.kinds:
             self.held.set()
             self.go.wait()
-        if kind == WRITE:
-            self.disk[offset:offset + length] = data
-        elif kind == ZERO:
-            self.disk[offset:offset + length] = bytes(length)
+        error = self.errors.get(kind, 0)
+        if not error and kind in (WRITE, ZERO):
+            self.disk[offset:offset + length] = data or bytes(length)
         if kind != DISC:
-            answer = bytes(self.disk[offset:offset + length]) if kind == READ else b""
-            connection.sendall(struct.pack(">IIQ", 0x67446698, 0, handle) + answer)
+            answer = bytes(self.disk[offset:offset + length]) if kind == READ and not error else b""
+            connection.sendall(struct.pack(">IIQ", 0x67446698, error, handle) + answer)
         return kind != DISC
