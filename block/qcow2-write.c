@@ -43,7 +43,7 @@ typedef struct Piece {
     Qcow2Claim claim;                /* FILL, FRESH */
     uint64_t fresh;                  /* FRESH: first new cluster */
     unsigned ticket;                 /* INPLACE: the others are guarded by their claims */
-    bool may_defer;
+    bool may_defer;                  /* the data comes from memory: it may wait there */
     Qcow2Pending *pending;           /* DEFER */
     bool kept;                       /* DEFER: in memory for now */
 } Piece;
@@ -438,7 +438,7 @@ static int coroutine_fn plan_change(Piece *p, uint64_t hint)
     if (ret < 0) {
         return ret;
     }
-    if (!plan_join(p)) {
+    if (!p->may_defer || !plan_join(p)) {
         ret = qcow2_claim_clip(q, p->offset, &p->bytes);
     }
     if (ret == 0 && p->bytes && !p->pending) {

@@ -487,6 +487,37 @@ static void test_put_off_mixed(void)
     fake_world_end();
 }
 
+/* A copy inside the host has no bytes in memory that could wait: the cluster is settled first. */
+static void test_copy_into_put_off(void)
+{
+    FakeShape s = { .version = 3, .cluster_bits = 16, .size = 1 * MiB };
+    g_autofree uint8_t *want = g_malloc(1 * MiB);
+    const struct { uint32_t from, to, bytes; } copies[] = {
+        { 4 * KiB, 264 * KiB, 4 * KiB }, { 32 * KiB, 350 * KiB, 8 * KiB }, { 4 * KiB, 280 * KiB, 100 * KiB },
+    };
+    BdrvChild from = { 0 };
+    fake_world(&s);
+    from.bs = fake_bs();
+    for (unsigned i = 0; i < MiB; i++) {
+        want[i] = i / 4096 + 1;
+    }
+    g_assert_cmpint(do_write(0, want, 1 * MiB), ==, 0);
+    fake_snapshot_create();
+    memset(want + 256 * KiB, 0x77, 1 * KiB);
+    g_assert_cmpint(do_write(256 * KiB, want + 256 * KiB, 1 * KiB), ==, 0);        /* kept */
+    memset(want + 320 * KiB, 0x78, 24 * KiB);
+    g_assert_cmpint(do_write(320 * KiB, want + 320 * KiB, 24 * KiB), ==, 0);       /* to the file, the rest put off */
+    for (unsigned i = 0; i < G_N_ELEMENTS(copies); i++) {
+        g_assert_cmpint(qcow2_co_copy_range(fake_bs(), copies[i].to, &from, copies[i].from, copies[i].bytes, 0, 0), ==, 0);
+        memmove(want + copies[i].to, want + copies[i].from, copies[i].bytes);
+        expect(want, 0, 1 * MiB);
+    }
+    fake_settle();
+    expect(want, 0, 1 * MiB);
+    fake_verify();
+    fake_world_end();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -498,6 +529,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qcow2/request-counts", test_request_counts);
     g_test_add_func("/qcow2/put-off", test_put_off);
     g_test_add_func("/qcow2/put-off-mixed", test_put_off_mixed);
+    g_test_add_func("/qcow2/copy-into-put-off", test_copy_into_put_off);
     for (unsigned i = 0; i < G_N_ELEMENTS(shapes); i++) {
         g_autofree char *name = g_strdup_printf("/qcow2/model/%u", i);
         g_test_add_data_func(name, &shapes[i], test_model);
