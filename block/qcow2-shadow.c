@@ -153,6 +153,7 @@ static int by_block_place(const void *a, const void *b)
 static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned n)
 {
     BlockRun r = { .s = s };
+    int ret = 0;
     qsort(blocks, n, sizeof(*blocks), by_block_place);
     for (unsigned i = 0; i < n; i++) {
         ShadowBlock *b = blocks[i];
@@ -163,11 +164,11 @@ static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned 
             g_ptr_array_add(s->spare, data);
             continue;
         }
-        int ret = qcow2_check_overlap(s->q, 0, b->place, s->q->cluster_size, false);
+        ret = qcow2_check_overlap(s->q, 0, b->place, s->q->cluster_size, false);
         b->dirty = false;
         if (ret < 0) {
             g_ptr_array_add(s->spare, data);
-            return ret;
+            break;
         }
         if (r.n && (r.n == BLOCK_RUN || r.blocks[r.n - 1]->place + s->q->cluster_size != b->place)) {
             qcow2_tasks_start(&s->writes, block_run_task, &r, sizeof(r));
@@ -177,10 +178,14 @@ static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned 
         r.blocks[r.n] = b;
         r.data[r.n++] = data;
     }
-    if (r.n) {
+    if (ret == 0 && r.n) {
         qcow2_tasks_start(&s->writes, block_run_task, &r, sizeof(r));
     }
-    return s->writes.ret;
+    for (unsigned i = 0; ret < 0 && i < r.n; i++) {      /* not begun: the shadow is given up */
+        r.blocks[i]->writing = false;
+        g_ptr_array_add(s->spare, r.data[i]);
+    }
+    return ret < 0 ? ret : s->writes.ret;
 }
 
 /* The oldest blocks that may go, at most max of them, leave memory. */
