@@ -310,7 +310,10 @@ int coroutine_fn qcow2_co_zero(BlockDriverState *bs, int64_t offset, int64_t byt
 
 /* --- discard --- */
 
-enum { DISCARD_FULL = 1 };           /* let the backing image show through */
+enum {
+    DISCARD_FULL = 1,                /* let the backing image show through */
+    DISCARD_IN_PLACE = 2,            /* clusters stay where they are */
+};
 
 static bool discard_entry(Qcow2 *q, uint64_t guest, uint64_t *entry, uint64_t *bitmap, bool *drop, unsigned flags)
 {
@@ -320,7 +323,7 @@ static bool discard_entry(Qcow2 *q, uint64_t guest, uint64_t *entry, uint64_t *b
     if (full) {
         *entry = *bitmap = 0;
     } else if (q->bs->backing || type != QCOW2_UNALLOCATED) {
-        *entry = q->discard_no_unref && placed ? old : 0;
+        *entry = (flags & DISCARD_IN_PLACE) && placed ? old : 0;
         if (q->subclusters > 1) {
             *bitmap = ALL_ZERO_BITMAP;
         } else if (q->version >= 3) {
@@ -340,7 +343,8 @@ static bool discard_entry(Qcow2 *q, uint64_t guest, uint64_t *entry, uint64_t *b
 
 int coroutine_fn qcow2_discard_clusters(Qcow2 *q, uint64_t offset, uint64_t bytes, Qcow2DiscardType type, bool full)
 {
-    Change ch = { .fn = discard_entry, .flags = full ? DISCARD_FULL : 0, .type = type, .punch = q->discard_no_unref,
+    bool in_place = q->discard_no_unref && type == QCOW2_DISCARD_REQUEST;
+    Change ch = { .fn = discard_entry, .flags = (full ? DISCARD_FULL : 0) | (in_place ? DISCARD_IN_PLACE : 0), .type = type, .punch = in_place,
                   .data = type == QCOW2_DISCARD_REQUEST ? DATA_DISCARD : type == QCOW2_DISCARD_ALWAYS ? DATA_ZERO : DATA_KEEP };
     return change_range(q, offset, ALIGN_UP(bytes, q->cluster_size), &ch, full || !q->bs->backing);
 }
