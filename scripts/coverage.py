@@ -6,7 +6,8 @@
 
 What counts: lines with code. Branches: each way out of a decision that was reached or not. Not counted, since no test can
 take them: ways that only an exception takes, ways out of a `}` (clean-up at the end of a scope that the compiler writes), and
-those of g_assert*, g_assert_not_reached and g_error (taken only by a bug).
+those of g_assert*, g_assert_not_reached and g_error (taken only by a bug).  A function that the compiler made twice, for two kinds of
+processor (name.avx2, name.default), counts once.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -39,7 +40,7 @@ class File:
             return
         for i, branch in enumerate(line["branches"]):
             if not branch["throw"]:
-                self.branches[number][(line.get("function_name"), i)] += branch["count"]
+                self.branches[number][(line.get("function_name", "").split(".")[0], i)] += branch["count"]
 
     def figures(self):
         ways = [times for line in self.branches.values() for times in line.values()]
