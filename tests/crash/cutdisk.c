@@ -7,6 +7,7 @@
 #include <string.h>
 #include "alloccount.h"
 #include "cutdisk.h"
+#include "places.h"
 #include "shortio.h"
 #include "util/cutils.h"
 
@@ -144,7 +145,7 @@ static int disk_of(BlockDriverState *bs) { return ((CutState *)bs->opaque)->disk
 /* The k-th request's failure. */
 static int trip(void)
 {
-    cut_requests++;
+    places_event(++cut_requests);
     if (!cut_fail_at || (cut_fail_at > 1 && --cut_fail_at)) {
         return 0;
     }

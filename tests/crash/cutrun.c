@@ -20,7 +20,7 @@ int cut_cause;
 const CutGeometry cut_geometries[] = {
     { "v3", "cluster_size=4k", .snapshots = true },
     { "v2", "compat=0.10,cluster_size=4k", .snapshots = true, .v2 = true },
-    { "512", "cluster_size=512", .snapshots = true },
+    { "512", "cluster_size=512", .snapshots = true, .opened = "l2-cache-size=1k,refcount-cache-size=2k,overlap-check=all" },
     { "64k", "cluster_size=64k", .snapshots = true },
     { "subclusters", "cluster_size=16k,extended_l2=on", .snapshots = true, .subclusters = true },
     { "refcount1", "cluster_size=4k,refcount_bits=1" },
@@ -29,7 +29,7 @@ const CutGeometry cut_geometries[] = {
     { "data-file", "cluster_size=4k", .data_file = true },
     { "data-file-raw", "cluster_size=4k,data_file_raw=on", .data_file = true, .raw = true },
     { "backing", "cluster_size=4k", .backing = true, .snapshots = true },
-    { "zstd", "cluster_size=4k,compression_type=zstd", .snapshots = true },
+    { "zstd", "cluster_size=4k,compression_type=zstd", .snapshots = true, .in_place = true, .opened = "discard-no-unref=on" },
     { "luks", "cluster_size=4k,encrypt.format=luks,encrypt.key-secret=cut0,encrypt.iter-time=1,encrypt.cipher-alg=aes-128",
       .snapshots = true, .luks = true },
     { NULL }
@@ -249,6 +249,12 @@ BlockBackend *cut_open_with_key(const CutRun *r, bool writable, const char *node
     qdict_put_str(options, "driver", "qcow2");
     cut_put_options(options, "file.", r->disk);
     qdict_put_str(options, "discard", "unmap");
+    if (g->opened) {
+        QDict *more = opts_parse_list(g->opened, NULL, NULL, &error_abort);
+
+        qdict_join(options, more, true);
+        qobject_unref(more);
+    }
     if (node_name) {
         qdict_put_str(options, "node-name", node_name);
     }

@@ -22,7 +22,8 @@ typedef enum CutShape { CUT_ALONE, CUT_CHAIN, CUT_GROUP, CUT_DAMAGED } CutShape;
 
 typedef struct CutGeometry {
     const char *name, *options;
-    bool data_file, raw, backing, snapshots, subclusters, lazy, v2, luks;
+    bool data_file, raw, backing, snapshots, subclusters, lazy, v2, luks, in_place;       /* in_place: discarded clusters stay */
+    const char *opened;                /* with these options beside others; NULL: none */
 } CutGeometry;
 extern const CutGeometry cut_geometries[];         /* ends with a NULL name */
 
@@ -132,6 +133,8 @@ CutSnapshot *cut_pick_common(CutRun *r);
 CutStep cut_step_machine_save, cut_step_machine_load, cut_step_machine_delete;
 /* cutimages.c */
 CutStep cut_step_amend, cut_step_keys, cut_step_commit, cut_step_commit_live, cut_step_rebase;
+/* cutlooks.c */
+CutStep cut_step_status, cut_step_compare_states, cut_step_look_at, cut_step_vmstate, cut_step_copy, cut_step_options, cut_step_delete_many;
 /* cutjobs.c */
 CutStep cut_step_commit_job, cut_step_mirror, cut_step_backup, cut_step_stream;
 /* cutbitmaps.c */

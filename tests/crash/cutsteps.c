@@ -190,7 +190,7 @@ void cut_step_churn(CutRun *r)
 {
     unsigned c = r->cluster_sectors, clusters = cut_model_size(r->model) / c, part = MIN(clusters / 6, 8u), at;
 
-    if (r->geometry->data_file || r->geometry->backing || !part) {
+    if (r->geometry->data_file || r->geometry->in_place || r->geometry->backing || !part) {
         cut_step_writes(r);
         return;
     }
@@ -232,7 +232,7 @@ void cut_step_zero(CutRun *r)
     change(r, first, n, false, cut_pick(r, 0, 1) ? do_zero : do_zero_unmap);
 }
 
-/* Discarded sectors hold zeroes, the backing image's content, or still what they held; in a data file, anything. */
+/* Discarded sectors hold zeroes, the backing image's content, or still what they held; where the place stays the guest's, anything. */
 void cut_step_discard(CutRun *r)
 {
     unsigned first, n;
@@ -247,7 +247,7 @@ void cut_step_discard(CutRun *r)
             cut_model_done(r->model, first + i, 1);
         }
     }
-    if (r->geometry->data_file) {
+    if (r->geometry->data_file || r->geometry->in_place) {
         for (unsigned i = 0; i < n; i++) {
             cut_model_put(r->model, first + i, CUT_ANY, true, cut_now());
             cut_model_done(r->model, first + i, 1);
@@ -287,7 +287,9 @@ void cut_step_resize(CutRun *r)
     CutChange maybe = { begin, G_MAXUINT, size, false };
     int64_t met = cut_met();
     Error *err = NULL;
-    int ret = blk_truncate(r->blk, (int64_t)size * BDRV_SECTOR_SIZE, true, PREALLOC_OFF, 0, &err);
+    static const PreallocMode modes[] = { PREALLOC_OFF, PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
+    PreallocMode mode = modes[cut_pick(r, 0, G_N_ELEMENTS(modes) - 1)];
+    int ret = blk_truncate(r->blk, (int64_t)size * BDRV_SECTOR_SIZE, true, mode, 0, &err);
 
     if (ret == 0) {
         /* A data file loses what is cut off before the size says so. */
@@ -400,6 +402,8 @@ const CutScenario cut_scenarios[] = {
       .shape = CUT_GROUP, .fits = can_be_grouped },
     { "repair", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 1), STEP(discard, 1), STEP(check, 1) }, .shape = CUT_DAMAGED },
     { "reuse", { STEP(churn, 8), STEP(flush, 2), STEP(snapshot, 1), STEP(delete, 1), STEP(zero, 1) } },
+    { "looks", { STEP(writes, 3), STEP(snapshot, 3), STEP(status, 1), STEP(compare_states, 2), STEP(look_at, 2), STEP(vmstate, 2), STEP(copy, 2),
+                 STEP(options, 2), STEP(delete_many, 1), STEP(discard, 1) } },
     { "mixed", { STEP(writes, 6), STEP(flush, 2), STEP(snapshot, 2), STEP(apply, 1), STEP(delete, 1), STEP(zero, 1), STEP(discard, 2),
                  STEP(compressed, 1), STEP(reopen, 1), STEP(check, 1) } },
     { NULL }

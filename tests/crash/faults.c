@@ -1,6 +1,7 @@
 /*
  * Faults: the same operations as for power cuts, with the k-th request to the disk failing, once or from then on, or taking long;
- * (-a) with the k-th large allocation of memory failing; or (-f) on files, with the k-th system call failing or moving less than asked.
+ * (-a) with the k-th allocation of memory that may fail failing; or (-f) on files, with the k-th system call failing or moving less than
+ * asked.  With -p the k are chosen: the first request (allocation) that comes from a place in the code, by the calls that led to it.
  *
  * No operation may hang or crash; what failed is told to the caller, with its cause by number and in words; after a single failure the
  * node goes on; afterwards the image opens, checks without corruption, and holds what the model allows (a write that failed may have
@@ -17,6 +18,7 @@
 #include <unistd.h>
 #include "alloccount.h"
 #include "cutjudge.h"
+#include "places.h"
 #include "shortio.h"
 #include "util/cutils.h"
 
@@ -25,9 +27,10 @@ static struct {
     int64_t only_request;              /* 0: all */
     const char *only_geometry, *only_scenario;
     const char *engine;                /* disks are files, written by it */
-    bool verbose, memory;
+    bool verbose, memory, places;
 } opt = { .seed = 1, .steps = 8, .runs = 1, .most = 12 };
 
+#define AFTER 3                        /* operations of a run with one fault at a place: the one that meets it, and two more */
 #define TRIES 6                        /* pools grow now and then; a leak is there each time */
 
 typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY, FAULT_SHORT, FAULT_SIGNAL, FAULT_REFUSED, FAULT_CALL } FaultKind;
@@ -86,13 +89,16 @@ static char *try(const CutGeometry *g, const CutScenario *s, unsigned seed, cons
         why = g_strdup("no image");
     } else {
         arm(f);
-        for (unsigned i = 0; i < opt.steps && !r.wrong; i++) {
+        places_note(opt.places && !f->at);
+        for (unsigned i = 0, left = opt.steps; i < left && !r.wrong; i++) {
             cut_scenario_step(&r, s);
+            left = opt.places && f->at && cut_met() ? MIN(left, i + AFTER) : left;
             if (opt.verbose && f->at == opt.only_request && f->at) {
                 printf("after %s: request %" PRId64 ", %u failed, %u sectors\n", r.doing, counted(f->kind), r.failures, cut_model_size(r.model));
             }
         }
         *seen = counted(f->kind);
+        places_note(false);
         disarm();
         if (!r.wrong && f->at) {
             judge_going_on(&r, f);
@@ -142,11 +148,11 @@ static int64_t run_one(const CutGeometry *g, const CutScenario *s, unsigned seed
 static void run_kind(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder, FaultKind kind, unsigned every)
 {
     static const int errors[] = { EIO, EIO, ENOSPC };
-    unsigned usual = 0;
-    int64_t n = run_one(g, s, seed, folder, (Fault){ kind, 0, false, EIO }, &usual), stride = opt.most ? MAX(n / opt.most, 1) : 1;
+    unsigned usual = 0, new_places = 0;
+    int64_t n = run_one(g, s, seed, folder, (Fault){ kind, 0, false, EIO }, &usual), stride = opt.most && !opt.places ? MAX(n / opt.most, 1) : 1;
 
     for (int64_t k = 1 + seed % stride; k <= n; k += stride) {
-        if (opt.only_request ? k != opt.only_request : k % every && opt.most) {
+        if (opt.only_request ? k != opt.only_request : opt.places ? !places_is_new(k, kind) || new_places++ % every : k % every && opt.most) {
             continue;
         }
         if (opt.most || kind == FAULT_MEMORY) {
@@ -187,7 +193,7 @@ static void parse(int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:f:av")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:R:m:g:c:k:f:apv")) != -1) {
         switch (c) {
         case 's': opt.seed = atoi(optarg); break;
         case 'n': opt.steps = atoi(optarg); break;
@@ -198,9 +204,10 @@ static void parse(int argc, char **argv)
         case 'k': opt.only_request = atoll(optarg); break;
         case 'f': opt.engine = optarg; break;
         case 'a': opt.memory = true; break;
+        case 'p': opt.places = alloc_small = true; break;
         case 'v': opt.verbose = true; break;
         default:
-            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run, 0: all] [-k that request only] [-a: memory] "
+            fprintf(stderr, "usage: faults [-s seed] [-R runs] [-n steps] [-m faults a run, 0: all] [-p: one at each place in the code] [-k that request only] [-a: memory] "
                     "[-f engine: disks are files] [-g geometry] [-c scenario] [-v]\n");
             exit(2);
         }
