@@ -310,11 +310,7 @@ static QDict *luks_measure(QDict *opts, BlockDriverState *in_bs, Error **errp)
     uint64_t header, size;
     QDict *d;
 
-    if (!opt_get_str(opts, "key-secret")) {
-        error_setg(errp, "Parameter 'key-secret' is required for cipher");
-        return NULL;
-    }
-    header = luks_header_bytes(opts, "", errp);
+    header = luks_measure_header(opts, "", errp);
     if (!header) {
         return NULL;
     }

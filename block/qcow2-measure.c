@@ -46,12 +46,8 @@ static int parse_options(const QDict *opts, BlockDriverState *in_bs, Measure *m,
                    "(use compat=1.1 or greater)");
         return -EINVAL;
     }
-    if (crypt && !opt_get_str(opts, "encrypt.key-secret")) {
-        error_setg(errp, "Parameter 'encrypt.key-secret' is required for cipher");
-        return -EINVAL;
-    }
     if (crypt && !strcmp(crypt, "luks")) {
-        m->key_area = luks_header_bytes(opts, "encrypt.", errp);
+        m->key_area = luks_measure_header(opts, "encrypt.", errp);
         if (!m->key_area) {
             return -EINVAL;
         }

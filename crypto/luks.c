@@ -158,6 +158,23 @@ uint64_t luks_header_bytes(const QDict *opts, const char *prefix, Error **errp)
     return plan_header(opts, prefix, &h, &spec, errp) ? (uint64_t)h.payload_offset_sector * CRYPT_SECTOR : 0;
 }
 
+uint64_t luks_measure_header(const QDict *opts, const char *prefix, Error **errp)
+{
+    uint64_t bytes = luks_header_bytes(opts, prefix, errp);
+    const char *id = string_option(opts, prefix, "key-secret", NULL);
+    g_autofree char *secret = NULL;
+
+    if (bytes && !id) {
+        error_setg(errp, "Parameter '%skey-secret' is required for cipher", prefix);
+        return 0;
+    }
+    secret = bytes ? secret_lookup_utf8(id, errp) : NULL;
+    if (secret) {
+        explicit_bzero(secret, strlen(secret));
+    }
+    return secret ? bytes : 0;
+}
+
 static void make_uuid(char out[40])
 {
     g_autofree char *uuid = g_uuid_string_random();

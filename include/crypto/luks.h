@@ -63,6 +63,8 @@ Luks *luks_create(const QDict *opts, const char *prefix, const LuksArea *area,
                   int (*init)(void *opaque, uint64_t header_bytes, Error **errp), void *init_opaque, Error **errp);
 /* Bytes of header area that these options will need; 0 and *errp on bad options. */
 uint64_t luks_header_bytes(const QDict *opts, const char *prefix, Error **errp);
+/* The same, if the secret that they name is there. */
+uint64_t luks_measure_header(const QDict *opts, const char *prefix, Error **errp);
 /* Options "state", "new-secret", "old-secret", "keyslot", "iter-time": add or erase key slots. */
 bool luks_amend(Luks *l, const LuksArea *area, const QDict *opts, const char *prefix, bool force, Error **errp);
 /* Members of ImageInfoSpecificLUKS; format (may be NULL) is named among them.  Caller owns. */
