@@ -398,16 +398,10 @@ int bdrv_snapshot_delete_many(BlockDriverState *bs, const QEMUSnapshotInfo *list
 {
     ERRP_GUARD();
     BlockDriverState *actor = acting_node(bs);
-    int ret = 0;
+    int ret;
 
     *done = 0;
-    if (!actor || !actor->drv->snapshot_delete_many) {
-        while (*done < n && ret == 0) {
-            ret = bdrv_snapshot_delete_counting(bs, list[*done].id_str, list[*done].name, &freed[*done], errp);
-            *done += ret == 0;
-        }
-        return ret;
-    }
+    g_assert(actor && actor->drv->snapshot_delete_many);     /* its list is the node's */
     bdrv_drained_begin(bs);
     ret = actor->drv->snapshot_delete_many(actor, list, n, freed, done, errp);
     bdrv_drained_end(bs);
@@ -418,35 +412,18 @@ int bdrv_snapshot_delete_many(BlockDriverState *bs, const QEMUSnapshotInfo *list
 }
 
 /* A list that cannot be read is reported as such, not as a missing snapshot. */
-static bool find_id_first(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp)
+int bdrv_snapshot_find_by_id_or_name(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp)
 {
     ERRP_GUARD();
 
-    if (bdrv_snapshot_find_by_id_and_name(bs, id_or_name, NULL, sn, errp)) {
-        return true;
-    }
-    if (!*errp && bdrv_snapshot_find_by_id_and_name(bs, NULL, id_or_name, sn, errp)) {
-        return true;
+    if (bdrv_snapshot_find_by_id_and_name(bs, id_or_name, NULL, sn, errp) ||
+        (!*errp && bdrv_snapshot_find_by_id_and_name(bs, NULL, id_or_name, sn, errp))) {
+        return 0;
     }
     if (!*errp) {
         error_setg(errp, "Can't find the snapshot");
     }
-    return false;
-}
-
-int bdrv_snapshot_find_by_id_or_name(BlockDriverState *bs, const char *id_or_name, QEMUSnapshotInfo *sn, Error **errp)
-{
-    return find_id_first(bs, id_or_name, sn, errp) ? 0 : -ENOENT;
-}
-
-int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp)
-{
-    QEMUSnapshotInfo sn;
-
-    if (!find_id_first(bs, id_or_name, &sn, errp)) {
-        return -ENOENT;
-    }
-    return bdrv_snapshot_delete(bs, sn.id_str, sn.name, errp);
+    return -ENOENT;
 }
 
 int bdrv_snapshot_load_tmp(BlockDriverState *bs, const char *id, const char *name, Error **errp)

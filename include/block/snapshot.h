@@ -54,8 +54,6 @@ int bdrv_snapshot_delete_counting(BlockDriverState *bs, const char *id, const ch
  */
 int bdrv_snapshot_delete_many(BlockDriverState *bs, const QEMUSnapshotInfo *list, unsigned n, int64_t *freed, unsigned *done,
                               Error **errp);
-/* The old order for tools and HMP: id first, then name. */
-int bdrv_snapshot_delete_by_id_or_name(BlockDriverState *bs, const char *id_or_name, Error **errp);
 /* Sizes of the first n of bdrv_snapshot_list, 0 or -errno. */
 int bdrv_snapshot_sizes(BlockDriverState *bs, BdrvSnapshotSizes *out, int n);
 /* Make a read-only node show the snapshot's content. */
