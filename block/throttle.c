@@ -151,7 +151,7 @@ static bool take_prop(ThrottleConfig *c, const char *shown, const char *key, con
     } else if (v < 0 && g_str_has_prefix(shown, "x-")) {
         error_setg(errp, "Property values cannot be negative");
     } else if (g_str_has_suffix(key, "-length") && v > UINT32_MAX) {
-        error_setg(errp, "%s value must be in the range [0, %u]", shown, UINT32_MAX);
+        error_setg(errp, "%s value must be in therange [0, %u]", shown, UINT32_MAX);      /* the peer's words */
     } else {
         *field = v;
         return true;
