@@ -154,16 +154,12 @@ static int coroutine_fn raw_co_discard(BlockDriverState *bs, int64_t offset, int
     return ret < 0 ? ret : bdrv_discard(bs->file, offset, bytes);
 }
 
+/* A raw source was replaced by its file before. */
 static int coroutine_fn raw_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
                                           int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf)
 {
     int ret = place(dst, &dst_offset, bytes, true);
 
-    if (ret == 0 && src->bs->drv == dst->drv) {
-        /* A raw source is its file, too. */
-        ret = place(src->bs, &src_offset, bytes, false);
-        src = src->bs->file;
-    }
     return ret < 0 ? ret : bdrv_copy_range(src, src_offset, dst->file, dst_offset, bytes, rf | BDRV_REQ_NO_FALLBACK, wf);
 }
 
