@@ -92,10 +92,17 @@ static void add_bitmap(CutRun *r, const char *name)
     BlockDriverState *bs = blk_bs(r->blk);
     uint32_t granularity = 512u << cut_pick(r, 0, 7);
     BdrvDirtyBitmap *bm;
+    Error *err = NULL;
 
-    if (bdrv_can_store_dirty_bitmap(bs, name, granularity, NULL)) {
-        bm = bdrv_create_dirty_bitmap(bs, granularity, name, NULL);
+    if (!bdrv_can_store_dirty_bitmap(bs, name, granularity, NULL)) {
+        return;
+    }
+    bm = bdrv_create_dirty_bitmap(bs, granularity, name, &err);
+    if (bm) {
         bdrv_dirty_bitmap_set_persistence(bm, true);
+    } else {
+        cut_run_failed(r, -cut_fail_errno);
+        error_free(err);
     }
 }
 
