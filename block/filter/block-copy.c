@@ -403,7 +403,10 @@ static bool coroutine_fn keep_limit(BlockCopyCall *c, CopyTask *t)
         co_mutex_lock(&s->lock);
         task_end(t, -EAGAIN, false);
         co_mutex_unlock(&s->lock);
-        call_sleep(c, ns);
+        ns = ratelimit_delay(&s->limit, 0);            /* anew: nobody wakes a call that does not sleep yet */
+        if (call_goes_on(c) && s->limit.quota && ns > 0) {
+            call_sleep(c, ns);
+        }
         return false;
     }
     if (!c->ignore_limit) {
