@@ -6,14 +6,15 @@
  * length of a burst.  Within a burst longer than a second, a second level that leaks at the burst rate keeps
  * the rate itself bounded.
  *
- * Order: requests of one direction take their turns first-in first-out over all members (`turn`), the
- * head of the queue sleeps until its buckets allow it.  A disabled member passes at once: it waits neither
- * for turns nor for buckets, and sleepers look up at least every SLICE_NS.
- * Locks: turn[] -> lock; lock is never held over a wait.
+ * Order: requests of one direction take their turns first-in first-out over all members (`Turns`); whose turn it is
+ * sleeps until its buckets allow it.  A disabled member passes at once: its requests leave the queue, and who
+ * sleeps looks up at least every SLICE_NS.
+ * Locks: `lock` and `turns_lock` are leaves, never held over a wait.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 #include "block/throttle.h"
 #include "util/aio.h"
@@ -29,11 +30,22 @@ typedef struct Bucket {
     double level, burst_level;
 } Bucket;
 
+/* A request that waits for its turn; on its coroutine's stack. */
+typedef struct Waiter {
+    ThrottleMember *member;
+    Coroutine *co;
+    bool turn;                 /* it has come; else the member was disabled meanwhile */
+    struct Waiter *next;
+} Waiter;
+
+typedef struct Turns { bool taken; Waiter *first, **end; } Turns;
+
 struct ThrottleGroup {
     char *name;
     int refs;
     ThrottleGroup *next;
-    CoMutex turn[2];
+    pthread_mutex_t turns_lock;
+    Turns turns[2];            /* turns_lock; reads, writes */
     CoMutex lock;              /* guards the fields below */
     Bucket bucket[THROTTLE_BUCKETS];
     uint64_t op_size;
@@ -236,8 +248,10 @@ ThrottleGroup *throttle_group_new(const char *name, bool explicit_object, Error 
     g = g_new0(ThrottleGroup, 1);
     g->name = g_strdup(name);
     g->refs = 1;
-    co_mutex_init(&g->turn[0]);
-    co_mutex_init(&g->turn[1]);
+    pthread_mutex_init(&g->turns_lock, NULL);
+    for (int i = 0; i < 2; i++) {
+        g->turns[i].end = &g->turns[i].first;
+    }
     co_mutex_init(&g->lock);
     throttle_config_init(&c);
     throttle_group_set(g, &c);
@@ -257,6 +271,7 @@ void throttle_group_unref(ThrottleGroup *g)
     }
     *p = g->next;
     g_free(g->name);
+    pthread_mutex_destroy(&g->turns_lock);
     g_free(g);
 }
 
@@ -333,14 +348,104 @@ ThrottleGroup *throttle_member_group(const ThrottleMember *m)
     return m->group;
 }
 
+static bool is_disabled(ThrottleMember *m)
+{
+    return __atomic_load_n(&m->disabled, __ATOMIC_SEQ_CST) > 0;
+}
+
+/* Takes the waiters of m (NULL: the first one, whoever it is) out of the queue.  Under turns_lock. */
+static Waiter *take_out(Turns *t, const ThrottleMember *m)
+{
+    Waiter *out = NULL, **out_end = &out;
+
+    for (Waiter **at = &t->first; *at && (m || !out);) {
+        Waiter *w = *at;
+
+        if (m && w->member != m) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = NULL;
+        *out_end = w;
+        out_end = &w->next;
+    }
+    for (t->end = &t->first; *t->end; t->end = &(*t->end)->next) {
+    }
+    return out;
+}
+
+static void wake_all(Waiter *w)
+{
+    for (Waiter *next; w; w = next) {
+        next = w->next;                    /* its coroutine may end at once */
+        aio_co_wake(w->co);
+    }
+}
+
+/* False: the member is disabled, so no turn is needed (nor taken). */
+static bool coroutine_fn take_turn(ThrottleMember *m, bool is_write)
+{
+    ThrottleGroup *g = m->group;
+    Turns *t = &g->turns[is_write];
+    Waiter w = { .member = m, .co = coroutine_self() };
+    bool wait = false;
+
+    pthread_mutex_lock(&g->turns_lock);
+    if (!t->taken) {
+        t->taken = w.turn = true;
+    } else if (!is_disabled(m)) {
+        wait = true;
+        *t->end = &w;
+        t->end = &w.next;
+    }
+    pthread_mutex_unlock(&g->turns_lock);
+    if (wait) {
+        coroutine_yield();
+    }
+    return w.turn;
+}
+
+static void give_turn(ThrottleGroup *g, bool is_write)
+{
+    Turns *t = &g->turns[is_write];
+    Waiter *w;
+
+    pthread_mutex_lock(&g->turns_lock);
+    w = take_out(t, NULL);
+    if (w) {
+        w->turn = true;
+    } else {
+        t->taken = false;
+    }
+    pthread_mutex_unlock(&g->turns_lock);
+    wake_all(w);
+}
+
 void throttle_member_disable(ThrottleMember *m)
 {
+    ThrottleGroup *g = m->group;
+    Waiter *out[2];
+
     __atomic_fetch_add(&m->disabled, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_lock(&g->turns_lock);
+    for (int i = 0; i < 2; i++) {
+        out[i] = take_out(&g->turns[i], m);
+    }
+    pthread_mutex_unlock(&g->turns_lock);
+    wake_all(out[0]);
+    wake_all(out[1]);
 }
 
 void throttle_member_enable(ThrottleMember *m)
 {
     __atomic_fetch_sub(&m->disabled, 1, __ATOMIC_SEQ_CST);
+}
+
+void throttle_member_replace(ThrottleMember *m, ThrottleMember *old)
+{
+    m->disabled = old->disabled;
+    throttle_member_free(old);
 }
 
 static void leak(ThrottleGroup *g)
@@ -400,23 +505,17 @@ static int64_t coroutine_fn try_pass(ThrottleGroup *g, int64_t bytes, bool is_wr
     return 0;
 }
 
-static bool is_disabled(ThrottleMember *m)
-{
-    return __atomic_load_n(&m->disabled, __ATOMIC_SEQ_CST) > 0;
-}
-
 void coroutine_fn throttle_co_request(ThrottleMember *m, int64_t bytes, bool is_write)
 {
     ThrottleGroup *g = m->group;
     int64_t wait;
 
-    if (is_disabled(m)) {
+    if (is_disabled(m) || !take_turn(m, is_write)) {
         try_pass(g, bytes, is_write, true);
         return;
     }
-    co_mutex_lock(&g->turn[is_write]);
     while ((wait = try_pass(g, bytes, is_write, is_disabled(m))) > 0) {
         co_sleep_ns(MIN(wait, SLICE_NS));
     }
-    co_mutex_unlock(&g->turn[is_write]);
+    give_turn(g, is_write);
 }

@@ -37,6 +37,7 @@ struct BlockBackend {
     ThrottleMember *member;            /* NULL: no limits; changed with the backend drained */
 
     int in_flight;                     /* atomic; requests that the drain must wait for */
+    int lifted;                        /* how often its limits are lifted while somebody waits for its requests; main thread */
     int quiesced;                      /* atomic, changed under wait_lock; > 0: new requests wait */
     pthread_mutex_t wait_lock;
     GSList *waiting;                   /* Coroutines, newest first; under wait_lock */

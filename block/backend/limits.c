@@ -13,7 +13,7 @@ static void set_member(BlockBackend *blk, ThrottleMember *member)
     ThrottleMember *old = blk->member;
 
     blk_hold_begin(blk);
-    for (int i = 0; member && i < blk->quiesced; i++) {
+    for (int i = 0; member && i < blk->quiesced + blk->lifted; i++) {
         throttle_member_disable(member);
     }
     blk->member = member;

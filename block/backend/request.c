@@ -401,6 +401,44 @@ BlkAio *blk_aio_flush(BlockBackend *blk, BlkCompletion *cb, void *opaque)
     return aio_start((BlkRequest) { blk, BLK_FLUSH }, cb, opaque);
 }
 
+/* --- waiting for requests ------------------------------------------------------------------------- */
+
+static void lift(BlockBackend *blk, int by)
+{
+    blk->lifted += by;
+    if (blk->member) {
+        (by > 0 ? throttle_member_disable : throttle_member_enable)(blk->member);
+    }
+}
+
+/* What is waited for belongs to blk (NULL: to any of them), whose limits do not hold meanwhile, and those of its nodes neither. */
+static void wait_unlimited(BlockBackend *blk, bool (*busy)(void *opaque), void *opaque)
+{
+    g_autoptr(GPtrArray) blks = g_ptr_array_new_with_free_func((GDestroyNotify)blk_unref);
+    GPtrArray *nodes = NULL;
+
+    if (!busy(opaque)) {
+        return;
+    }
+    for (BlockBackend *one = blk ? blk : blk_all_next(NULL); one; one = blk ? NULL : blk_all_next(one)) {
+        if (one->refcnt > 0) {                     /* 0: it is about to be freed */
+            blk_ref(one);
+            g_ptr_array_add(blks, one);
+            lift(one, 1);
+        }
+    }
+    if (!blk || blk_bs(blk)) {
+        nodes = bdrv_limits_lift(blk ? blk_bs(blk) : NULL);
+    }
+    aio_wait_while(busy, opaque);
+    for (guint i = 0; i < blks->len; i++) {
+        lift(g_ptr_array_index(blks, i), -1);
+    }
+    if (nodes) {
+        bdrv_limits_restore(nodes);
+    }
+}
+
 static bool is_false(void *opaque)
 {
     return !*(bool *)opaque;
@@ -411,7 +449,7 @@ void blk_aio_cancel(BlkAio *aio)
     bool done = false;
 
     aio->done = &done;
-    aio_wait_while(is_false, &done);
+    wait_unlimited(aio->r.blk, is_false, &done);
 }
 
 static bool any_in_flight(void *opaque)
@@ -463,16 +501,16 @@ void blk_drain_held(BlockBackend *blk)
     woken = g_steal_pointer(&blk->waiting);
     pthread_mutex_unlock(&blk->wait_lock);
     wake_held(woken);
-    aio_wait_while(any_held_or_in_flight, blk);
+    wait_unlimited(blk, any_held_or_in_flight, blk);
     __atomic_store_n(&blk->cancel_held, false, __ATOMIC_SEQ_CST);
 }
 
 void blk_drain(BlockBackend *blk)
 {
-    aio_wait_while(any_in_flight, blk);
+    wait_unlimited(blk, any_in_flight, blk);
 }
 
 void blk_drain_all(void)
 {
-    aio_wait_while(any_in_flight, NULL);
+    wait_unlimited(NULL, any_in_flight, NULL);
 }

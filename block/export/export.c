@@ -123,7 +123,7 @@ static void shut_down_from(BlockExport *e, BlockExportType type)
 void blk_exp_close_all_type(BlockExportType type)
 {
     shut_down_from(exports, type);
-    aio_wait_while(any_left, &type);
+    bdrv_wait_while(any_left, &type);
 }
 
 /* --- adding ------------------------------------------------------------------------- */

@@ -334,5 +334,5 @@ void nbd_conn_close_all(void)
         conn->cut = true;
         io_channel_shutdown(conn->socket, true, true);
     }
-    aio_wait_while(conns_left, NULL);
+    bdrv_wait_while(conns_left, NULL);
 }

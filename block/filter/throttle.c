@@ -72,7 +72,7 @@ static void throttle_reopen_commit(BdrvReopenState *rs)
 {
     ThrottleFilter *s = rs->bs->opaque;
 
-    throttle_member_free(s->member);
+    throttle_member_replace(rs->opaque, s->member);
     s->member = rs->opaque;
 }
 

@@ -44,6 +44,8 @@ void bdrv_io_edge_detaching(BdrvChild *c);
 /* While c goes from one drained node to another, its parent stays quiet although c is on neither for a moment. */
 void bdrv_io_edge_hold(BdrvChild *c);
 void bdrv_io_edge_release(BdrvChild *c);
+/* The driver is open: in a drained section it is told so from now on. */
+void bdrv_io_driver_opened(BlockDriverState *bs);
 
 /*
  * Implemented by block/graph.  May a guest write these bytes at offset 0 of a probed raw

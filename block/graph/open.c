@@ -271,6 +271,8 @@ static int open_driver(OpenRequest *r, BlockDriverState *bs, const char *node_na
     ret = call_driver_open(bs, errp);
     if (ret < 0) {
         undo_driver_open(bs);
+    } else {
+        bdrv_io_driver_opened(bs);
     }
     return ret;
 }

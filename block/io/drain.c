@@ -2,6 +2,8 @@
  * Drained sections: making the users of a node hold back and waiting for what runs.
  *
  * A node's `quiesced` counts the sections on it plus one for each child edge whose node is quiesced.
+ * While a section waits, limits are lifted on every node that what it waits for may go through: above and below it, and at the
+ * other nodes of its jobs.  Otherwise a limit would say how long the main thread stands still.
  * Main thread; begin may also be called in a coroutine there.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -30,6 +32,22 @@ void drain_unregister(BlockDriverState *bs)
     *(io->prev ? &io_of(io->prev)->next : &all_nodes) = io->next;
     if (io->next) {
         io_of(io->next)->prev = io->prev;
+    }
+}
+
+static void driver_drain(BlockDriverState *bs)
+{
+    if (io_of(bs)->driver_ready && bs->drv && bs->drv->drain_begin) {
+        bs->drv->drain_begin(bs);
+        io_of(bs)->driver_drained = true;
+    }
+}
+
+void bdrv_io_driver_opened(BlockDriverState *bs)
+{
+    io_of(bs)->driver_ready = true;
+    if (io_of(bs)->quiesced > 0) {
+        driver_drain(bs);
     }
 }
 
@@ -64,10 +82,7 @@ static void node_quiesce(BlockDriverState *bs)
     for (BdrvChild *c = bs->parents; c; c = c->next_parent) {
         edge_quiesce(c);
     }
-    if (bs->drv && bs->drv->drain_begin) {
-        bs->drv->drain_begin(bs);
-        io->driver_drained = true;
-    }
+    driver_drain(bs);
 }
 
 static void node_unquiesce(BlockDriverState *bs)
@@ -151,23 +166,110 @@ static bool any_busy(void *opaque)
     return false;
 }
 
+/* --- lifting limits ------------------------------------------------------------------------------- */
+
+static void reach(GPtrArray *nodes, BlockDriverState *bs)
+{
+    if (!io_of(bs)->reached) {
+        io_of(bs)->reached = true;
+        g_ptr_array_add(nodes, bs);
+    }
+}
+
+/* All nodes that the user of edge c has an edge to. */
+static void reach_by_user(GPtrArray *nodes, const BdrvChild *c)
+{
+    for (BlockDriverState *bs = all_nodes; bs; bs = io_of(bs)->next) {
+        for (const BdrvChild *other = io_of(bs)->reached ? NULL : bs->parents; other; other = other->next_parent) {
+            if (!other->parent && other->opaque == c->opaque) {
+                reach(nodes, bs);
+            }
+        }
+    }
+}
+
+GPtrArray *bdrv_limits_lift(BlockDriverState *start)
+{
+    GPtrArray *nodes = g_ptr_array_new();
+
+    for (BlockDriverState *bs = start ? NULL : all_nodes; bs; bs = io_of(bs)->next) {
+        reach(nodes, bs);
+    }
+    if (start) {
+        reach(nodes, start);
+    }
+    for (guint i = 0; i < nodes->len; i++) {
+        BlockDriverState *bs = g_ptr_array_index(nodes, i);
+
+        for (const BdrvChild *c = bs->children; c; c = c->next) {
+            reach(nodes, c->bs);
+        }
+        for (const BdrvChild *c = bs->parents; c; c = c->next_parent) {
+            if (c->parent) {
+                reach(nodes, c->parent);
+            } else if (c->ops && c->ops->has_more_edges) {
+                reach_by_user(nodes, c);
+            }
+        }
+    }
+    for (guint i = nodes->len; i-- > 0;) {
+        BlockDriverState *bs = g_ptr_array_index(nodes, i);
+
+        io_of(bs)->reached = false;
+        if (bs->core->refcnt > 0 && io_of(bs)->driver_ready && bs->drv && bs->drv->drain_begin) {   /* 0: it is about to be freed */
+            bdrv_ref(bs);
+            bs->drv->drain_begin(bs);
+        } else {
+            g_ptr_array_remove_index_fast(nodes, i);
+        }
+    }
+    return nodes;
+}
+
+void bdrv_limits_restore(GPtrArray *nodes)
+{
+    for (guint i = 0; i < nodes->len; i++) {
+        BlockDriverState *bs = g_ptr_array_index(nodes, i);
+
+        bs->drv->drain_end(bs);
+        bdrv_unref(bs);
+    }
+    g_ptr_array_unref(nodes);
+}
+
+void bdrv_wait_while(bool (*busy)(void *opaque), void *opaque)
+{
+    if (busy(opaque)) {
+        GPtrArray *lifted = bdrv_limits_lift(NULL);
+
+        aio_wait_while(busy, opaque);
+        bdrv_limits_restore(lifted);
+    }
+}
+
+/* --- sections ------------------------------------------------------------------------------------- */
+
 typedef struct DrainWait {
     bool (*busy)(void *opaque);
-    void *opaque;
+    BlockDriverState *bs;              /* NULL: all */
 } DrainWait;
 
 static void drain_wait_outside(void *opaque)
 {
     DrainWait *w = opaque;
+    GPtrArray *lifted = w->bs ? bdrv_limits_lift(w->bs) : NULL;
 
-    aio_wait_while(w->busy, w->opaque);
+    aio_wait_while(w->busy, w->bs);
+    if (lifted) {
+        bdrv_limits_restore(lifted);
+    }
 }
 
-static void drain_wait(bool (*busy)(void *opaque), void *opaque)
+static void drain_wait(bool (*busy)(void *opaque), BlockDriverState *bs)
 {
-    DrainWait w = { busy, opaque };
+    DrainWait w = { busy, bs };
 
-    if (busy(opaque)) {
+    if (busy(bs)) {
         aio_run_outside(drain_wait_outside, &w);
     }
 }

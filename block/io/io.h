@@ -25,7 +25,9 @@ struct BdrvIoState {
     BlockDriverState *next, *prev;     /* all nodes, main thread */
     int in_flight;                     /* atomic */
     int quiesced;                      /* atomic; written by the main thread */
+    bool driver_ready;                 /* it is open, drain_begin may be called; main thread */
     bool driver_drained;               /* drain_begin was called and drain_end is owed; main thread */
+    bool reached;                      /* in a list of nodes that is being made; main thread */
 
     pthread_mutex_t req_lock;
     TrackedRequest *requests;          /* req_lock */

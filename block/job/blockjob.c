@@ -82,6 +82,7 @@ static bool edge_drained_poll(BdrvChild *c)
 
 static const BdrvChildOps edge_ops = {
     .stay_at_node = true,
+    .has_more_edges = true,
     .get_parent_desc = edge_desc,
     .drained_begin = edge_drained_begin,
     .drained_end = edge_drained_end,
@@ -90,6 +91,7 @@ static const BdrvChildOps edge_ops = {
 
 static const BdrvChildOps io_edge_ops = {
     .stay_at_node = true,
+    .has_more_edges = true,
     .get_parent_desc = io_edge_desc,
     .get_name = io_edge_name,
     .drained_begin = edge_drained_begin,

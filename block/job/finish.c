@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include "block/graph.h"
 #include "internal.h"
 
 JobTxn *job_txn_new(void)
@@ -266,7 +267,7 @@ int job_finish_sync(Job *job, void (*finish)(Job *job, Error **errp), Error **er
             return -EBUSY;
         }
     }
-    aio_wait_while(not_through, job);
+    bdrv_wait_while(not_through, job);
     ret = job_is_cancelled(job) && !job->ret ? -ECANCELED : job->ret;
     job_unref(job);
     return ret;

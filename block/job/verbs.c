@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include "block/graph.h"
 #include "internal.h"
 
 static const char *const verb_names[JOB_VERB__MAX] = {
@@ -76,7 +77,7 @@ void job_user_cancel(Job *job, bool force, Error **errp)
     job_ref(job);
     job_cancel(job, force);
     if (was_paused && job->deferred && !job->driver->complete) {      /* mirrors answer first, as the peer's do */
-        aio_wait_while(is_ending, job);
+        bdrv_wait_while(is_ending, job);
     }
     job_unref(job);
 }

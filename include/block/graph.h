@@ -79,6 +79,7 @@ int bdrv_refresh_limits(BlockDriverState *bs, Error **errp);
 /* Callbacks into a parent that is not a node. */
 typedef struct BdrvChildOps {
     bool stay_at_node;                                       /* the edge does not move when its node is replaced */
+    bool has_more_edges;                                     /* its user has others, with the same opaque */
     char *(*get_parent_desc)(BdrvChild *c);                  /* "block device 'x'"; g_free */
     const char *(*get_name)(BdrvChild *c);                   /* backend name or NULL */
     void (*drained_begin)(BdrvChild *c);
@@ -128,6 +129,14 @@ int bdrv_reopen_set_read_only(BlockDriverState *bs, bool read_only, Error **errp
  */
 void bdrv_drained_begin(BlockDriverState *bs);
 void bdrv_drained_end(BlockDriverState *bs);
+/*
+ * Filters let all requests pass at once that have to do with bs (NULL: any node), until what this returns is given to restore: for who
+ * waits for requests.  Sections do this themselves.
+ */
+GPtrArray *bdrv_limits_lift(BlockDriverState *bs);
+void bdrv_limits_restore(GPtrArray *nodes);
+/* aio_wait_while, with the limits of all nodes lifted: what is waited for needs requests. */
+void bdrv_wait_while(bool (*busy)(void *opaque), void *opaque);
 void bdrv_drain_all_begin(void);
 void bdrv_drain_all_end(void);
 

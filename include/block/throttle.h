@@ -61,5 +61,7 @@ void coroutine_fn throttle_co_request(ThrottleMember *m, int64_t bytes, bool is_
 /* While disabled (may nest), requests pass at once: for drained sections. */
 void throttle_member_disable(ThrottleMember *m);
 void throttle_member_enable(ThrottleMember *m);
+/* m takes the place of old, as disabled as it is; old is freed. */
+void throttle_member_replace(ThrottleMember *m, ThrottleMember *old);
 
 #endif
