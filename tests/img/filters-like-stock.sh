@@ -18,6 +18,8 @@ for options in driver=compress,file.driver=qcow2,file.file.filename=a.qcow2 driv
                driver=compress,file.driver=qcow2,file.file.filename=missing driver=compress driver=compress,file.driver=qcow2,file.file.filename=a.qcow2,nonsense=1; do
     io -c 'write -P 3 0 64k' -c 'write -P 4 128k 512' -c 'write -z 256k 64k' -c 'read -P 3 0 64k' -c map -c length $options
 done
+with_filter filter_info run_both info --image-opts driver=compress,file.driver=qcow2,file.file.filename=a.qcow2
+io -d unmap -c 'discard 0 64k' -c 'truncate 2M' -c 'truncate 1M' -c info driver=compress,file.driver=qcow2,file.file.filename=a.qcow2
 same_image a.qcow2
 same_stock_view a.qcow2 map --output=json
 # copy-on-read
@@ -34,7 +36,7 @@ for object in throttle-group,id=g throttle-group,id=g,x-iops-total=100 throttle-
               throttle-group,id=g,x-bps-total=5,x-bps-read=5 throttle-group,id=g,x-iops-total-max=5 throttle-group,id=h \
               throttle-group,id=g,x-bps-total=1,x-bps-total-max=2,x-bps-total-max-length=0 \
               throttle-group,id=g,x-nonsense=1 throttle-group,id=g,x-bps-total=-1 throttle-group,id=g,limits.iops-total=100; do
-    io --object $object -c 'write -P 5 0 64k' -c 'read -P 5 0 4k' -c map $group
+    io --object $object -d unmap -c 'write -P 5 0 64k' -c 'read -P 5 0 4k' -c 'write -z 4k 1k' -c 'discard 64k 64k' -c 'truncate 2M' -c 'truncate 1M' -c map $group
 done
 io -c 'read 0 512' driver=throttle,file.driver=raw,file.file.filename=c1.raw
 same_image a.qcow2
@@ -58,6 +60,12 @@ done
 io -c 'read -P 7 60k 8k' "$(three 2 rewrite-corrupted=on,)"
 for i in 1 2 3; do same_content c$i.raw -f raw -F raw; done
 cmp -s ours/c1.raw ours/c2.raw || fail 'quorum did not rewrite'
+# A child that cannot be flushed is outvoted, as one that cannot be written.
+for kind in flush write read; do
+    io -c 'write -P 3 0 4k' -c flush -c 'read -P 3 0 4k' "driver=quorum,vote-threshold=2,children.0.driver=raw,children.0.file.driver=blkdebug,children.0.file.image.filename=c1.raw,\
+children.0.file.inject-error.0.event=none,children.0.file.inject-error.0.iotype=$kind,children.1.driver=raw,children.1.file.filename=c2.raw,children.2.driver=raw,children.2.file.filename=c3.raw"
+done
+for i in 1 2 3; do same_content c$i.raw -f raw -F raw; done
 # blkverify
 start
 each "$STOCK_QEMU_IO" -f raw -c 'write -P 9 64k 1k' c2.raw
