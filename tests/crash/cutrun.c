@@ -128,7 +128,7 @@ void cut_run_wrong(CutRun *r, const char *fmt, ...)
 /* --- making images ---------------------------------------------------------------------- */
 
 /* An image file of qcow2, taken over to a disk (and its data file to CUT_DISK_DATA). */
-static bool create_on(const CutRun *r, int disk, const char *options, unsigned sectors, const char *below)
+static bool create_in_file(const CutRun *r, int disk, const char *options, unsigned sectors, const char *below)
 {
     g_autofree char *path = g_strdup_printf("%s/image%d", r->folder, disk), *data = NULL;
     bool data_file = r->geometry->data_file && disk == r->disk;
@@ -148,8 +148,28 @@ static bool create_on(const CutRun *r, int disk, const char *options, unsigned s
         error_report_err(err);
         return false;
     }
-    if (!cut_image_load(&cut_disks[disk], path) || (data_file && !cut_image_load(&cut_disks[CUT_DISK_DATA], data))) {
+    return cut_image_load(&cut_disks[disk], path) && (!data_file || cut_image_load(&cut_disks[CUT_DISK_DATA], data));
+}
+
+/* Each kind is made once, and copied afterwards: keys take long to make. */
+static bool create_on(const CutRun *r, int disk, const char *options, unsigned sectors, const char *below)
+{
+    static GHashTable *made;           /* CutImage */
+    g_autofree char *kind = g_strdup_printf("%s|%u|%s", options, sectors, below ? below : "");
+    CutImage *kept;
+
+    if (!made) {
+        made = g_hash_table_new(g_str_hash, g_str_equal);
+    }
+    kept = g_hash_table_lookup(made, kind);
+    if (kept) {
+        cut_image_copy(&cut_disks[disk], kept);
+    } else if (!create_in_file(r, disk, options, sectors, below)) {
         return false;
+    } else if (!r->geometry->data_file || disk != r->disk) {
+        kept = g_new0(CutImage, 1);
+        cut_image_copy(kept, &cut_disks[disk]);
+        g_hash_table_insert(made, g_steal_pointer(&kind), kept);
     }
     cut_file_take(disk);
     return true;

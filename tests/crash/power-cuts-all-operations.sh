@@ -3,4 +3,4 @@
 # compression, amend, key slots, bitmaps, commit, rebase, jobs and repair, on thirteen kinds of image, each image opens, checks without
 # corruption and holds what was promised, and a sample passes the stock check: 20,000 distinct states.
 # SPDX-License-Identifier: GPL-2.0-or-later
-exec "$BUILD_DIR/tests/crash/powercut" -s "${SEED:-1}" -R "${RUNS:-1}" -l "${STATES:-190}" -n "${STEPS:-14}" -t "${STOCK_EVERY:-97}"
+exec "$BUILD_DIR/tests/crash/powercut" -s "${SEED:-1}" -R "${RUNS:-1}" -l "${STATES:-190}" -n "${STEPS:-12}" -t "${STOCK_EVERY:-97}"
