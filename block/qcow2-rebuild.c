@@ -28,10 +28,18 @@ typedef struct Rebuild {
 static bool block_needed(const Rebuild *r, uint64_t block)
 {
     uint64_t first = block << r->block_bits, end = MIN(first + (1ULL << r->block_bits), refmap_size(r->counts));
+    uint64_t n;
 
-    for (uint64_t i = first; i < end; i++) {
-        if (refmap_get(r->counts, i)) {
-            return true;
+    for (uint64_t i = first; i < end; i += n) {
+        const uint16_t *counts;
+
+        n = end - i;
+        counts = refmap_peek(r->counts, i, &n);
+
+        for (uint64_t k = 0; counts && k < n; k++) {
+            if (counts[k]) {
+                return true;
+            }
         }
     }
     return false;
@@ -47,31 +55,41 @@ static void occupy(Rebuild *r, uint64_t start, uint64_t n)
     }
 }
 
-static void grow_block_list(Rebuild *r)
+static int grow_block_list(Rebuild *r)
 {
-    uint64_t blocks = DIV_UP(refmap_size(r->counts), 1ULL << r->block_bits);
+    uint64_t blocks = DIV_UP(refmap_size(r->counts), 1ULL << r->block_bits), *place;
 
-    if (blocks > r->nb_blocks) {
-        r->place = g_renew(uint64_t, r->place, blocks);
-        memset(r->place + r->nb_blocks, 0, (blocks - r->nb_blocks) * sizeof(uint64_t));
-        r->nb_blocks = blocks;
+    if (blocks <= r->nb_blocks) {
+        return 0;
     }
+    if (blocks > QCOW2_MAX_REFTABLE_BYTES / 8) {
+        return -EFBIG;
+    }
+    place = g_try_renew(uint64_t, r->place, blocks);
+    if (!place) {
+        return -ENOMEM;
+    }
+    memset(place + r->nb_blocks, 0, (blocks - r->nb_blocks) * sizeof(uint64_t));
+    r->place = place;
+    r->nb_blocks = blocks;
+    return 0;
 }
 
-/* One round; each place adds a count, which may call for one more block.  Returns whether any was placed. */
-static bool place_blocks(Rebuild *r, uint64_t *search)
+/* One round; each place adds a count, which may call for one more block.  1: some were placed, 0: none, or -errno. */
+static int place_blocks(Rebuild *r, uint64_t *search)
 {
-    bool added = false;
+    int ret = grow_block_list(r);
 
-    grow_block_list(r);
-    for (uint64_t i = 0; i < r->nb_blocks; i++) {
-        if (!r->place[i] && block_needed(r, i)) {
+    for (uint64_t i = 0; ret >= 0 && i < r->nb_blocks; i++) {
+        /* Files may have holes of terabytes. */
+        i = MAX(i, refmap_next(r->counts, i << r->block_bits) >> r->block_bits);
+        if (i < r->nb_blocks && !r->place[i] && block_needed(r, i)) {
             r->place[i] = *search = refmap_find_free(r->taken, *search, 1);
             occupy(r, *search, 1);
-            added = true;
+            ret = 1;
         }
     }
-    return added;
+    return ret;
 }
 
 static int place_all(Rebuild *r)
@@ -79,9 +97,13 @@ static int place_all(Rebuild *r)
     uint64_t search = 1;
 
     for (;;) {
+        int ret = place_blocks(r, &search);
         uint64_t table;
 
-        if (place_blocks(r, &search)) {
+        if (ret < 0) {
+            return ret;
+        }
+        if (ret) {
             continue;
         }
         table = DIV_UP(r->nb_blocks * 8, r->q->cluster_size);
