@@ -402,6 +402,32 @@ int qcow2_check_new_size(const Qcow2 *q, int64_t size, Error **errp)
     return 0;
 }
 
+/*
+ * The machine's state lies behind the disk's end, in tables of its own, and stays there after a snapshot was taken or loaded.
+ * It must not become part of a longer disk, nor lose its tables before its clusters.
+ */
+static int coroutine_fn drop_state(Qcow2 *q, Error **errp)
+{
+    CO_SCOPED_LOCK(&q->lock);
+    unsigned shift = q->l2_bits + q->cluster_bits;
+    uint64_t first = q->l1_vm_state_index, i = first;
+    while (i < q->l1_size && !q->l1[i]) {
+        i++;
+    }
+    if (i >= q->l1_size) {
+        return 0;
+    }
+    int ret = qcow2_discard_clusters(q, first << shift, (q->l1_size - first) << shift, QCOW2_DISCARD_ALWAYS, true);
+    if (ret == 0) {
+        cut_l1(q, first);
+        ret = qcow2_commit(q, true);
+    }
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Failed to discard the machine's state behind the disk");
+    }
+    return ret;
+}
+
 int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
                                    BdrvRequestFlags flags, Error **errp)
 {
@@ -420,6 +446,12 @@ int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool ex
             error_setg(errp, "Preallocation can't be used for shrinking an image");
             return -EINVAL;
         }
+    }
+    ret = drop_state(q, errp);
+    if (ret < 0) {
+        return ret;
+    }
+    if ((uint64_t)offset < old) {
         CO_SCOPED_LOCK(&q->lock);
         ret = shrink(q, old, offset, exact, errp);
     } else {

@@ -151,22 +151,23 @@ static bool create_in_file(const CutRun *r, int disk, const char *options, unsig
     return cut_image_load(&cut_disks[disk], path) && (!data_file || cut_image_load(&cut_disks[CUT_DISK_DATA], data));
 }
 
-/* Each kind is made once, and copied afterwards: keys take long to make. */
+/* Each kind is made once, and copied afterwards: keys take long to make.  But for those with a data file, which are two disks. */
 static bool create_on(const CutRun *r, int disk, const char *options, unsigned sectors, const char *below)
 {
     static GHashTable *made;           /* CutImage */
     g_autofree char *kind = g_strdup_printf("%s|%u|%s", options, sectors, below ? below : "");
+    bool data_file = r->geometry->data_file && disk == r->disk;
     CutImage *kept;
 
     if (!made) {
         made = g_hash_table_new(g_str_hash, g_str_equal);
     }
-    kept = g_hash_table_lookup(made, kind);
+    kept = data_file ? NULL : g_hash_table_lookup(made, kind);
     if (kept) {
         cut_image_copy(&cut_disks[disk], kept);
     } else if (!create_in_file(r, disk, options, sectors, below)) {
         return false;
-    } else if (!r->geometry->data_file || disk != r->disk) {
+    } else if (!data_file) {
         kept = g_new0(CutImage, 1);
         cut_image_copy(kept, &cut_disks[disk]);
         g_hash_table_insert(made, g_steal_pointer(&kind), kept);
