@@ -13,6 +13,8 @@
 #include "util/cutils.h"
 #include "verbscript.h"
 
+#define FEW_SNAPSHOTS 8                /* whose content is looked at */
+
 typedef struct Script {
     const ScriptImage *im;
     BlockBackend *blk;                 /* NULL: closed */
@@ -170,6 +172,18 @@ static int snapshot(Script *s, char verb, const char *name, Error **errp)
          : verb == 'a' ? bdrv_snapshot_goto(blk_bs(s->blk), name, errp) : bdrv_snapshot_delete(blk_bs(s->blk), NULL, name, errp);
 }
 
+static int many_snapshots(Script *s, unsigned n, Error **errp)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < n && ret >= 0; i++) {
+        g_autofree char *name = g_strdup_printf("n%u", i);
+
+        ret = snapshot(s, 's', name, errp);
+    }
+    return ret;
+}
+
 static int write_pattern(Script *s, uint64_t offset, uint64_t bytes, int pattern, bool compressed)
 {
     g_autofree uint32_t *buf = cut_buffer(bytes / BDRV_SECTOR_SIZE + 1);
@@ -192,6 +206,7 @@ static int operate(Script *s, char **w, Error **errp)
     case 'd': return blk_pdiscard(s->blk, a, b);
     case 't': return blk_truncate(s->blk, a, false, PREALLOC_OFF, 0, errp);
     case 'f': return blk_flush(s->blk);
+    case 'm': return many_snapshots(s, a, errp);
     case 'r': return 0;
     default: return snapshot(s, w[0][0], w[1], errp);
     }
@@ -297,7 +312,7 @@ ImageView *script_view(const ScriptImage *im, char **why)
         blk_unref(blk);
     }
     ret = ret < 0 ? ret : n;
-    for (int i = 0; i < n && ret >= 0; i++) {
+    for (int i = 0; i < MIN(n, FEW_SNAPSHOTS) && ret >= 0; i++) {
         ret = view_snapshot(v, im, list[i].name);
     }
     g_free(list);

@@ -3,7 +3,7 @@
  *
  *   w OFFSET BYTES PATTERN   write          c OFFSET BYTES PATTERN   write compressed
  *   z OFFSET BYTES           zero           u OFFSET BYTES           zero, may unmap        d OFFSET BYTES   discard
- *   s NAME, a NAME, x NAME   take, apply, delete a snapshot
+ *   s NAME, a NAME, x NAME   take, apply, delete a snapshot                 m N                    take so many
  *   t BYTES                  resize         f   flush                r                      close and open again
  *   ! COMMAND                a sub-command of qemu-img on the closed image; @ stands for its name
  *   + OPTIONS                make the image anew, as blockdev-create does
@@ -26,7 +26,7 @@ typedef struct ScriptImage {
 /* What is seen of an image. */
 typedef struct ImageView {
     GByteArray *disk;
-    GPtrArray *names, *snapshots;      /* char *, GByteArray *: in that order */
+    GPtrArray *names, *snapshots;      /* char *, GByteArray *: in that order, of the first few */
     GPtrArray *bitmaps;                /* char *: names of those that can be used */
 } ImageView;
 
