@@ -320,7 +320,7 @@ int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, B
     FileState *d = dst->opaque;
     CopyJob j = { .out = d->fd, .in_offset = src_offset, .out_offset = dst_offset, .bytes = bytes };
 
-    if (src->bs->drv != dst->drv || __atomic_load_n(&d->no_copy, __ATOMIC_RELAXED)) {
+    if (src->bs->drv != dst->drv) {
         return -ENOTSUP;
     }
     j.in = ((FileState *)src->bs->opaque)->fd;

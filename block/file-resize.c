@@ -45,39 +45,26 @@ int64_t file_length_fd(int fd)
 /* Really write zeroes, then make them durable. */
 static int fill(int fd, int64_t offset, int64_t end, Error **errp)
 {
-    g_autofree uint8_t *zeroes = NULL;
-    void *aligned;
+    static uint8_t zeroes[FULL_CHUNK] __attribute__((aligned(4096)));      /* as direct I/O wants it */
 
-    if (posix_memalign(&aligned, 4096, FULL_CHUNK)) {
-        return -ENOMEM;
-    }
-    zeroes = memset(aligned, 0, FULL_CHUNK);
     while (offset < end) {
         ssize_t n = pwrite(fd, zeroes, MIN(end - offset, (int64_t)FULL_CHUNK), offset);
 
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
+        if (n < 0 && errno != EINTR) {
             int ret = -errno;
 
             error_setg_errno(errp, -ret, "Could not write zeros for preallocation");
-            g_steal_pointer(&zeroes);
-            free(aligned);
             return ret;
         }
-        offset += n;
+        offset += MAX(n, 0);
     }
-    g_steal_pointer(&zeroes);
-    free(aligned);
     while (fsync(fd) < 0) {
-        int ret = -errno;
+        if (errno != EINTR) {
+            int ret = -errno;
 
-        if (ret == -EINTR) {
-            continue;
+            error_setg_errno(errp, -ret, "Could not flush file to disk");
+            return ret;
         }
-        error_setg_errno(errp, -ret, "Could not flush file to disk");
-        return ret;
     }
     return 0;
 }
@@ -204,25 +191,20 @@ int coroutine_fn file_co_truncate(BlockDriverState *bs, int64_t offset, bool exa
 }
 
 /* Attributes that some file systems have; where they are missing nothing is lost. */
-static int set_attributes(int fd, bool nocow, uint64_t extent_hint, const char *filename, Error **errp)
+static void set_attributes(int fd, bool nocow, uint64_t extent_hint)
 {
     struct fsxattr attr;
     int flags;
 
     if (nocow && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
         flags |= FS_NOCOW_FL;
-        if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0) {
-            return 0;
-        }
+        ioctl(fd, FS_IOC_SETFLAGS, &flags);
     }
     if (extent_hint && ioctl(fd, FS_IOC_FSGETXATTR, &attr) == 0) {
         attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
         attr.fsx_extsize = extent_hint;
-        if (ioctl(fd, FS_IOC_FSSETXATTR, &attr) < 0) {
-            return 0;
-        }
+        ioctl(fd, FS_IOC_FSSETXATTR, &attr);
     }
-    return 0;
 }
 
 typedef struct CreateJob {
@@ -260,9 +242,7 @@ static int create_job(void *arg)
         }
     }
     if (ret == 0) {
-        ret = set_attributes(s.fd, j->nocow, j->extent_hint, j->filename, j->errp);
-    }
-    if (ret == 0) {
+        set_attributes(s.fd, j->nocow, j->extent_hint);
         ret = file_truncate_fd(s.fd, j->size, j->prealloc, j->errp);
     }
     if (close(s.fd) < 0 && ret == 0) {

@@ -26,7 +26,7 @@ typedef struct FileState {
     bool reserves;                 /* cached writes go faster into blocks that are there already (ext4) */
     ThreadQueue large_writes, reads_ahead;   /* cached ones */
     struct FileWriteback *writeback;   /* NULL: none was begun yet */
-    int no_zero_range, no_punch, no_discard, no_copy;   /* atomic: the kernel said "not supported" once */
+    int no_zero_range, no_punch;  /* atomic: the kernel said "not supported" once */
 } FileState;
 
 extern const OptDesc file_open_options[], file_create_options[];

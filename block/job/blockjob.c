@@ -146,16 +146,6 @@ void block_job_remove_all_bdrv(BlockJob *job)
     }
 }
 
-bool block_job_has_bdrv(const BlockJob *job, const BlockDriverState *bs)
-{
-    for (const GSList *l = job->nodes; l; l = l->next) {
-        if (((BdrvChild *)l->data)->bs == bs) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* --- life ----------------------------------------------------------------- */
 
 void block_job_free(Job *j)

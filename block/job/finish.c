@@ -134,6 +134,25 @@ static void cancel_async(Job *job, bool force)
     }
 }
 
+static bool not_through(void *opaque)
+{
+    Job *job = opaque;
+
+    job_enter(job);
+    return !job_is_completed(job);
+}
+
+static int await(Job *job)
+{
+    int ret;
+
+    job_ref(job);
+    bdrv_wait_while(not_through, job);
+    ret = job_is_cancelled(job) && !job->ret ? -ECANCELED : job->ret;
+    job_unref(job);
+    return ret;
+}
+
 /* One member has failed: the rest is stopped, then all come to their end. */
 void job_fail_group(Job *job)
 {
@@ -153,7 +172,7 @@ void job_fail_group(Job *job)
     }
     while ((j = txn->jobs)) {
         if (job_started(j) && !job_is_completed(j)) {
-            job_finish_sync(j, NULL, NULL);
+            await(j);
         }
         finalize_one(j);
     }
@@ -244,53 +263,15 @@ void job_cancel(Job *job, bool force)
     }
 }
 
-/* --- waiting for the end --------------------------------------------------- */
-
-static bool not_through(void *opaque)
+int job_cancel_sync(Job *job)
 {
-    Job *job = opaque;
-
-    job_enter(job);
-    return !job_is_completed(job);
-}
-
-int job_finish_sync(Job *job, void (*finish)(Job *job, Error **errp), Error **errp)
-{
-    ERRP_GUARD();
     int ret;
 
     job_ref(job);
-    if (finish) {
-        finish(job, errp);
-        if (*errp) {
-            job_unref(job);
-            return -EBUSY;
-        }
-    }
-    bdrv_wait_while(not_through, job);
-    ret = job_is_cancelled(job) && !job->ret ? -ECANCELED : job->ret;
+    job_cancel(job, true);
+    ret = await(job);
     job_unref(job);
     return ret;
-}
-
-static void finish_force_cancel(Job *job, Error **errp)
-{
-    job_cancel(job, true);
-}
-
-static void finish_cancel(Job *job, Error **errp)
-{
-    job_cancel(job, false);
-}
-
-int job_cancel_sync(Job *job, bool force)
-{
-    return job_finish_sync(job, force ? finish_force_cancel : finish_cancel, NULL);
-}
-
-int job_complete_sync(Job *job, Error **errp)
-{
-    return job_finish_sync(job, job_complete, errp);
 }
 
 void job_cancel_sync_all(void)
@@ -298,6 +279,6 @@ void job_cancel_sync_all(void)
     Job *job;
 
     while ((job = job_next(NULL))) {
-        job_cancel_sync(job, true);
+        job_cancel_sync(job);
     }
 }

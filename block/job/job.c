@@ -282,9 +282,6 @@ void coroutine_fn job_pause_point(Job *job)
         job->paused = false;
         job_set_status(job, status);
     }
-    if (job->driver->resume) {
-        job->driver->resume(job);
-    }
 }
 
 void coroutine_fn job_sleep_ns(Job *job, int64_t ns)
@@ -364,9 +361,4 @@ void job_progress_update(Job *job, uint64_t done)
 void job_progress_set_remaining(Job *job, uint64_t remaining)
 {
     job->progress_remaining = remaining;
-}
-
-void job_progress_increase_remaining(Job *job, uint64_t delta)
-{
-    job->progress_remaining += delta;
 }

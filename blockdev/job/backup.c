@@ -245,7 +245,7 @@ void backup_action_commit(BackupAction *a)
 void backup_action_abort(BackupAction *a)
 {
     if (a->job) {
-        job_cancel_sync(&a->job->job, true);
+        job_cancel_sync(&a->job->job);
         a->job = NULL;
     }
 }

@@ -44,7 +44,6 @@ int block_job_add_bdrv(BlockJob *job, const char *name, BlockDriverState *bs, ui
 BdrvChild *block_job_attach_io(BlockJob *job, BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp);
 void block_job_detach_io(BlockJob *job, BdrvChild *c);
 void block_job_remove_all_bdrv(BlockJob *job);
-bool block_job_has_bdrv(const BlockJob *job, const BlockDriverState *bs);
 
 bool block_job_set_speed(BlockJob *job, int64_t speed, Error **errp);
 /* Account for n bytes; ns to wait before going on. */

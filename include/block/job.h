@@ -39,9 +39,8 @@ typedef struct JobDriver {
     /* The work.  0 or -errno; may set *errp with a better text. */
     int coroutine_fn (*run)(Job *job, Error **errp);
     void (*free)(Job *job);
-    /* Told before and after the job sleeps at a pause point. */
+    /* Told before the job sleeps at a pause point. */
     void coroutine_fn (*pause)(Job *job);
-    void coroutine_fn (*resume)(Job *job);
     void (*user_resume)(Job *job);
     /* `job-complete`: a ready job is to come to its end. */
     void (*complete)(Job *job, Error **errp);
@@ -122,7 +121,6 @@ void job_enter(Job *job);
 void job_transition_to_ready(Job *job);
 void job_progress_update(Job *job, uint64_t done);
 void job_progress_set_remaining(Job *job, uint64_t remaining);
-void job_progress_increase_remaining(Job *job, uint64_t delta);
 
 /* Forced: it stops as soon as it can. */
 bool job_is_cancelled(const Job *job);
@@ -155,10 +153,8 @@ void job_finalize(Job *job, Error **errp);
 void job_dismiss(Job **job, Error **errp);     /* *job is NULL on success */
 void job_cancel(Job *job, bool force);
 
-/* Wait until it is through: finish (may be NULL) is called first.  The job's result. */
-int job_finish_sync(Job *job, void (*finish)(Job *job, Error **errp), Error **errp);
-int job_cancel_sync(Job *job, bool force);
-int job_complete_sync(Job *job, Error **errp);
+/* Cancel it, hard, and wait until it is through.  The job's result. */
+int job_cancel_sync(Job *job);
 /* At the end of the program. */
 void job_cancel_sync_all(void);
 

@@ -69,7 +69,7 @@ static bool work_job(const char *id)
         } else if (job->user_paused && resumed++ < 3) {
             g_free(cut_qmp("job-resume", arguments));
         } else if (job->user_paused) {
-            job_cancel_sync(job, true);
+            job_cancel_sync(job);
         } else {
             aio_poll(aio_main_context(), true);
         }

@@ -195,7 +195,7 @@ static void test_cancel(void)
 
     reset();
     w = make("a", NULL, JOB_DEFAULT);
-    g_assert_cmpint(job_cancel_sync(&w->job, true), ==, -ECANCELED);
+    g_assert_cmpint(job_cancel_sync(&w->job), ==, -ECANCELED);
     g_assert_cmpstr(seen->str, ==, "a:created a:aborting a:concluded a:null ");
 
     reset();
