@@ -123,7 +123,7 @@ def source_fails(d):
     chain(d, top=bad("top", once("write_aio", 5)))
     d.start("blockdev-mirror", device="top", target="t", sync="full", copy_mode="write-blocking", filter_node_name="mf")
     d.until("ready")
-    for command in ("write -P 8 64k 64k", "write -P 9 64k 64k", "write -z 1M 128k", "discard 2M 128k", "flush", "read -P 9 64k 64k"):
+    for command in ("write -P 8 64k 64k", "write -P 9 64k 64k", "write -z 1M 128k", "discard 2M 128k", "flush", "read -P 9 64k 64k", "map", "alloc 0 4M"):
         d.io("mf", command)
     completed(d)
 
@@ -242,8 +242,12 @@ def read_only_file(**options):
 def in_the_way(d):
     """What a running job does not allow to others, and their words for it."""
     d.cmd("blockdev-del", node_name="t")
-    d.start("block-commit", device="top", top_node="mid", base_node="base", speed=1)
+    d.start("block-commit", device="top", top_node="mid", base_node="base", speed=1, filter_node_name="cf")
     d.until_now("running")
+    d.cmd("job-pause", id="j")         # or each drained section lets it copy a piece
+    d.until_now("paused")
+    for command in ("read -P 2 1M 64k", "map", "length"):
+        d.io("cf", command)
     d.cmd("blockdev-add", **{"driver": "file", "node-name": "raw", "filename": "t.qcow2"})
     for node in ("mid", "base"):
         d.cmd("blockdev-add", driver="qcow2", node_name=f"over-{node}", file="raw", backing=node)
