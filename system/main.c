@@ -39,6 +39,7 @@ static void build(void)
         setup_preconfig();
         machine_init_memory(machine_current(), &error_fatal);
     }
+    monitors_hold();                   /* what follows polls, and the machine is not whole yet */
     machine_init_board(machine_current(), &error_fatal);
     setup_fw_cfg();
     setup_devices();
@@ -63,10 +64,12 @@ static void start(void)
     }
     sandbox_enter();
     process_ready();
+    monitors_release();
 }
 
 static void finish(void)
 {
+    monitors_hold();                   /* no command meets what is half closed */
     vm_events = (VmEvents) { 0 };
     vm_stop_force_state(VM_SHUTDOWN);
     setup_close_exports();

@@ -22,10 +22,8 @@ void setup_saved_state(void)
         return;
     }
     what.name = emu.loadvm->text;
-    monitors_hold();
     if (!vm_snapshot_load(&what, &err)) {
         error_report_err(err);
         exit(1);
     }
-    monitors_release();
 }
