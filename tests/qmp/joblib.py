@@ -106,7 +106,7 @@ class Driver:
     def until_stopped(self, job_id="j"):
         """By an error; then what is shown."""
         self.vm.wait_event("BLOCK_JOB_ERROR")
-        while [job["status"] for job in self.vm.cmd("query-jobs") if job["id"] == job_id] == ["running"]:
+        while [job["status"] for job in self.vm.cmd("query-jobs") if job["id"] == job_id] in (["running"], ["ready"]):
             time.sleep(0.01)
         self.query()
 
