@@ -328,8 +328,14 @@ static bool to_store(const BdrvDirtyBitmap *bm)
 static int coroutine_fn store_one(Qcow2 *q, BdrvDirtyBitmap *bm, GArray *list, Error **errp)
 {
     Qcow2BitmapEntry e;
-    int ret = write_bits(q, bm, &e);
+    int ret;
 
+    if (!hbitmap_size(bdrv_dirty_bitmap_map(bm))) {
+        /* No table may be empty, none may be longer than its bitmap: nobody could open the image. */
+        error_setg(errp, "Bitmap '%s' of a disk without sectors has no place in the file", bdrv_dirty_bitmap_name(bm));
+        return -EINVAL;
+    }
+    ret = write_bits(q, bm, &e);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to write bitmap '%s' to file", bdrv_dirty_bitmap_name(bm));
         return ret;

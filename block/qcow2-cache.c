@@ -15,8 +15,10 @@
 #include <errno.h>
 #include <string.h>
 #include "qcow2-commit.h"
+#include "util/iov.h"
 
 #define PAGE_BITS 12
+#define SPARSE_BYTES (1u << 20)      /* tables from here on rarely are full: zeroes take no memory */
 #define PAGE_WORDS 8                 /* 512 pages: clusters of 2 MiB */
 
 typedef struct Table {
@@ -226,6 +228,9 @@ static int coroutine_fn get(Qcow2Cache *c, uint64_t offset, void **table, bool f
             if (ret < 0) {
                 release(c, t);
                 return ret;
+            }
+            if (c->q->cluster_size >= SPARSE_BYTES) {
+                buffer_drop_zeroes(t->data, c->q->cluster_size);
             }
         }
         t->offset = offset;

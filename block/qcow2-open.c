@@ -19,6 +19,7 @@
 #include "qcow2-io.h"
 #include "qcow2-open.h"
 #include "qcow2-options.h"
+#include "util/iov.h"
 
 /* Everything read from the header cluster, before it becomes state. */
 typedef struct HeaderImage {
@@ -253,6 +254,7 @@ static int read_l1(Qcow2 *q, Error **errp)
     for (uint32_t i = 0; i < q->l1_size; i++) {
         q->l1[i] = load_be64(&q->l1[i]);
     }
+    buffer_drop_zeroes(q->l1, bytes);        /* a hole may be all that there is of it, and a chain has many */
     return 0;
 }
 

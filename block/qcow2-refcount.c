@@ -16,6 +16,7 @@
 #include <string.h>
 #include "qcow2-commit.h"
 #include "qcow2-vector.h"
+#include "util/iov.h"
 
 /* --- entries -------------------------------------------------------------------------- */
 
@@ -415,6 +416,7 @@ static int coroutine_fn read_table(Qcow2 *q, Error **errp)
     for (uint32_t i = 0; i < q->rt_size; i++) {
         q->rt[i] = load_be64(&q->rt[i]);
     }
+    buffer_drop_zeroes(q->rt, bytes);
     return 0;
 }
 

@@ -543,6 +543,29 @@ static int coroutine_fn apply_in_shadow(Verb *v)
     return verb_prepared(v, ret);
 }
 
+/* Whoever applies a snapshot gives up the present state: not for tables that cannot be there. */
+static int coroutine_fn check_places(Qcow2 *q, const Qcow2Snapshot *sn, const L1Copy *c)
+{
+    int64_t file_len = bdrv_getlength(q->bs->file->bs);
+    for (uint32_t i = 0; i < sn->l1_size; i++) {
+        uint64_t entry = c->l1[i], place = entry & QCOW2_L1_OFFSET_MASK;
+        if (place == qcow2_snapshot_table_of(q->l1, q->l1_size, i) && !(entry & QCOW2_L1_RESERVED_MASK)) {
+            continue;
+        }
+        if ((entry & QCOW2_L1_RESERVED_MASK) || qcow2_in_cluster(q, place) ||
+            (entry && (place < q->cluster_size || file_len < 0 || place >= (uint64_t)file_len))) {
+            qcow2_corrupt(q, false, place, -1, "L1 entry %#" PRIx64 " of snapshot '%s' names no table (L1 index: %#x)",
+                          entry, sn->name, i);
+            return -EINVAL;
+        }
+        int ret = place ? qcow2_check_overlap(q, QCOW2_OL_ACTIVE_L2 | QCOW2_OL_INACTIVE_L2, place, q->cluster_size, false) : 0;
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
 /* Another virtual size than the present one: could the image be resized to it? */
 static int check_size(const Qcow2 *q, int64_t size, Error **errp)
 {
@@ -574,6 +597,9 @@ static int coroutine_fn apply_prepare(Verb *v)
     if (ret == 0) {
         uint64_t entries = qcow2_l1_entries_for(q, size);
         ret = qcow2_snapshot_read_l1(q, &q->snapshots[index], MAX(entries, q->l1_size), &v->l1, &err);
+    }
+    if (ret == 0) {
+        ret = check_places(q, &q->snapshots[index], &v->l1);
     }
     if (ret < 0) {
         if (err) {

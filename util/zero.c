@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include <sys/mman.h>
 #include "util/iov.h"
 
 typedef uint64_t Vec __attribute__((vector_size(32), aligned(1), may_alias));
@@ -68,4 +69,24 @@ bool buffer_is_zero(const void *buf, size_t len)
         return false;
     }
     return sweep_is_zero(p, len);
+}
+
+#define ZERO_RUN 65536u              /* a multiple of every page size; what is shorter is not worth a call */
+
+void buffer_drop_zeroes(void *buf, size_t len)
+{
+    uintptr_t end = (uintptr_t)buf + len, from, at;
+
+    from = at = ((uintptr_t)buf + ZERO_RUN - 1) / ZERO_RUN * ZERO_RUN;
+    for (; at + ZERO_RUN <= end; at += ZERO_RUN) {
+        if (!buffer_is_zero((void *)at, ZERO_RUN)) {
+            if (at > from) {
+                madvise((void *)from, at - from, MADV_DONTNEED);
+            }
+            from = at + ZERO_RUN;
+        }
+    }
+    if (at > from) {
+        madvise((void *)from, at - from, MADV_DONTNEED);
+    }
 }

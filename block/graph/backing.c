@@ -207,22 +207,62 @@ static bool leaf_stat(BlockDriverState *bs, struct stat *st)
            stat(leaf->exact_filename, st) == 0;
 }
 
-/* An image that is again among those above it would be opened for ever. */
-static bool closes_loop(const GArray *links, BlockDriverState *bs, Error **errp)
-{
-    struct stat below, above;
+#define CHAIN_MAX 1000
 
-    if (!bs->drv->supports_backing || !bs->backing_file[0] || !leaf_stat(bs, &below)) {
+/* What makes a file the same file, and the format that it is opened with. */
+typedef struct ImageKey {
+    dev_t dev;
+    ino_t ino;
+    const BlockDriver *drv;
+} ImageKey;
+
+static guint image_key_hash(gconstpointer p)
+{
+    const ImageKey *k = p;
+
+    return (guint)(k->ino * 31 + k->dev) ^ g_direct_hash(k->drv);
+}
+
+static gboolean image_key_equal(gconstpointer p, gconstpointer q)
+{
+    const ImageKey *a = p, *b = q;
+
+    return a->dev == b->dev && a->ino == b->ino && a->drv == b->drv;
+}
+
+static void note_image(GHashTable *seen, BlockDriverState *bs)
+{
+    struct stat st;
+
+    if (leaf_stat(bs, &st)) {
+        ImageKey key = { st.st_dev, st.st_ino, bs->drv };
+
+        g_hash_table_add(seen, g_memdup2(&key, sizeof(key)));
+    }
+}
+
+/*
+ * An image that is again among those above it would be opened for ever; a chain without end, as an image can make it with
+ * names alone, takes memory for each link.
+ */
+static bool chain_ends_here(GHashTable *seen, guint links, BlockDriverState *bs, Error **errp)
+{
+    struct stat st;
+
+    if (!bs->drv->supports_backing || !bs->backing_file[0]) {
         return false;
     }
-    for (guint i = 0; i < links->len; i++) {
-        BlockDriverState *overlay = g_array_index(links, ChainLink, i).overlay;
+    if (leaf_stat(bs, &st)) {
+        ImageKey key = { st.st_dev, st.st_ino, bs->drv };
 
-        if (overlay->drv == bs->drv && leaf_stat(overlay, &above) &&
-            above.st_dev == below.st_dev && above.st_ino == below.st_ino) {
+        if (g_hash_table_contains(seen, &key)) {
             error_setg(errp, "Backing file '%s' creates an infinite loop.", bdrv_primary_bs(bs)->exact_filename);
             return true;
         }
+    }
+    if (links >= CHAIN_MAX) {
+        error_setg(errp, "Backing chain has more than %d links", CHAIN_MAX);
+        return true;
     }
     return false;
 }
@@ -245,6 +285,7 @@ int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp)
 {
     ERRP_GUARD();
     g_autoptr(GArray) links = g_array_new(false, false, sizeof(ChainLink));
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(image_key_hash, image_key_equal, g_free, NULL);
     BlockDriverState *below = NULL;
     int ret;
 
@@ -257,9 +298,10 @@ int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp)
         options = below_options;
         if (ret > 0) {
             g_array_append_val(links, link);
+            note_image(seen, bs);
             bdrv_refresh_limits(bs, NULL);
             bs = below;
-            ret = closes_loop(links, bs, errp) ? -ELOOP : ret;
+            ret = chain_ends_here(seen, links->len, bs, errp) ? -ELOOP : ret;
         }
     } while (ret > 0 && options);
     qobject_unref(options);

@@ -45,6 +45,11 @@ bool iov_is_aligned(const IoVec *v, size_t offset, size_t bytes, size_t align);
 
 /* All bytes zero?  Vectorised; any alignment. */
 bool buffer_is_zero(const void *buf, size_t len);
+/*
+ * Give the memory of whole pages of zeroes back to the system; they still read as zeroes and may be written.  buf: private
+ * memory, as from malloc.  For large tables that may be nearly all holes.
+ */
+void buffer_drop_zeroes(void *buf, size_t len);
 
 static inline void iov_cleanup(IoVec *v) { iov_destroy(v); }
 #define AUTO_IOVEC __attribute__((cleanup(iov_cleanup))) IoVec
