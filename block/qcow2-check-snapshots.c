@@ -194,6 +194,7 @@ static int coroutine_fn replace_list(TableReader *r, unsigned nb, Error **errp)
         q->snapshots_offset = offset;
         q->snapshots_bytes = bytes;
     } else {
+        q->unread_snapshots = 0;
         qcow2_snapshot_list_free(known, n);
     }
     return ret;

@@ -314,7 +314,7 @@ static int coroutine_fn switch_rt(Qcow2 *q, Batch *b)
     CO_SCOPED_LOCK(&q->lock);
     Qcow2Roots roots = {
         .l1_offset = q->l1_offset, .l1_size = q->l1_size, .rt_offset = b->move_offset, .rt_clusters = b->move_clusters,
-        .snapshots_offset = q->snapshots_offset, .nb_snapshots = q->nb_snapshots, .disk_size = q->bs->total_bytes,
+        .snapshots_offset = q->snapshots_offset, .nb_snapshots = qcow2_named_snapshots(q), .disk_size = q->bs->total_bytes,
     };
     int ret = qcow2_switch_roots(q, &roots);
     if (ret < 0) {

@@ -20,7 +20,7 @@ void qcow2_header_from_state(const Qcow2 *q, Qcow2Header *h, Qcow2Extensions *bo
         .version = q->version, .cluster_bits = q->cluster_bits, .size = bs->total_bytes, .crypt_method = q->crypt,
         .l1_size = q->l1_size, .l1_table_offset = q->l1_offset,
         .refcount_table_offset = q->rt_offset, .refcount_table_clusters = q->rt_clusters,
-        .nb_snapshots = q->nb_snapshots, .snapshots_offset = q->snapshots_offset,
+        .nb_snapshots = qcow2_named_snapshots(q), .snapshots_offset = q->snapshots_offset,
         .incompatible = q->incompatible, .compatible = q->compatible, .autoclear = q->autoclear,
         .refcount_order = q->refcount_order, .compression_type = q->compression,
     };

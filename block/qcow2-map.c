@@ -341,7 +341,7 @@ static int coroutine_fn l1_switch(Qcow2 *q, uint64_t place, uint64_t entries, ui
     Qcow2Roots roots = {
         .l1_offset = place, .l1_size = entries,
         .rt_offset = q->rt_offset, .rt_clusters = q->rt_clusters,
-        .snapshots_offset = q->snapshots_offset, .nb_snapshots = q->nb_snapshots,
+        .snapshots_offset = q->snapshots_offset, .nb_snapshots = qcow2_named_snapshots(q),
         .disk_size = q->bs->total_bytes,
     };
     int ret = qcow2_switch_roots(q, &roots);

@@ -274,7 +274,9 @@ static void coroutine_fn load_tables(void *opaque)
     Qcow2 *q = j->q;
 
     j->ret = qcow2_refcount_open(q, j->h, j->errp);
-    if (j->ret == 0 && !(j->flags & BDRV_O_CHECK)) {    /* a check reads the table itself, broken or not */
+    if (j->ret == 0 && (j->flags & BDRV_O_CHECK)) {
+        q->unread_snapshots = j->h->nb_snapshots;          /* a check reads the table itself, broken or not */
+    } else if (j->ret == 0) {
         j->ret = qcow2_read_snapshots(q, j->h, j->errp);
     }
 }

@@ -21,7 +21,7 @@ static int coroutine_fn write_size(Qcow2 *q, uint64_t size)
     Qcow2Roots roots = {
         .l1_offset = q->l1_offset, .l1_size = q->l1_size,
         .rt_offset = q->rt_offset, .rt_clusters = q->rt_clusters,
-        .snapshots_offset = q->snapshots_offset, .nb_snapshots = q->nb_snapshots,
+        .snapshots_offset = q->snapshots_offset, .nb_snapshots = qcow2_named_snapshots(q),
         .disk_size = size,
     };
     return qcow2_switch_roots(q, &roots);

@@ -211,7 +211,7 @@ Qcow2Roots qcow2_snapshot_roots(const Qcow2 *q)
 {
     return (Qcow2Roots){
         .l1_offset = q->l1_offset, .l1_size = q->l1_size, .snapshots_offset = q->snapshots_offset,
-        .nb_snapshots = q->nb_snapshots, .disk_size = q->bs->total_bytes,
+        .nb_snapshots = qcow2_named_snapshots(q), .disk_size = q->bs->total_bytes,
     };
 }
 

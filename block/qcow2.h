@@ -155,6 +155,7 @@ typedef struct Qcow2 {
     uint64_t free_byte_offset;                     /* sub-cluster allocation for compressed data, 0: none */
     Qcow2Snapshot *snapshots; unsigned nb_snapshots;
     uint64_t snapshots_offset, snapshots_bytes;
+    uint32_t unread_snapshots;                     /* of the header, while a check has not read their table: the header keeps them */
     uint32_t l1_vm_state_index;                    /* first L1 entry past the disk */
     Qcow2InFlight *in_flight;
     Qcow2Defer *defer;
@@ -298,6 +299,11 @@ void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s);                         /*
 int coroutine_fn qcow2_read_snapshots(Qcow2 *q, const Qcow2Header *h, Error **errp);
 void qcow2_snapshot_list_free(Qcow2Snapshot *list, unsigned n);
 void qcow2_free_snapshots(Qcow2 *q);
+/* How many the header names: no other number may be written to it, but by who changes the table. */
+static inline uint32_t qcow2_named_snapshots(const Qcow2 *q)
+{
+    return q->nb_snapshots + q->unread_snapshots;
+}
 int qcow2_snapshot_create(BlockDriverState *bs, QEMUSnapshotInfo *sn, Error **errp);
 void *qcow2_snapshot_prepare(BlockDriverState *bs, QEMUSnapshotInfo *sn);
 void qcow2_snapshot_finish(BlockDriverState *bs, void *prepared, bool commit);

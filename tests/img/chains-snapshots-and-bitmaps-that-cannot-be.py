@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Backing chains without end or with huge empty tables stay within 256 MiB; a damaged snapshot is not applied over a sound state; a bitmap of an
-empty disk leaves an image that opens.
+"""Backing chains without end or with huge empty tables stay within 256 MiB; a damaged snapshot is not applied over a sound state; a check forgets no
+snapshot; a bitmap of an empty disk leaves an image that opens.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -92,6 +92,28 @@ def damaged_snapshots():
             print(f"snapshot L1 entry: {name}: the state is gone: {text}")
 
 
+def checks():
+    """A check that may write (flags to clear, bitmaps to store) does not forget snapshots, read or not (stock does)."""
+    global failures
+    sound = Image.make("sound", commands=["write -P 1 0 128k"], snapshot=True)
+    subprocess.run([STOCK, "bitmap", "--add", "sound", "m"], check=True)
+    with open("sound", "rb") as file:
+        marked = Image(file.read())
+    for name, image in (("unknown autoclear bits", sound), ("bitmaps", marked)):
+        for unreadable in (False, True):
+            one = image.copy()
+            one.set_field("autoclear", one.field("autoclear") | 1 << 40)
+            if unreadable:
+                one.set_u64(one.field("snapshots_offset") + 32, 2000)           # extra data of the first entry
+            one.save("bad")
+            expect(f"{name}, {unreadable}", 1 if unreadable else 0, "Too much extra" if unreadable else "No errors", IMG, "check", "-r", "leaks", "bad")
+            with open("bad", "rb") as file:
+                left = Image(file.read())
+            if left.field("nb_snapshots") != 1 or left.field("autoclear") & 1 << 40:
+                failures += 1
+                print(f"{name}: {left.field('nb_snapshots')} snapshots, autoclear {left.field('autoclear'):#x}")
+
+
 def empty_disks():
     """As stock does: the bitmap is lost, the image is not."""
     for size, command in (("0", (IMG, "bitmap", "--add", "empty", "new")), ("1M", (IO, "-c", "truncate 0", "empty"))):
@@ -105,7 +127,7 @@ def empty_disks():
 
 def main():
     os.chdir(os.environ["TEST_DIR"])
-    for part in (chains, damaged_snapshots, empty_disks):
+    for part in (chains, damaged_snapshots, checks, empty_disks):
         part()
     print(f"{count} commands: {failures} failures")
     return 1 if failures else 0
