@@ -489,6 +489,7 @@ static const OptDesc host_device_create_options[] = {
 
 static const BlockDriver host_device_driver = {
     .name = "host_device",
+    .bounds_are_soft = true,         /* the kernel knows the end, which may move: ENOSPC past it */
     .create_options = host_device_create_options,
     .protocol = "host_device",
     .probe_device = host_device_probe,

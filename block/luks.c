@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include "block/graph.h"
 #include "crypt-co.h"
 #include "crypto/luks.h"
@@ -243,7 +242,7 @@ static int create_volume(CreateJob *j)
         ret = luks ? 0 : -EIO;
     }
     if (ret < 0) {
-        unlink(j->filename);
+        bdrv_remove_created_file(j->filename);
     }
     return ret;
 }

@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include "block/graph.h"
 #include "crypto/secret.h"
 #include "qcow2-crypt.h"
@@ -525,7 +524,7 @@ static int create_files(const CreatePlan *p, const Layout *l, Error **errp)
     }
     ret = fill_file(p, l, errp);
     if (ret < 0) {
-        unlink(p->filename);
+        bdrv_remove_created_file(p->filename);
     }
     return ret;
 }

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "internal.h"
 #include "util/cutils.h"
 
@@ -149,6 +151,19 @@ int bdrv_create_file(const char *filename, const QDict *opts, Error **errp)
         }
     }
     return bdrv_create(proto, filename, known, errp);
+}
+
+void bdrv_remove_created_file(const char *filename)
+{
+    const char *path = filename;
+    struct stat st;
+
+    if (!str_has_prefix(filename, "file:", &path) && path_has_protocol(filename)) {
+        return;
+    }
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        unlink(path);
+    }
 }
 
 /* --- qemu-img create ---------------------------------------------------- */

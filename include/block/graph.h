@@ -154,6 +154,8 @@ int bdrv_create(const BlockDriver *drv, const char *filename, QDict *opts, Error
  * text) that it knows; "size" is the file's size.  What a format's co_create calls first.
  */
 int bdrv_create_file(const char *filename, const QDict *opts, Error **errp);
+/* The file that bdrv_create_file made holds no image: it goes again, if it is a regular file.  A device is not ours. */
+void bdrv_remove_created_file(const char *filename);
 /*
  * What `qemu-img create` does: option checks, backing file (opened unless no_open_backing, size taken from it),
  * the "Formatting ..." line unless quiet.  size -1: not given.

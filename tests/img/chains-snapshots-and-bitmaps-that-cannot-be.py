@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Backing chains without end or with huge empty tables stay within 256 MiB; a damaged snapshot is not applied over a sound state; a check forgets no
-snapshot; a bitmap of an empty disk leaves an image that opens.
+snapshot; a bitmap of an empty disk leaves an image that opens; a full device is told and kept.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -125,9 +125,26 @@ def empty_disks():
             expect("the image after it", 0, "No errors were found", program, "check", "empty")
 
 
+def devices():
+    """A device that is full says so, and its node stays when no image could be made in it."""
+    global failures
+    try:
+        os.mknod("full", 0o20666, os.makedev(1, 7))
+        with open("full", "rb"):
+            pass
+    except OSError as e:
+        print(f"no devices: {e.strerror}")
+        return
+    for command in (("create", "-f", "qcow2", "full", "1M"), ("convert", "-O", "qcow2", "state", "full"), ("dd", "-O", "qcow2", "if=state", "of=full")):
+        expect("a full device", 1, "Could not write qcow2 header: No space left on device", IMG, *command)
+        if not os.path.exists("full"):
+            failures += 1
+            print("the device is gone")
+
+
 def main():
     os.chdir(os.environ["TEST_DIR"])
-    for part in (chains, damaged_snapshots, checks, empty_disks):
+    for part in (chains, damaged_snapshots, checks, empty_disks, devices):
         part()
     print(f"{count} commands: {failures} failures")
     return 1 if failures else 0
