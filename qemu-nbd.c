@@ -542,19 +542,25 @@ static int ask_export(NbdClient *n, NbdClientExport *e, bool *facts, Error **err
 
 static int list_from(NbdClient *n, Error **errp)
 {
-    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)nbd_client_export_free);
-    int ret = nbd_client_list_exports(n, list, errp);
-    g_autofree bool *facts = g_new0(bool, list->len);
+    Chunks list = { .item = sizeof(NbdClientExport *) };
+    bool facts[NBD_CLIENT_MAX_EXPORTS] = { false };
+    int ret = nbd_client_list_exports(n, &list, errp);
 
-    for (guint i = 0; i < list->len && ret == 0; i++) {
-        ret = ask_export(n, list->pdata[i], &facts[i], errp);
+    for (size_t i = 0; i < list.len && ret == 0; i++) {
+        ret = ask_export(n, *(NbdClientExport **)chunks_at(&list, i), &facts[i], errp);
     }
     if (ret == 0) {
-        printf("exports available: %u\n", list->len);
+        printf("exports available: %zu\n", list.len);
     }
-    for (guint i = 0; i < list->len && ret == 0; i++) {
-        print_export(list->pdata[i], facts[i]);
+    for (size_t i = 0; i < list.len; i++) {
+        NbdClientExport *e = *(NbdClientExport **)chunks_at(&list, i);
+
+        if (ret == 0) {
+            print_export(e, facts[i]);
+        }
+        nbd_client_export_free(e);
     }
+    chunks_free(&list);
     return ret;
 }
 

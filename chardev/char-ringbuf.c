@@ -3,8 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include "char-int.h"
+#include "util/text.h"
 
 #define DEFAULT_SIZE 65536
 #define MAX_SIZE (1ULL << 30)
@@ -86,7 +88,11 @@ bool chr_ringbuf_write(const char *label, const char *data, bool base64, Error *
             error_setg(errp, "Base64 data contains invalid characters");
             return false;
         }
-        decoded = g_base64_decode(data, &len);
+        decoded = text_unbase64(data, len, &len);
+        if (!decoded) {
+            error_setg_errno(errp, ENOMEM, "Failed to write to device %s", label);
+            return false;
+        }
         data = (const char *)decoded;
     }
     if (ring_write(&r->chr, (const uint8_t *)data, len) < 0) {
@@ -101,6 +107,7 @@ char *chr_ringbuf_read(const char *label, int64_t size, bool base64, Error **err
 {
     RingChardev *r = find_ring(label, errp);
     g_autofree uint8_t *out = NULL;
+    char *text;
     size_t n = 0;
 
     if (!r) {
@@ -112,11 +119,15 @@ char *chr_ringbuf_read(const char *label, int64_t size, bool base64, Error **err
     }
     pthread_mutex_lock(&r->chr.write_lock);
     n = MIN((size_t)size, r->produced - r->consumed);
-    out = g_malloc(n + 1);
-    for (size_t i = 0; i < n; i++) {
-        out[i] = r->bytes[r->consumed++ & (r->size - 1)];
+    out = g_try_malloc(n + 1);
+    for (size_t i = 0; out && i < n; i++) {
+        out[i] = r->bytes[(r->consumed + i) & (r->size - 1)];
     }
-    out[n] = 0;
+    text = !out ? NULL : base64 ? text_base64(out, n) : text_try_ndup((char *)out, n);
+    r->consumed += text ? n : 0;
     pthread_mutex_unlock(&r->chr.write_lock);
-    return base64 ? g_base64_encode(out, n) : g_strndup((char *)out, n);
+    if (!text) {
+        error_setg_errno(errp, ENOMEM, "Failed to read from device %s", label);
+    }
+    return text;
 }

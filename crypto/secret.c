@@ -3,9 +3,11 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include <gcrypt.h>
 #include "crypto/secret.h"
+#include "util/text.h"
 
 #define MASTER_KEY_LEN 32
 #define MASTER_IV_LEN 16
@@ -32,14 +34,19 @@ static void secret_free(void *p)
 
 static uint8_t *base64_bytes(const char *text, size_t text_len, const char *what, size_t *len, Error **errp)
 {
-    g_autofree char *copy = g_strndup(text, text_len);
+    g_autofree char *copy = text_try_ndup(text, text_len);
+    uint8_t *bytes = NULL;
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n";
 
-    if (strspn(copy, allowed) != text_len) {
+    if (copy && strspn(copy, allowed) != text_len) {
         error_setg(errp, "Base64 data '%s' is not valid", copy);
         return NULL;
     }
-    return g_base64_decode(copy, len);
+    bytes = copy ? text_unbase64(copy, text_len, len) : NULL;
+    if (!bytes) {
+        error_setg_errno(errp, ENOMEM, "Base64 data");
+    }
+    return bytes;
 }
 
 static bool decrypt(uint8_t **data, size_t *len, const char *keyid, const char *iv64, Error **errp)
@@ -94,8 +101,11 @@ static bool load(const QDict *props, uint8_t **data, size_t *len, Error **errp)
     }
     if (text) {
         *len = strlen(text);
-        *data = (uint8_t *)g_strdup(text);
-        return true;
+        *data = (uint8_t *)text_try_dup(text);
+        if (!*data) {
+            error_setg_errno(errp, ENOMEM, "Secret of %zu bytes", *len);
+        }
+        return *data != NULL;
     }
     if (!file) {
         error_setg(errp, "Either 'file' or 'data' must be provided");
@@ -134,8 +144,7 @@ bool secret_add(const char *id, const QDict *props, Error **errp)
             if (!decoded) {
                 return false;
             }
-            data = g_realloc(decoded, n + 1);
-            data[n] = 0;
+            data = decoded;
             len = n;
         }
         if (round == 0 && keyid && !decrypt(&data, &len, keyid, qdict_get_str(props, "iv"), errp)) {

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include "chardev/char.h"
 #include "monitor/monitor.h"
+#include "output.h"
 #include "util/aio.h"
 
 /* A peer that does not read gets no more than this kept for it. */
@@ -25,8 +26,7 @@ struct Monitor {
     bool qmp;
     bool buffer;                    /* no device: output is collected (human-monitor-command) */
     pthread_mutex_t lock;
-    GString *out;                   /* what the device did not take yet, after out_sent bytes that it did */
-    size_t out_sent;
+    MonitorOutput out;              /* what the device did not take yet */
     bool open;                      /* a peer is there */
     bool held;                      /* output is kept: another user of the mux has the focus */
     bool watching;                  /* told to call on_writable */
@@ -53,8 +53,8 @@ bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error 
 void monitor_teardown(Monitor *mon);
 void monitor_list_add(Monitor *mon);
 
-/* Bytes out.  Returns false when the peer is gone or too far behind (force: kept even so). */
-bool monitor_write(Monitor *mon, const char *bytes, size_t len, bool force);
+/* Text out, with CR before each LF; line: ended by one.  Returns false when the peer is gone or too far behind (force: kept even so). */
+bool monitor_write(Monitor *mon, const char *text, bool line, bool force);
 void monitor_hold(Monitor *mon, bool held);
 size_t monitor_backlog(Monitor *mon);
 /* The device has a new peer, or lost it: forget what was on its way. */
@@ -79,7 +79,7 @@ int monitor_init_hmp(Chardev *chr, bool use_readline, Error **errp) __attribute_
 /* Run one line as if typed at mon; output goes to mon. */
 void monitor_hmp_run(Monitor *mon, const char *line) __attribute__((weak));
 
-/* Run a line of HMP and return what it printed; g_free. */
-char *monitor_hmp_capture(const char *line, const char *cpu_path);
+/* Run a line of HMP and return what it printed; g_free.  NULL: no memory. */
+char *monitor_hmp_capture(const char *line, const char *cpu_path, Error **errp);
 
 #endif

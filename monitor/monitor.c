@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "monitor-int.h"
+#include "util/text.h"
 
 pthread_mutex_t monitors_lock = PTHREAD_MUTEX_INITIALIZER;
 GList *monitors;
@@ -41,44 +42,28 @@ bool monitor_cur_is_qmp(void)
 
 /* --- output ---------------------------------------------------------------------------------- */
 
-static size_t backlog_locked(const Monitor *mon)
-{
-    return mon->out->len - mon->out_sent;
-}
-
-static void forget_output_locked(Monitor *mon)
-{
-    g_string_truncate(mon->out, 0);
-    mon->out_sent = 0;
-}
-
-/* The front is cut off only when it is the larger half, so that much output costs no quadratic time. */
-static void note_sent_locked(Monitor *mon, size_t n)
-{
-    mon->out_sent += n;
-    if (mon->out_sent * 2 >= mon->out->len) {
-        g_string_erase(mon->out, 0, mon->out_sent);
-        mon->out_sent = 0;
-    }
-}
-
 /* What the device takes now leaves; for the rest the watch is set up in the device's context. */
 static void flush_locked(Monitor *mon)
 {
+    const char *bytes;
+    size_t len;
     int n;
 
-    if (mon->buffer || mon->held || mon->watching || !backlog_locked(mon)) {
+    if (mon->buffer || mon->held || mon->watching) {
         return;
     }
-    n = chr_fe_write(&mon->chr, (const uint8_t *)mon->out->str + mon->out_sent, MIN(backlog_locked(mon), INT_MAX));
-    if (n < 0 && errno != EAGAIN) {
-        forget_output_locked(mon);
-        return;
-    }
-    note_sent_locked(mon, MAX(n, 0));
-    if (backlog_locked(mon)) {
-        mon->watching = true;
-        aio_bh_schedule(mon->watch_bh);
+    while (bytes = output_front(&mon->out, &len), len) {
+        n = chr_fe_write(&mon->chr, (const uint8_t *)bytes, len);
+        if (n < 0 && errno != EAGAIN) {
+            output_clear(&mon->out);
+            return;
+        }
+        output_sent(&mon->out, MAX(n, 0));
+        if (n < (int)len) {
+            mon->watching = true;
+            aio_bh_schedule(mon->watch_bh);
+            return;
+        }
     }
 }
 
@@ -109,14 +94,15 @@ static void watch_bh(void *opaque)
     }
 }
 
-bool monitor_write(Monitor *mon, const char *bytes, size_t len, bool force)
+bool monitor_write(Monitor *mon, const char *text, bool line, bool force)
 {
     bool ok;
 
     pthread_mutex_lock(&mon->lock);
-    ok = (mon->buffer || mon->open) && (force || backlog_locked(mon) + len <= MONITOR_OUTPUT_MAX);
+    ok = (mon->buffer || mon->open) && (force || mon->out.len + strlen(text) <= MONITOR_OUTPUT_MAX);
     if (ok) {
-        g_string_append_len(mon->out, bytes, len);
+        output_add_text(&mon->out, text);
+        output_add_text(&mon->out, line ? "\n" : "");
         flush_locked(mon);
     }
     pthread_mutex_unlock(&mon->lock);
@@ -143,25 +129,17 @@ size_t monitor_backlog(Monitor *mon)
     size_t len;
 
     pthread_mutex_lock(&mon->lock);
-    len = backlog_locked(mon);
+    len = mon->out.len;
     pthread_mutex_unlock(&mon->lock);
     return len;
 }
 
 int monitor_puts(Monitor *mon, const char *text)
 {
-    g_autoptr(GString) out = g_string_new(NULL);
-
     if (!mon || mon->qmp) {
         return -1;
     }
-    for (const char *s = text; *s; s++) {
-        if (*s == '\n') {
-            g_string_append_c(out, '\r');
-        }
-        g_string_append_c(out, *s);
-    }
-    monitor_write(mon, out->str, out->len, false);
+    monitor_write(mon, text, false, false);
     return strlen(text);
 }
 
@@ -172,7 +150,7 @@ int monitor_vprintf(Monitor *mon, const char *fmt, va_list ap)
     if (!mon || mon->qmp) {
         return -1;
     }
-    text = g_strdup_vprintf(fmt, ap);
+    text = text_vformat(fmt, ap);
     return monitor_puts(mon, text);
 }
 
@@ -201,7 +179,7 @@ void monitor_set_peer(Monitor *mon, bool open)
     pthread_mutex_lock(&mon->lock);
     mon->open = open;
     mon->watching = false;
-    forget_output_locked(mon);
+    output_clear(&mon->out);
     close_msgfds_locked(mon);
     pthread_mutex_unlock(&mon->lock);
 }
@@ -292,7 +270,6 @@ bool monitor_setup(Monitor *mon, Chardev *chr, AioContext *ctx, bool qmp, Error 
     mon->ctx = ctx;
     mon->qmp = qmp;
     mon->buffer = !chr;
-    mon->out = g_string_new(NULL);
     pthread_mutex_init(&mon->lock, NULL);
     aio_add_unnest_hook(on_unnested);
     mon->watch_bh = aio_bh_new(mon->ctx, watch_bh, mon);
@@ -306,7 +283,6 @@ void monitor_teardown(Monitor *mon)
         chr_fe_deinit(&mon->chr, false);
     }
     aio_bh_delete(mon->watch_bh);
-    g_string_free(mon->out, TRUE);
     g_free(mon->cpu_path);
     pthread_mutex_destroy(&mon->lock);
 }
@@ -331,7 +307,7 @@ void monitor_cleanup(void)
     }
 }
 
-char *monitor_hmp_capture(const char *line, const char *cpu_path)
+char *monitor_hmp_capture(const char *line, const char *cpu_path, Error **errp)
 {
     Monitor mon = { .qmp = false };
     char *text;
@@ -344,7 +320,10 @@ char *monitor_hmp_capture(const char *line, const char *cpu_path)
         monitor_hmp_run(&mon, line);
         monitor_set_cur(previous);
     }
-    text = g_strdup(mon.out->str);
+    text = output_join(&mon.out);
+    if (!text) {
+        error_setg_errno(errp, ENOMEM, "Output of %zu bytes", mon.out.len);
+    }
     monitor_teardown(&mon);
     return text;
 }

@@ -79,5 +79,5 @@ char *qmp_human_monitor_command(const HumanMonitorCommandArgs *arg, Error **errp
             return NULL;
         }
     }
-    return monitor_hmp_capture(arg->command_line, cpu);
+    return monitor_hmp_capture(arg->command_line, cpu, errp);
 }

@@ -25,36 +25,30 @@ void qmp_request_free(QmpRequest *r)
     g_free(r);
 }
 
-/* As the peer writes it: lines end with CR LF. */
-static GString *wire_text(const MonitorQMP *qmp, const QDict *value)
-{
-    g_autofree char *text = json_print(value, qmp->pretty);
-    GString *out = g_string_new(NULL);
-
-    for (const char *s = text, *end; *s; s = end) {
-        end = strchrnul(s, '\n');
-        g_string_append_len(out, s, end - s);
-        if (*end) {
-            g_string_append(out, "\r\n");
-            end++;
-        }
-    }
-    return g_string_append(out, "\r\n");
-}
-
+/* Without memory for the whole: a reply of the same kind as to what cannot be parsed. */
 void qmp_send(MonitorQMP *qmp, QDict *value)
 {
-    g_autoptr(GString) out = wire_text(qmp, value);
+    g_autofree char *text = json_try_print(value, qmp->pretty);
 
-    monitor_write(&qmp->common, out->str, out->len, true);
+    if (!text) {
+        g_autoptr(QObject) sorry = NULL;
+        Error *err = NULL;
+
+        error_setg_errno(&err, ENOMEM, "The reply cannot be sent");
+        sorry = qmp_error_reply(err);
+        text = json_print(sorry, qmp->pretty);
+    }
+    monitor_write(&qmp->common, text, true, true);
     qobject_unref(value);
 }
 
 void qmp_send_event(MonitorQMP *qmp, const QDict *event)
 {
-    g_autoptr(GString) out = wire_text(qmp, event);
+    g_autofree char *text = json_try_print(event, qmp->pretty);
 
-    monitor_write(&qmp->common, out->str, out->len, false);
+    if (text) {
+        monitor_write(&qmp->common, text, true, false);
+    }
 }
 
 QDict *qmp_greeting(void)

@@ -300,7 +300,7 @@ static bool reply_is(const OptReply *r, NbdOptReply type, Error **errp)
 
 static int add_listed(void *opaque, const OptReply *r, Error **errp)
 {
-    GPtrArray *list = opaque;
+    Chunks *list = opaque;
     uint32_t name_len = r->len >= 4 ? nbd_get32(r->data) : 0;
     g_autofree char *name = NULL;
     NbdClientExport *e;
@@ -327,7 +327,7 @@ static int add_listed(void *opaque, const OptReply *r, Error **errp)
     name = g_strndup((char *)r->data + 4, name_len);
     e = nbd_client_export_new(name);
     e->description = r->len > 4 + name_len ? g_strdup((char *)r->data + 4 + name_len) : NULL;
-    g_ptr_array_add(list, e);
+    *(NbdClientExport **)chunks_add(list) = e;
     return 0;
 }
 
@@ -360,13 +360,13 @@ static int read_replies(NbdClient *n, NbdOption option, TakeReply *take, void *o
     return -EINVAL;
 }
 
-int nbd_client_list_exports(NbdClient *n, GPtrArray *list, Error **errp)
+int nbd_client_list_exports(NbdClient *n, Chunks *list, Error **errp)
 {
     ERRP_GUARD();
     int ret;
 
     if (n->old) {
-        g_ptr_array_add(list, nbd_client_export_new(""));
+        *(NbdClientExport **)chunks_add(list) = nbd_client_export_new("");
         return 0;
     }
     if (!n->fixed) {

@@ -3,10 +3,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <string.h>
 #include "block/throttle.h"
 #include "crypto/secret.h"
 #include "secret.h"
+#include "util/text.h"
 
 /* --- secret ------------------------------------------------------------------------------------- */
 
@@ -45,8 +47,12 @@ static QDict *common_values(const SecretCommon *s)
 bool secret_common_add(SecretCommon *s, const uint8_t *data, size_t len, Error **errp)
 {
     g_autoptr(QObject) props = common_values(s);
-    char *text = s->format ? g_strndup((const char *)data, len) : g_base64_encode(data, len);
+    char *text = s->format ? text_try_ndup((const char *)data, len) : text_base64(data, len);
 
+    if (!text) {
+        error_setg_errno(errp, ENOMEM, "Secret of %zu bytes", len);
+        return false;
+    }
     qdict_put_str(props, "data", text);
     qdict_put_str(props, "format", "base64");
     secret_wipe(text, strlen(text));

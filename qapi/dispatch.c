@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
 #include "qapi/compat.h"
 #include "qapi/dispatch.h"
 
@@ -195,6 +196,9 @@ static QObject *run_command(const QmpCommand *cmd, const QDict *arguments, Error
     return result;
 }
 
+/* Its string is data that goes where it belongs without a copy. */
+static bool takes_data(const QmpCommand *cmd) { return !strcmp(cmd->name, "ringbuf-write"); }
+
 static QObject *execute(const QObject *request, QmpPhase phase, bool oob, Error **errp)
 {
     g_autoptr(QObject) none = qdict_new();
@@ -205,7 +209,10 @@ static QObject *execute(const QObject *request, QmpPhase phase, bool oob, Error 
         return NULL;
     }
     cmd = choose_command(&r, phase, errp);
-    return cmd ? run_command(cmd, r.arguments ? r.arguments : none, errp) : NULL;
+    if (!cmd || (r.arguments && !takes_data(cmd) && !qobject_check_bounds(r.arguments, "arguments", errp))) {
+        return NULL;
+    }
+    return run_command(cmd, r.arguments ? r.arguments : none, errp);
 }
 
 bool qmp_is_oob(const QObject *request)
@@ -218,9 +225,8 @@ QDict *qmp_error_reply(Error *err)
     QDict *reply = qdict_new(), *error = qdict_new();
 
     qdict_put_str(error, "class", error_class_name(error_get_class(err)));
-    qdict_put_str(error, "desc", error_get_pretty(err));
+    qdict_put(error, "desc", qstring_new_take(error_take_text(err)));
     qdict_put(reply, "error", error);
-    error_free(err);
     return reply;
 }
 
@@ -239,7 +245,7 @@ QDict *qmp_dispatch(const QObject *request, QmpPhase phase, bool oob)
         qdict_put(reply, "return", result ? result : qdict_new());
     }
     if (id) {
-        qdict_put(reply, "id", qobject_clone(id));
+        qdict_put(reply, "id", qobject_ref((QObject *)id));
     }
     return reply;
 }

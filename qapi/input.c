@@ -7,8 +7,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
+#include <string.h>
 #include "qapi/compat.h"
 #include "qapi/type.h"
+#include "util/text.h"
+
+#define ORDERED_MAX 1000         /* of more members than that, the first unknown one is told */
 
 /* A step of the path to the value at hand; lives on the stack of who visits the container. */
 typedef struct Place {
@@ -19,30 +24,41 @@ typedef struct Place {
 
 static bool input_slot(const QapiType *type, const QObject *o, void *slot, const Place *at, Error **errp);
 
-static void append_path(GString *text, const Place *at)
+static const char *last_name(const Place *at)
+{
+    return at && at->name ? at->name : "null";
+}
+
+static void append_path(Text *text, const Place *at)
 {
     if (!at) {
         return;
     }
     append_path(text, at->parent);
     if (!at->name) {
-        g_string_append_printf(text, "[%zu]", at->index);
+        text_addf(text, "[%zu]", at->index);
     } else {
-        g_string_append_printf(text, "%s%s", text->len ? "." : "", at->name);
+        text_addf(text, "%s%s", text->len ? "." : "", at->name);
     }
 }
 
+/* Without memory for a long one: of its last name what fits. */
 static char *path_of(const Place *at)
 {
-    GString *text = g_string_new(NULL);
+    Text text = { 0 };
+    char *path;
 
-    append_path(text, at);
-    return g_string_free(text, FALSE);
+    append_path(&text, at);
+    path = text_take(&text);
+    return path ? path : text_format("%s", last_name(at));
 }
 
-static const char *last_name(const Place *at)
+static bool no_memory(const Place *at, Error **errp)
 {
-    return at && at->name ? at->name : "null";
+    g_autofree char *path = path_of(at);
+
+    error_setg_errno(errp, ENOMEM, "Parameter '%s'", path);
+    return false;
 }
 
 static bool wrong_type(const Place *at, const char *expected, Error **errp)
@@ -128,6 +144,14 @@ static bool input_integer(const QapiType *type, const QObject *o, void *slot, co
     return ok;
 }
 
+static bool input_str(const QObject *o, char **slot, const Place *at, Error **errp)
+{
+    const char *text = qobject_get_str(o);
+
+    *slot = text_try_dup(text);
+    return *slot || (text ? no_memory(at, errp) : wrong_type(at, "string", errp));
+}
+
 static bool input_enum(const QapiType *type, const QObject *o, int *slot, const Place *at, Error **errp)
 {
     const char *text = qobject_get_str(o);
@@ -175,22 +199,20 @@ static bool input_members(const QapiType *type, const QDict *dict, char *base, c
     return true;
 }
 
-static void forget_members(GHashTable *names, const QapiType *type, const char *base)
+static bool has_member(const QapiType *type, const char *base, const char *name)
 {
-    for (size_t i = 0; i < type->n_members; i++) {
-        g_hash_table_remove(names, type->members[i].name);
-    }
-    if (type->tag) {
-        const QapiBranch *b = &type->branches[*(unsigned *)(base + type->tag->offset)];
+    const QapiBranch *b = type->tag ? &type->branches[*(const unsigned *)(base + type->tag->offset)] : NULL;
 
-        if (b->type) {
-            forget_members(names, b->type, base + type->u_offset);
+    for (size_t i = 0; i < type->n_members; i++) {
+        if (strcmp(type->members[i].name, name) == 0) {
+            return true;
         }
     }
+    return b && b->type && has_member(b->type, base + type->u_offset, name);
 }
 
-/* Which of several unknown members is told follows from the order of a hash table of names, as with the peer. */
-static bool unexpected_member(const QapiType *type, const QDict *dict, const char *base, const Place *at, Error **errp)
+/* Which of several follows from the order of a hash table of all names, as with the peer. */
+static const char *unknown_by_hash(const QapiType *type, const QDict *dict, const char *base)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     GHashTableIter iter;
@@ -199,14 +221,34 @@ static bool unexpected_member(const QapiType *type, const QDict *dict, const cha
     for (size_t i = 0; i < qdict_size(dict); i++) {
         g_hash_table_add(names, (gpointer)qdict_key_at(dict, i));
     }
-    forget_members(names, type, base);
-    g_hash_table_iter_init(&iter, names);
-    if (g_hash_table_iter_next(&iter, &name, NULL)) {
-        Place here = { at, name, 0 };
-        g_autofree char *path = path_of(&here);
-
-        error_setg(errp, "Parameter '%s' is unexpected", path);
+    for (size_t i = 0; i < qdict_size(dict); i++) {
+        if (has_member(type, base, qdict_key_at(dict, i))) {
+            g_hash_table_remove(names, qdict_key_at(dict, i));
+        }
     }
+    g_hash_table_iter_init(&iter, names);
+    return g_hash_table_iter_next(&iter, &name, NULL) ? name : NULL;
+}
+
+static const char *unknown_member(const QapiType *type, const QDict *dict, const char *base)
+{
+    if (qdict_size(dict) <= ORDERED_MAX) {
+        return unknown_by_hash(type, dict, base);
+    }
+    for (size_t i = 0; i < qdict_size(dict); i++) {
+        if (!has_member(type, base, qdict_key_at(dict, i))) {
+            return qdict_key_at(dict, i);
+        }
+    }
+    return NULL;
+}
+
+static bool unexpected_member(const QapiType *type, const QDict *dict, const char *base, const Place *at, Error **errp)
+{
+    Place here = { at, unknown_member(type, dict, base), 0 };
+    g_autofree char *path = path_of(&here);
+
+    error_setg(errp, "Parameter '%s' is unexpected", path);
     return false;
 }
 
@@ -253,7 +295,9 @@ static bool input_list(const QapiType *type, const QObject *o, QapiList *list, c
         Place here = { at, NULL, i };
         char *slot;
 
-        qapi_list_grow(list, size);
+        if (!qapi_list_try_grow(list, size)) {
+            return no_memory(&here, errp);
+        }
         slot = (char *)list->items + i * size;
         memset(slot, 0, size);
         list->len++;
@@ -281,8 +325,7 @@ static bool input_slot(const QapiType *type, const QObject *o, void *slot, const
 {
     switch (type->kind) {
     case QAPI_STR:
-        *(char **)slot = g_strdup(qobject_get_str(o));
-        return *(char **)slot || wrong_type(at, "string", errp);
+        return input_str(o, slot, at, errp);
     case QAPI_BOOL:
         return qobject_get_bool(o, slot) || wrong_type(at, "boolean", errp);
     case QAPI_NUMBER:

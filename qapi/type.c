@@ -60,10 +60,24 @@ bool qapi_enum_parse(const QapiType *type, const char *text, int *value)
 }
 
 /* Capacity is the next power of two, so it needs no field. */
+bool qapi_list_try_grow(QapiList *list, size_t item_size)
+{
+    void *items;
+
+    if ((list->len & (list->len - 1)) != 0) {
+        return true;
+    }
+    items = g_try_realloc_n(list->items, list->len ? 2 * list->len : 1, item_size);
+    if (items) {
+        list->items = items;
+    }
+    return items != NULL;
+}
+
 void qapi_list_grow(QapiList *list, size_t item_size)
 {
-    if ((list->len & (list->len - 1)) == 0) {
-        list->items = g_realloc_n(list->items, list->len ? 2 * list->len : 1, item_size);
+    if (!qapi_list_try_grow(list, item_size)) {
+        g_error("no memory for a list of %zu items", list->len);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "util/error.h"
+#include "util/text.h"
 
 struct Error {
     char *msg;
@@ -65,11 +66,11 @@ static void error_setv(Error **errp, ErrorClass cls, int os_errno, const char *f
     }
     err = g_new0(Error, 1);
     err->cls = cls;
-    err->msg = g_strdup_vprintf(fmt, ap);
+    err->msg = text_vformat(fmt, ap);
     if (os_errno) {
         g_autofree char *text = err->msg;
 
-        err->msg = g_strdup_printf("%s: %s", text, strerror(os_errno));
+        err->msg = text_format("%s: %s", text, strerror(os_errno));
     }
     error_deliver(errp, err);
 }
@@ -105,9 +106,9 @@ G_GNUC_PRINTF(2, 0)
 static void error_vprepend(Error *err, const char *fmt, va_list ap)
 {
     g_autofree char *old = err->msg;
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    g_autofree char *text = text_vformat(fmt, ap);
 
-    err->msg = g_strconcat(text, old, NULL);
+    err->msg = text_format("%s%s", text, old);
 }
 
 void error_prepend(Error *const *errp, const char *fmt, ...)
@@ -148,7 +149,7 @@ Error *error_copy(const Error *err)
 {
     Error *copy = g_new0(Error, 1);
 
-    copy->msg = g_strdup(err->msg);
+    copy->msg = text_format("%s", err->msg);
     copy->cls = err->cls;
     if (err->hint) {
         copy->hint = g_string_new_len(err->hint->str, err->hint->len);
@@ -171,6 +172,14 @@ void error_free(Error *err)
 const char *error_get_pretty(const Error *err)
 {
     return err->msg;
+}
+
+char *error_take_text(Error *err)
+{
+    char *text = g_steal_pointer(&err->msg);
+
+    error_free(err);
+    return text;
 }
 
 const char *error_get_hint(const Error *err)
@@ -235,7 +244,7 @@ void out_printf(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    text = g_strdup_vprintf(fmt, ap);
+    text = text_vformat(fmt, ap);
     va_end(ap);
     if (text_sink) {
         text_sink(text_opaque, text);
@@ -247,7 +256,7 @@ void out_printf(const char *fmt, ...)
 /* One message: a sink gets it without the program's name, as the monitor of the peer shows it. */
 static void report_text(const char *kind, const char *msg)
 {
-    g_autofree char *line = g_strdup_printf("%s%s%s%s", location ? location : "", location ? ": " : "", kind, msg);
+    g_autofree char *line = text_format("%s%s%s%s", location ? location : "", location ? ": " : "", kind, msg);
     bool in_file = location && *location == ':';
 
     if (sink) {
@@ -313,7 +322,7 @@ void error_reportf_err(Error *err, const char *fmt, ...)
 
 void error_vreport(const char *fmt, va_list ap)
 {
-    g_autofree char *msg = g_strdup_vprintf(fmt, ap);
+    g_autofree char *msg = text_vformat(fmt, ap);
 
     report_text("", msg);
 }
@@ -333,7 +342,7 @@ void warn_report(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    msg = g_strdup_vprintf(fmt, ap);
+    msg = text_vformat(fmt, ap);
     va_end(ap);
     report_text("warning: ", msg);
 }
@@ -344,7 +353,7 @@ void info_report(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    msg = g_strdup_vprintf(fmt, ap);
+    msg = text_vformat(fmt, ap);
     va_end(ap);
     report_text("info: ", msg);
 }

@@ -18,29 +18,32 @@ enum {
     ST_E, ST_E_SIGN, ST_E_DIGITS, ST_KEYWORD, ST_RECOVERY,
 };
 
-void json_lexer_init(JsonLexer *lx, void (*emit)(void *opaque, JsonTokenType type, const GString *text), void *opaque)
+void json_lexer_init(JsonLexer *lx, void (*emit)(void *opaque, JsonTokenType type, Text *text), void *opaque)
 {
     lx->state = ST_START;
-    lx->text = g_string_new(NULL);
+    lx->text = (Text){ 0 };
     lx->emit = emit;
     lx->opaque = opaque;
 }
 
 void json_lexer_destroy(JsonLexer *lx)
 {
-    g_string_free(lx->text, TRUE);
+    text_free(&lx->text);
 }
 
 static void lexer_emit(JsonLexer *lx, JsonTokenType type)
 {
-    lx->state = type == JSON_ERROR ? ST_RECOVERY : ST_START;
-    lx->emit(lx->opaque, type, lx->text);
-    g_string_truncate(lx->text, 0);
+    if (lx->text.failed) {
+        type = JSON_NO_MEMORY;
+    }
+    lx->state = type == JSON_ERROR || type == JSON_NO_MEMORY ? ST_RECOVERY : ST_START;
+    lx->emit(lx->opaque, type, &lx->text);
+    text_clear(&lx->text);
 }
 
 static void lexer_stray(JsonLexer *lx, char c)
 {
-    g_string_append_c(lx->text, c);
+    text_add_c(&lx->text, c);
     lexer_emit(lx, JSON_ERROR);
 }
 
@@ -88,7 +91,7 @@ static void lex_start(JsonLexer *lx, char c)
         return;
     }
     if (s) {
-        g_string_append_c(lx->text, c);
+        text_add_c(&lx->text, c);
         lexer_emit(lx, JSON_LCURLY + (s - structural));
         return;
     }
@@ -97,7 +100,7 @@ static void lex_start(JsonLexer *lx, char c)
         lexer_stray(lx, c);
         return;
     }
-    g_string_append_c(lx->text, c);
+    text_add_c(&lx->text, c);
     lx->state = state;
 }
 
@@ -110,7 +113,7 @@ static void lex_string(JsonLexer *lx, char c)
         lexer_stray(lx, c);
         return;
     }
-    g_string_append_c(lx->text, c);
+    text_add_c(&lx->text, c);
     if (lx->state == ST_DQ_ESC || lx->state == ST_SQ_ESC) {
         lx->state = lx->state == ST_DQ_ESC ? ST_DQ : ST_SQ;
     } else if (c == '\\') {
@@ -159,7 +162,7 @@ static void lex_scalar(JsonLexer *lx, char c)
     } else if (next == ST_RECOVERY) {
         lexer_stray(lx, c);
     } else {
-        g_string_append_c(lx->text, c);
+        text_add_c(&lx->text, c);
         lx->state = next;
     }
 }
@@ -183,7 +186,7 @@ static void lex_char(JsonLexer *lx, char c)
         lex_scalar(lx, c);
         break;
     }
-    if (lx->text->len > TOKEN_MAX) {
+    if (lx->text.len > TOKEN_MAX || lx->text.failed) {
         lexer_emit(lx, JSON_ERROR);
     }
 }
@@ -203,5 +206,5 @@ void json_lexer_flush(JsonLexer *lx)
         lexer_emit(lx, JSON_ERROR);
     }
     lx->state = ST_START;
-    lx->emit(lx->opaque, JSON_END_OF_INPUT, lx->text);
+    lx->emit(lx->opaque, JSON_END_OF_INPUT, &lx->text);
 }

@@ -44,9 +44,13 @@ static int compare_members(const void *a, const void *b)
 size_t *json_order_members(const QDict *d)
 {
     size_t n = qdict_size(d);
-    g_autofree Member *members = g_new(Member, n);
-    size_t *order = g_new(size_t, n);
+    g_autofree Member *members = g_try_new(Member, n + 1);
+    size_t *order = g_try_new(size_t, n + 1);
 
+    if (!members || !order) {
+        g_free(order);
+        return NULL;
+    }
     for (size_t i = 0; i < n; i++) {
         members[i] = (Member){ i, bucket_of(qdict_key_at(d, i)) };
     }

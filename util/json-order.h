@@ -8,7 +8,7 @@
 
 #include "util/qobject.h"
 
-/* Positions of d's members in the order to write them in; g_free it. */
+/* Positions of d's members in the order to write them in; g_free it.  NULL: no memory. */
 size_t *json_order_members(const QDict *d);
 
 #endif

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "json-lex.h"
+#include "util/chunks.h"
 #include "util/cutils.h"
 #include "util/qobject.h"
 
 #define NESTING_MAX 1024
 #define TOKENS_MAX (2u << 20)
 #define TOTAL_SIZE_MAX (64u << 20)
+#define LONG_TEXT 4096
 
 typedef struct JsonToken {
     JsonTokenType type;
@@ -22,7 +24,7 @@ typedef struct JsonToken {
 
 struct JsonParser {
     JsonLexer lexer;
-    GArray *tokens;
+    Chunks tokens;          /* JsonToken */
     size_t tokens_size;     /* bytes of text in them */
     int braces, brackets;   /* open ones */
     JsonEmit *emit;
@@ -31,33 +33,23 @@ struct JsonParser {
 
 /* Position in one complete group of tokens. */
 typedef struct Cursor {
-    const GArray *tokens;
-    guint pos;
+    const Chunks *tokens;
+    size_t pos;
 } Cursor;
 
 static QObject *parse_value(Cursor *c, Error **errp);
 
-G_GNUC_PRINTF(2, 3)
-static void parse_error(Error **errp, const char *fmt, ...)
-{
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    text = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    error_setg(errp, "JSON parse error, %s", text);
-}
+#define parse_error(errp, ...) error_setg(errp, "JSON parse error, " __VA_ARGS__)
 
 /* NULL at the end. */
-static const JsonToken *cursor_peek(const Cursor *c)
+static JsonToken *cursor_peek(const Cursor *c)
 {
-    return c->pos < c->tokens->len ? &g_array_index(c->tokens, JsonToken, c->pos) : NULL;
+    return c->pos < c->tokens->len ? chunks_at(c->tokens, c->pos) : NULL;
 }
 
-static const JsonToken *cursor_next(Cursor *c)
+static JsonToken *cursor_next(Cursor *c)
 {
-    const JsonToken *t = cursor_peek(c);
+    JsonToken *t = cursor_peek(c);
 
     c->pos += t != NULL;
     return t;
@@ -70,14 +62,14 @@ static bool is_valid_codepoint(unsigned cp)
            (cp & 0xfffe) != 0xfffe;
 }
 
-/* U+0000 becomes the two bytes C0 80, so that strings stay NUL-terminated. */
-static void append_utf8(GString *out, unsigned cp)
+/* U+0000 becomes the two bytes C0 80, so that strings stay NUL-terminated.  Returns the end. */
+static char *put_utf8(char *out, unsigned cp)
 {
     if (cp == 0) {
-        g_string_append_len(out, "\xc0\x80", 2);
-    } else {
-        g_string_append_unichar(out, cp);
+        memcpy(out, "\xc0\x80", 2);
+        return out + 2;
     }
+    return out + g_unichar_to_utf8(cp, out);
 }
 
 /* Decode one character of at most 4 bytes at s; its length, or 0 if it is malformed. */
@@ -117,8 +109,8 @@ static int parse_hex4(const char *s)
     return v;
 }
 
-/* s points behind "\u"; returns what follows the escape, NULL on failure. */
-static const char *parse_unicode_escape(const char *s, GString *out, Error **errp)
+/* s points behind "\u"; returns what follows the escape, NULL on failure.  *out moves behind what it stands for. */
+static const char *parse_unicode_escape(const char *s, char **out, Error **errp)
 {
     const char *escape = s - 2;
     int cp = parse_hex4(s);
@@ -136,11 +128,11 @@ static const char *parse_unicode_escape(const char *s, GString *out, Error **err
         parse_error(errp, "%.*s is not a valid Unicode character", shown, escape);
         return NULL;
     }
-    append_utf8(out, cp);
+    *out = put_utf8(*out, cp);
     return escape + shown;
 }
 
-static const char *parse_escape(const char *s, GString *out, Error **errp)
+static const char *parse_escape(const char *s, char **out, Error **errp)
 {
     static const char from[] = "\"'\\/bfnrt", to[] = "\"'\\/\b\f\n\r\t";
     const char *at;
@@ -153,34 +145,38 @@ static const char *parse_escape(const char *s, GString *out, Error **errp)
         parse_error(errp, "invalid escape sequence in string");
         return NULL;
     }
-    g_string_append_c(out, to[at - from]);
+    *(*out)++ = to[at - from];
     return s + 1;
 }
 
-/* text is quoted; returns NULL on failure. */
-static char *parse_string(const char *text, Error **errp)
+/* Quoted text becomes what it stands for, in place: no character is longer than its escape.  False on failure. */
+static bool unquote(char *text, Error **errp)
 {
-    GString *out = g_string_new(NULL);
     const char *s = text + 1;
+    char quote = *text, *out = text;
 
-    while (s && *s != *text) {
+    while (*s != quote) {
         unsigned cp;
         int len;
 
         if (*s == '\\') {
-            s = parse_escape(s + 1, out, errp);
+            s = parse_escape(s + 1, &out, errp);
+            if (!s) {
+                return false;
+            }
             continue;
         }
         len = decode_utf8(s, &cp);
         if (!len) {
             parse_error(errp, "invalid UTF-8 sequence in string");
-            s = NULL;
-            break;
+            return false;
         }
-        g_string_append_len(out, s, len);
+        memmove(out, s, len);
+        out += len;
         s += len;
     }
-    return g_string_free(out, s == NULL);
+    *out = 0;
+    return true;
 }
 
 /* Integers that fit in 64 bits stay exact; larger ones become doubles. */
@@ -210,39 +206,46 @@ static QObject *parse_keyword(const char *text, Error **errp)
     return NULL;
 }
 
+/* A key as it is meant; NULL on failure. */
+static char *parse_key(Cursor *c, Error **errp)
+{
+    JsonToken *t = cursor_peek(c);
+    g_autoptr(QObject) other = NULL;
+
+    if (t && t->type == JSON_STRING) {
+        c->pos++;
+        return unquote(t->text, errp) ? g_steal_pointer(&t->text) : NULL;
+    }
+    other = parse_value(c, errp);          /* what is wrong in it is told first */
+    if (other) {
+        parse_error(errp, "key is not a string in object");
+    }
+    return NULL;
+}
+
 static bool parse_pair(Cursor *c, QDict *dict, Error **errp)
 {
-    const JsonToken *t = cursor_peek(c);
-    g_autoptr(QObject) key = NULL;
-    QObject *value;
+    g_autofree char *key = parse_key(c, errp);
+    g_autoptr(QObject) value = NULL;
+    const JsonToken *t;
 
-    if (!t) {
-        parse_error(errp, "premature EOI");
-        return false;
-    }
-    key = parse_value(c, errp);
     if (!key) {
-        return false;
-    }
-    if (qobject_type(key) != QTYPE_STRING) {
-        parse_error(errp, "key is not a string in object");
         return false;
     }
     t = cursor_next(c);
     if (!t || t->type != JSON_COLON) {
-        parse_error(errp, t ? "missing : in object pair" : "premature EOI");
+        parse_error(errp, "%s", t ? "missing : in object pair" : "premature EOI");
         return false;
     }
     value = parse_value(c, errp);
     if (!value) {
         return false;
     }
-    if (qdict_has(dict, qobject_get_str(key))) {
+    if (qdict_has(dict, key)) {
         parse_error(errp, "duplicate key");
-        qobject_unref(value);
         return false;
     }
-    qdict_put(dict, qobject_get_str(key), value);
+    qdict_put_take(dict, g_steal_pointer(&key), g_steal_pointer(&value));
     return true;
 }
 
@@ -254,7 +257,11 @@ static int parse_separator(Cursor *c, JsonTokenType close, const char *where, Er
     if (t && (t->type == close || t->type == JSON_COMMA)) {
         return t->type == JSON_COMMA;
     }
-    parse_error(errp, t ? "expected separator in %s" : "premature EOI", where);
+    if (t) {
+        parse_error(errp, "expected separator in %s", where);
+    } else {
+        parse_error(errp, "premature EOI");
+    }
     return -1;
 }
 
@@ -302,8 +309,7 @@ static QObject *parse_list(Cursor *c, Error **errp)
 
 static QObject *parse_value(Cursor *c, Error **errp)
 {
-    const JsonToken *t = cursor_next(c);
-    char *text;
+    JsonToken *t = cursor_next(c);
 
     if (!t) {
         parse_error(errp, "premature EOI");
@@ -321,22 +327,19 @@ static QObject *parse_value(Cursor *c, Error **errp)
     case JSON_KEYWORD:
         return parse_keyword(t->text, errp);
     case JSON_STRING:
-        text = parse_string(t->text, errp);
-        return text ? qstring_new_take(text) : NULL;
+        return unquote(t->text, errp) ? qstring_new_take(g_steal_pointer(&t->text)) : NULL;
     default:
         parse_error(errp, "expecting value");
         return NULL;
     }
 }
 
-static void token_clear(gpointer p)
-{
-    g_free(((JsonToken *)p)->text);
-}
-
 static void parser_reset(JsonParser *p)
 {
-    g_array_set_size(p->tokens, 0);
+    for (size_t i = 0; i < p->tokens.len; i++) {
+        g_free(((JsonToken *)chunks_at(&p->tokens, i))->text);
+    }
+    chunks_drop(&p->tokens, p->tokens.len);
     p->tokens_size = 0;
     p->braces = 0;
     p->brackets = 0;
@@ -345,7 +348,7 @@ static void parser_reset(JsonParser *p)
 /* The emit callback may use the parser again, so it comes last. */
 static void parser_finish_group(JsonParser *p)
 {
-    Cursor c = { p->tokens, 0 };
+    Cursor c = { &p->tokens, 0 };
     Error *err = NULL;
     QObject *value = parse_value(&c, &err);
 
@@ -359,41 +362,55 @@ static void parser_fail(JsonParser *p, Error *err)
     p->emit(p->opaque, NULL, err);
 }
 
-static void parser_add_token(JsonParser *p, JsonTokenType type, const GString *text)
+/* A long text goes to the token as it is; of a short one it gets a copy that fits. */
+static bool token_take_text(JsonToken *t, Text *text)
 {
-    JsonToken t = { type, type <= JSON_COMMA ? NULL : g_strndup(text->str, text->len) };
+    if (t->type > JSON_COMMA) {
+        t->text = text->len > LONG_TEXT ? text_take(text) : g_strndup(text->s, text->len);
+    }
+    return t->type <= JSON_COMMA || t->text;
+}
 
-    g_array_append_val(p->tokens, t);
+static bool parser_add_token(JsonParser *p, JsonTokenType type, Text *text)
+{
+    JsonToken *t = chunks_add(&p->tokens);
+
+    t->type = type;
     p->tokens_size += text->len;
     p->braces += (type == JSON_LCURLY) - (type == JSON_RCURLY);
     p->brackets += (type == JSON_LSQUARE) - (type == JSON_RSQUARE);
+    return token_take_text(t, text);
 }
 
 static const char *parser_limit_exceeded(const JsonParser *p)
 {
     return p->tokens_size > TOTAL_SIZE_MAX ? "JSON token size limit exceeded" :
-           p->tokens->len > TOKENS_MAX ? "JSON token count limit exceeded" :
+           p->tokens.len > TOKENS_MAX ? "JSON token count limit exceeded" :
            p->braces + p->brackets > NESTING_MAX ? "JSON nesting depth limit exceeded" : NULL;
 }
 
-static void parser_token(void *opaque, JsonTokenType type, const GString *text)
+static void parser_token(void *opaque, JsonTokenType type, Text *text)
 {
     JsonParser *p = opaque;
     const char *limit;
     Error *err = NULL;
 
     if (type == JSON_END_OF_INPUT) {
-        if (p->tokens->len) {
+        if (p->tokens.len) {
             parser_finish_group(p);
         }
         return;
     }
     if (type == JSON_ERROR) {
-        parse_error(&err, "stray '%s'", text->str);
+        parse_error(&err, "stray '%s'", text->s);
         parser_fail(p, err);
         return;
     }
-    parser_add_token(p, type, text);
+    if (type == JSON_NO_MEMORY || !parser_add_token(p, type, text)) {
+        parse_error(&err, "%s", strerror(ENOMEM));
+        parser_fail(p, err);
+        return;
+    }
     limit = parser_limit_exceeded(p);
     if (limit) {
         error_setg(&err, "%s", limit);
@@ -408,8 +425,7 @@ JsonParser *json_parser_new(JsonEmit *emit, void *opaque)
     JsonParser *p = g_new0(JsonParser, 1);
 
     json_lexer_init(&p->lexer, parser_token, p);
-    p->tokens = g_array_new(FALSE, FALSE, sizeof(JsonToken));
-    g_array_set_clear_func(p->tokens, token_clear);
+    p->tokens.item = sizeof(JsonToken);
     p->emit = emit;
     p->opaque = opaque;
     return p;
@@ -419,7 +435,8 @@ void json_parser_free(JsonParser *p)
 {
     if (p) {
         json_lexer_destroy(&p->lexer);
-        g_array_free(p->tokens, TRUE);
+        parser_reset(p);
+        chunks_free(&p->tokens);
         g_free(p);
     }
 }
@@ -476,5 +493,7 @@ QObject *json_parse_len(const char *text, size_t len, Error **errp)
 
 QObject *json_parse(const char *text, Error **errp)
 {
-    return json_parse_len(text, strlen(text), errp);
+    g_autoptr(QObject) value = json_parse_len(text, strlen(text), errp);
+
+    return value && qobject_check_bounds(value, "json", errp) ? g_steal_pointer(&value) : NULL;
 }

@@ -7,27 +7,28 @@
 #include <string.h>
 #include "json-order.h"
 #include "util/qobject.h"
+#include "util/text.h"
 
 typedef struct Writer {
-    GString *out;
+    Text *out;              /* a failure is found at the end */
     bool pretty;
     int depth;
 } Writer;
 
 static void write_value(Writer *w, const QObject *o);
 
-static void write_codepoint(GString *out, gunichar cp)
+static void write_codepoint(Text *out, gunichar cp)
 {
     if (cp > 0xffff) {
         cp -= 0x10000;
-        g_string_append_printf(out, "\\u%04X\\u%04X", 0xd800 + (cp >> 10), 0xdc00 + (cp & 0x3ff));
+        text_addf(out, "\\u%04X\\u%04X", 0xd800 + (cp >> 10), 0xdc00 + (cp & 0x3ff));
     } else {
-        g_string_append_printf(out, "\\u%04X", cp);
+        text_addf(out, "\\u%04X", cp);
     }
 }
 
 /* C0 80 stands for U+0000 (see json-parse.c). */
-static const char *write_char(GString *out, const char *s)
+static const char *write_char(Text *out, const char *s)
 {
     gunichar cp;
 
@@ -43,40 +44,40 @@ static const char *write_char(GString *out, const char *s)
     if (cp < 0x20 || cp >= 0x7f) {
         write_codepoint(out, cp);
     } else {
-        g_string_append_c(out, cp);
+        text_add_c(out, cp);
     }
     return g_utf8_next_char(s);
 }
 
-static void write_string(GString *out, const char *s)
+static void write_string(Text *out, const char *s)
 {
     static const char special[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
 
-    g_string_append_c(out, '"');
+    text_add_c(out, '"');
     while (*s) {
         const char *at = strchr(special, *s);
 
         if (at) {
-            g_string_append_c(out, '\\');
-            g_string_append_c(out, letter[at - special]);
+            text_add_c(out, '\\');
+            text_add_c(out, letter[at - special]);
             s++;
         } else {
             s = write_char(out, s);
         }
     }
-    g_string_append_c(out, '"');
+    text_add_c(out, '"');
 }
 
 static void write_newline(Writer *w)
 {
     if (w->pretty) {
-        g_string_append_printf(w->out, "\n%*s", w->depth * 4, "");
+        text_addf(w->out, "\n%*s", w->depth * 4, "");
     }
 }
 
 static void write_open(Writer *w, char c)
 {
-    g_string_append_c(w->out, c);
+    text_add_c(w->out, c);
     w->depth++;
 }
 
@@ -84,7 +85,7 @@ static void write_open(Writer *w, char c)
 static void write_separator(Writer *w, size_t i)
 {
     if (i) {
-        g_string_append(w->out, w->pretty ? "," : ", ");
+        text_add_str(w->out, w->pretty ? "," : ", ");
     }
     write_newline(w);
 }
@@ -93,7 +94,7 @@ static void write_close(Writer *w, char c)
 {
     w->depth--;
     write_newline(w);
-    g_string_append_c(w->out, c);
+    text_add_c(w->out, c);
 }
 
 static void write_list(Writer *w, const QList *l)
@@ -113,23 +114,27 @@ static void write_dict(Writer *w, const QDict *d)
     size_t n = qdict_size(d);
     g_autofree size_t *order = json_order_members(d);
 
+    if (!order) {
+        w->out->failed = true;
+        return;
+    }
     write_open(w, '{');
     for (size_t i = 0; i < n; i++) {
         write_separator(w, i);
         write_string(w->out, qdict_key_at(d, order[i]));
-        g_string_append(w->out, ": ");
+        text_add_str(w->out, ": ");
         write_value(w, qdict_value_at(d, order[i]));
     }
     write_close(w, '}');
 }
 
-static void write_double(GString *out, const QObject *o)
+static void write_double(Text *out, const QObject *o)
 {
     char buf[64];
     double v = 0;
 
     qobject_get_double(o, &v);
-    g_string_append(out, g_ascii_formatd(buf, sizeof(buf), "%.17g", v));
+    text_add_str(out, g_ascii_formatd(buf, sizeof(buf), "%.17g", v));
 }
 
 static void write_value(Writer *w, const QObject *o)
@@ -140,19 +145,19 @@ static void write_value(Writer *w, const QObject *o)
 
     switch (qobject_type(o)) {
     case QTYPE_NULL:
-        g_string_append(w->out, "null");
+        text_add_str(w->out, "null");
         break;
     case QTYPE_BOOL:
         qobject_get_bool(o, &b);
-        g_string_append(w->out, b ? "true" : "false");
+        text_add_str(w->out, b ? "true" : "false");
         break;
     case QTYPE_INT:
         qobject_get_int(o, &i);
-        g_string_append_printf(w->out, "%" G_GINT64_FORMAT, i);
+        text_addf(w->out, "%" G_GINT64_FORMAT, i);
         break;
     case QTYPE_UINT:
         qobject_get_uint(o, &u);
-        g_string_append_printf(w->out, "%" G_GUINT64_FORMAT, u);
+        text_addf(w->out, "%" G_GUINT64_FORMAT, u);
         break;
     case QTYPE_DOUBLE:
         write_double(w->out, o);
@@ -169,10 +174,21 @@ static void write_value(Writer *w, const QObject *o)
     }
 }
 
-char *json_print(const QObject *o, bool pretty)
+char *json_try_print(const QObject *o, bool pretty)
 {
-    Writer w = { g_string_new(NULL), pretty, 0 };
+    Text out = { 0 };
+    Writer w = { &out, pretty, 0 };
 
     write_value(&w, o);
-    return g_string_free(w.out, FALSE);
+    return text_take(&out);
+}
+
+char *json_print(const QObject *o, bool pretty)
+{
+    char *text = json_try_print(o, pretty);
+
+    if (!text) {
+        g_error("no memory to print a value");
+    }
+    return text;
 }

@@ -1,22 +1,34 @@
 /*
  * Values: scalars, lists and dictionaries with reference counts.
  *
+ * Containers may hold what a peer sent, so they grow in pieces (util/chunks.h), and the index of a dictionary is keyed by a number that
+ * the peer does not know: it can make neither a large allocation nor many keys of one bucket.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include "util/chunks.h"
 #include "util/qobject.h"
 
 /* Dictionaries with more entries than this get a hash index. */
 #define DICT_LINEAR_MAX 12
+#define FIRST_BUCKETS 64               /* four times as many whenever there are more entries than buckets */
 
 typedef struct DictEntry {
     char *key;
     QObject *value;
-    guint pos;              /* its place in entries */
+    size_t pos;             /* its place in entries */
+    uint64_t hash;          /* of key, */
+    struct DictEntry *next; /* and the next of its bucket: while there is an index */
 } DictEntry;
 
+typedef struct Dict {
+    Chunks entries;         /* DictEntry *, owned, in insertion order */
+    Chunks index;           /* DictEntry *, first of each bucket, a power of two of them; none while the dictionary is small */
+} Dict;
+
 struct QObject {
-    unsigned refs;
+    unsigned refs;          /* atomic: clones in other threads share scalars */
     QType type;
     union {
         bool b;
@@ -24,11 +36,8 @@ struct QObject {
         uint64_t u;
         double d;
         char *s;
-        GPtrArray *list;    /* QObject, owned */
-        struct {
-            GPtrArray *entries;     /* DictEntry, owned, in insertion order */
-            GHashTable *index;      /* key -> DictEntry, NULL while the dictionary is small */
-        } dict;
+        Chunks *list;       /* QObject *, owned */
+        Dict *dict;
     } v;
 };
 
@@ -41,10 +50,13 @@ static QObject *qobject_new(QType type)
     return o;
 }
 
-static void dict_entry_free(gpointer p)
+static DictEntry *dict_entry_at(const QDict *d, size_t i)
 {
-    DictEntry *e = p;
+    return *(DictEntry **)chunks_at(&d->v.dict->entries, i);
+}
 
+static void dict_entry_free(DictEntry *e)
+{
     qobject_unref(e->value);
     g_free(e->key);
     g_free(e);
@@ -57,13 +69,19 @@ static void qobject_destroy(QObject *o)
         g_free(o->v.s);
         break;
     case QTYPE_LIST:
-        g_ptr_array_free(o->v.list, TRUE);
+        for (size_t i = 0; i < qlist_size(o); i++) {
+            qobject_unref(qlist_get(o, i));
+        }
+        chunks_free(o->v.list);
+        g_free(o->v.list);
         break;
     case QTYPE_DICT:
-        if (o->v.dict.index) {
-            g_hash_table_destroy(o->v.dict.index);
+        for (size_t i = 0; i < qdict_size(o); i++) {
+            dict_entry_free(dict_entry_at(o, i));
         }
-        g_ptr_array_free(o->v.dict.entries, TRUE);
+        chunks_free(&o->v.dict->index);
+        chunks_free(&o->v.dict->entries);
+        g_free(o->v.dict);
         break;
     default:
         break;
@@ -79,14 +97,14 @@ QType qobject_type(const QObject *o)
 QObject *qobject_ref(QObject *o)
 {
     if (o) {
-        o->refs++;
+        __atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
     }
     return o;
 }
 
 void qobject_unref(QObject *o)
 {
-    if (o && --o->refs == 0) {
+    if (o && __atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         qobject_destroy(o);
     }
 }
@@ -160,8 +178,6 @@ QObject *qobject_clone(const QObject *o)
     QObject *copy = NULL;
 
     switch (o->type) {
-    case QTYPE_STRING:
-        return qstring_new(o->v.s);
     case QTYPE_LIST:
         copy = qlist_new();
         for (size_t i = 0; i < qlist_size(o); i++) {
@@ -175,9 +191,7 @@ QObject *qobject_clone(const QObject *o)
         }
         return copy;
     default:
-        copy = qobject_new(o->type);
-        copy->v = o->v;
-        return copy;
+        return qobject_ref((QObject *)o);      /* nobody can change it */
     }
 }
 
@@ -280,24 +294,54 @@ QDict *qdict_new(void)
 {
     QObject *o = qobject_new(QTYPE_DICT);
 
-    o->v.dict.entries = g_ptr_array_new_with_free_func(dict_entry_free);
+    o->v.dict = g_new0(Dict, 1);
+    o->v.dict->entries.item = o->v.dict->index.item = sizeof(DictEntry *);
     return o;
 }
 
 size_t qdict_size(const QDict *d)
 {
-    return d->v.dict.entries->len;
+    return d->v.dict->entries.len;
 }
 
-static DictEntry *dict_entry_at(const QDict *d, size_t i)
+/* Each step mixes all bits of what came before, starting from a number of this process. */
+static uint64_t key_hash(const char *key)
 {
-    return g_ptr_array_index(d->v.dict.entries, i);
+    static uint64_t secret;
+    uint64_t h = __atomic_load_n(&secret, __ATOMIC_RELAXED);
+
+    if (!h) {
+        uint64_t none = 0;
+
+        h = (uint64_t)g_random_int() << 32 | g_random_int() | 1;
+        if (!__atomic_compare_exchange_n(&secret, &none, h, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            h = none;
+        }
+    }
+    for (; *key; key++) {
+        h = (h ^ (uint8_t)*key) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return h ^ h >> 32;
+}
+
+static DictEntry **dict_bucket(const QDict *d, uint64_t hash)
+{
+    const Chunks *index = &d->v.dict->index;
+
+    return chunks_at(index, hash & (index->len - 1));
 }
 
 static DictEntry *dict_find(const QDict *d, const char *key)
 {
-    if (d->v.dict.index) {
-        return g_hash_table_lookup(d->v.dict.index, key);
+    if (d->v.dict->index.len) {
+        uint64_t hash = key_hash(key);
+        DictEntry *e = *dict_bucket(d, hash);
+
+        while (e && (e->hash != hash || strcmp(e->key, key) != 0)) {
+            e = e->next;
+        }
+        return e;
     }
     for (size_t i = 0; i < qdict_size(d); i++) {
         if (strcmp(dict_entry_at(d, i)->key, key) == 0) {
@@ -307,32 +351,82 @@ static DictEntry *dict_find(const QDict *d, const char *key)
     return NULL;
 }
 
+static void dict_index_add(QDict *d, DictEntry *e)
+{
+    DictEntry **bucket = dict_bucket(d, e->hash);
+
+    e->next = *bucket;
+    *bucket = e;
+}
+
+static void dict_index_remove(QDict *d, DictEntry *e)
+{
+    DictEntry **at = dict_bucket(d, e->hash);
+
+    while (*at != e) {
+        at = &(*at)->next;
+    }
+    *at = e->next;
+}
+
 static void dict_build_index(QDict *d)
 {
-    d->v.dict.index = g_hash_table_new(g_str_hash, g_str_equal);
+    Chunks *index = &d->v.dict->index;
+    size_t buckets = index->len ? 4 * index->len : FIRST_BUCKETS;
+
+    chunks_free(index);
+    while (index->len < buckets) {
+        chunks_add(index);
+    }
     for (size_t i = 0; i < qdict_size(d); i++) {
-        g_hash_table_insert(d->v.dict.index, dict_entry_at(d, i)->key, dict_entry_at(d, i));
+        DictEntry *e = dict_entry_at(d, i);
+
+        e->hash = key_hash(e->key);
+        dict_index_add(d, e);
     }
 }
 
-void qdict_put(QDict *d, const char *key, QObject *value)
+/* key is taken, too. */
+static void dict_add(QDict *d, char *key, QObject *value)
+{
+    DictEntry *e = g_new0(DictEntry, 1);
+
+    e->key = key;
+    e->value = value;
+    e->pos = qdict_size(d);
+    *(DictEntry **)chunks_add(&d->v.dict->entries) = e;
+    if (qdict_size(d) > MAX(d->v.dict->index.len, (size_t)DICT_LINEAR_MAX)) {
+        dict_build_index(d);
+    } else if (d->v.dict->index.len) {
+        e->hash = key_hash(key);
+        dict_index_add(d, e);
+    }
+}
+
+static bool dict_replace(QDict *d, const char *key, QObject *value)
 {
     DictEntry *e = dict_find(d, key);
 
     if (e) {
         qobject_unref(e->value);
         e->value = value;
-        return;
     }
-    e = g_new(DictEntry, 1);
-    e->key = g_strdup(key);
-    e->value = value;
-    e->pos = qdict_size(d);
-    g_ptr_array_add(d->v.dict.entries, e);
-    if (d->v.dict.index) {
-        g_hash_table_insert(d->v.dict.index, e->key, e);
-    } else if (qdict_size(d) > DICT_LINEAR_MAX) {
-        dict_build_index(d);
+    return e != NULL;
+}
+
+void qdict_put(QDict *d, const char *key, QObject *value)
+{
+    if (!dict_replace(d, key, value)) {
+        dict_add(d, g_strdup(key), value);
+    }
+}
+
+void qdict_put_take(QDict *d, char *key, QObject *value)
+{
+    if (dict_replace(d, key, value)) {
+        g_free(key);
+    } else {
+        dict_add(d, key, value);
     }
 }
 
@@ -411,21 +505,22 @@ QObject *qdict_steal(QDict *d, const char *key)
 {
     DictEntry *e = dict_find(d, key);
     QObject *value;
-    guint pos;
 
     if (!e) {
         return NULL;
     }
-    pos = e->pos;
-    value = e->value;
-    e->value = NULL;
-    if (d->v.dict.index) {
-        g_hash_table_remove(d->v.dict.index, key);
+    value = g_steal_pointer(&e->value);
+    if (d->v.dict->index.len) {
+        dict_index_remove(d, e);
     }
-    g_ptr_array_remove_index(d->v.dict.entries, pos);   /* frees e */
-    for (size_t i = pos; i < qdict_size(d); i++) {
-        dict_entry_at(d, i)->pos = i;
+    for (size_t i = e->pos + 1; i < qdict_size(d); i++) {
+        DictEntry *after = dict_entry_at(d, i);
+
+        after->pos--;
+        *(DictEntry **)chunks_at(&d->v.dict->entries, i - 1) = after;
     }
+    chunks_drop(&d->v.dict->entries, 1);
+    dict_entry_free(e);
     return value;
 }
 
@@ -459,7 +554,8 @@ QList *qlist_new(void)
 {
     QObject *o = qobject_new(QTYPE_LIST);
 
-    o->v.list = g_ptr_array_new_with_free_func((GDestroyNotify)qobject_unref);
+    o->v.list = g_new0(Chunks, 1);
+    o->v.list->item = sizeof(QObject *);
     return o;
 }
 
@@ -470,10 +566,10 @@ size_t qlist_size(const QList *l)
 
 void qlist_append(QList *l, QObject *value)
 {
-    g_ptr_array_add(l->v.list, value);
+    *(QObject **)chunks_add(l->v.list) = value;
 }
 
 QObject *qlist_get(const QList *l, size_t i)
 {
-    return g_ptr_array_index(l->v.list, i);
+    return *(QObject **)chunks_at(l->v.list, i);
 }

@@ -18,13 +18,16 @@
 #include "qom/object.h"
 #include "util/aio.h"
 #include "util/cutils.h"
+#include "util/text.h"
 
 #define MAX_BYTES (64 * MiB)
 #define MAX_LINE (2 * MAX_BYTES + 256)
+#define WORDS_MAX 8
 
 typedef struct Qtest {
     CharBackend be;
-    GString *in;
+    Text in;
+    bool skipping;             /* the rest of a line for which there was no memory */
     FILE *log;
     struct timeval opened;
     Object *intercepted;       /* device whose lines are told */
@@ -64,12 +67,15 @@ static void write_log(Qtest *q, char kind, const char *text)
 
 static void send_line(Qtest *q, const char *text)
 {
-    g_autofree char *line = g_strconcat(text, "\n", NULL);
-
     if (strlen(text) < 4096) {
+        g_autofree char *line = g_strconcat(text, "\n", NULL);
+
         write_log(q, 'S', text);
+        chr_fe_write_all(&q->be, (uint8_t *)line, strlen(line));
+        return;
     }
-    chr_fe_write_all(&q->be, (uint8_t *)line, strlen(line));
+    chr_fe_write_all(&q->be, (const uint8_t *)text, strlen(text));
+    chr_fe_write_all(&q->be, (const uint8_t *)"\n", 1);
 }
 
 G_GNUC_PRINTF(2, 3)
@@ -79,7 +85,7 @@ static void sendf(Qtest *q, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    text = g_strdup_vprintf(fmt, ap);
+    text = text_vformat(fmt, ap);
     va_end(ap);
     send_line(q, text);
 }
@@ -237,23 +243,29 @@ static uint8_t *take_buffer(Qtest *q, uint64_t len)
     return buf;
 }
 
+static void send_text(Qtest *q, Text *out)
+{
+    g_autofree char *text = text_take(out);
+
+    send_line(q, text ? text : "ERR no memory");
+}
+
 static void read_hex(Qtest *q, uint64_t addr, uint64_t len)
 {
     g_autofree uint8_t *buf = take_buffer(q, len);
-    GString *out;
+    Text out = { 0 };
 
     if (!buf) {
         return;
     }
-    out = g_string_sized_new(2 * len + 8);
     mem_read_bytes(addr, buf, len);
-    g_string_append(out, "OK 0x");
+    text_reserve(&out, 2 * len + 8);
+    text_add_str(&out, "OK 0x");
     for (uint64_t i = 0; i < len; i++) {
-        g_string_append_c(out, "0123456789abcdef"[buf[i] >> 4]);
-        g_string_append_c(out, "0123456789abcdef"[buf[i] & 15]);
+        text_add_c(&out, "0123456789abcdef"[buf[i] >> 4]);
+        text_add_c(&out, "0123456789abcdef"[buf[i] & 15]);
     }
-    send_line(q, out->str);
-    g_string_free(out, TRUE);
+    send_text(q, &out);
 }
 
 static void write_hex(Qtest *q, uint64_t addr, uint64_t len, const char *hex)
@@ -281,22 +293,29 @@ static void write_hex(Qtest *q, uint64_t addr, uint64_t len, const char *hex)
 static void read_b64(Qtest *q, uint64_t addr, uint64_t len)
 {
     g_autofree uint8_t *buf = take_buffer(q, len);
-    g_autofree char *text = NULL, *line = NULL;
+    g_autofree char *text = NULL;
+    Text out = { 0 };
 
     if (!buf) {
         return;
     }
     mem_read_bytes(addr, buf, len);
-    text = g_base64_encode(buf, len);
-    line = g_strconcat("OK ", text, NULL);
-    send_line(q, line);
+    text = text_base64(buf, len);
+    text_add_str(&out, "OK ");
+    text_add_str(&out, text ? text : "");
+    out.failed |= !text;
+    send_text(q, &out);
 }
 
 static void write_b64(Qtest *q, uint64_t addr, uint64_t len, const char *text)
 {
-    gsize got = 0;
-    g_autofree guchar *buf = *text ? g_base64_decode(text, &got) : NULL;
+    size_t got = 0;
+    g_autofree uint8_t *buf = text_unbase64(text, strlen(text), &got);
 
+    if (!buf) {
+        send_line(q, "ERR no memory");
+        return;
+    }
     mem_write_bytes(addr, buf, MIN(got, len));
     send_line(q, "OK");
 }
@@ -341,14 +360,33 @@ static bool range_command(Qtest *q, char **w, unsigned words)
     return true;
 }
 
-static void run_line(Qtest *q, const char *line)
+/* The first words, apart by one space each, in place; no command has as many. */
+static unsigned split_line(char *line, char **w)
 {
-    g_auto(GStrv) w = g_strsplit(line, " ", -1);
-    unsigned words = g_strv_length(w);
+    unsigned n = 0;
+
+    while (line && (*line || n) && n < WORDS_MAX) {
+        char *end = strchr(line, ' ');
+
+        w[n++] = line;
+        line = end ? end + 1 : NULL;
+        if (end) {
+            *end = '\0';
+        }
+    }
+    w[n] = NULL;
+    return n;
+}
+
+static void run_line(Qtest *q, char *line)
+{
+    char *w[WORDS_MAX + 1];
+    unsigned words;
 
     if (strlen(line) < 4096) {
         write_log(q, 'R', line);
     }
+    words = split_line(line, w);
     if (!words || !*w[0]) {
         send_line(q, "FAIL Unknown command ''");
     } else if ((!strcmp(w[0], "irq_intercept_in") || !strcmp(w[0], "irq_intercept_out")) && words > 1) {
@@ -372,37 +410,61 @@ static int can_read(void *opaque)
 {
     Qtest *q = opaque;
 
-    return q->in->len > 2 * MAX_LINE ? 0 : 65536;
+    return q->in.len > 2 * MAX_LINE ? 0 : 65536;
 }
 
 static bool started;                 /* the machine is there and was reset */
+
+/* Cut off the first line, n bytes long, and run it. */
+static void take_line(Qtest *q, size_t n)
+{
+    g_autofree char *line = text_try_ndup(q->in.s, n);
+
+    q->in.len -= n + 1;
+    memmove(q->in.s, q->in.s + n + 1, q->in.len + 1);
+    if (!line) {
+        send_line(q, "FAIL no memory");
+        return;
+    }
+    if (n && line[n - 1] == '\r') {
+        line[n - 1] = '\0';
+    }
+    run_line(q, line);
+}
 
 /* Not while somebody polls in the middle of his own work: the guest waits outside drained sections and resets. */
 static void run_lines(Qtest *q)
 {
     const char *nl;
 
-    while (started && !aio_poll_nested() && (nl = memchr(q->in->str, '\n', q->in->len))) {
-        g_autofree char *line = g_strndup(q->in->str, nl - q->in->str);
-        size_t len = nl - q->in->str;
-
-        g_string_erase(q->in, 0, len + 1);
-        if (len && line[len - 1] == '\r') {
-            line[len - 1] = '\0';
-        }
-        run_line(q, line);
+    while (started && !aio_poll_nested() && q->in.len && (nl = memchr(q->in.s, '\n', q->in.len))) {
+        take_line(q, nl - q->in.s);
     }
-    if (!aio_poll_nested() && q->in->len > MAX_LINE) {
-        g_string_truncate(q->in, 0);
+    if (!aio_poll_nested() && q->in.len > MAX_LINE) {
+        text_clear(&q->in);
         send_line(q, "FAIL line too long");
     }
 }
 
+/* A line for which there is no memory is answered, and passed over to its end. */
 static void do_read(void *opaque, const uint8_t *buf, int size)
 {
     Qtest *q = opaque;
+    const uint8_t *nl = q->skipping ? memchr(buf, '\n', size) : NULL;
 
-    g_string_append_len(q->in, (const char *)buf, size);
+    if (q->skipping) {
+        q->skipping = nl == NULL;
+        size -= nl ? (nl + 1 - buf) : size;
+        buf = nl ? nl + 1 : buf;
+    }
+    text_add(&q->in, (const char *)buf, size);
+    if (q->in.failed) {
+        nl = memchr(buf, '\n', size);
+        text_clear(&q->in);
+        q->skipping = nl == NULL;
+        send_line(q, "FAIL no memory");
+        text_add(&q->in, nl ? (const char *)nl + 1 : "", nl ? buf + size - nl - 1 : 0);
+    }
     run_lines(q);
 }
 
@@ -422,7 +484,7 @@ void qtest_server_start(void)
 
 static void on_unnested(void)
 {
-    if (server && server->in->len) {
+    if (server && server->in.len) {
         aio_bh_oneshot(aio_main_context(), run_lines_bh, NULL);
     }
 }
@@ -434,7 +496,8 @@ static void on_event(void *opaque, ChrEvent event)
     if (event == CHR_EVENT_OPENED) {
         gettimeofday(&q->opened, NULL);
         q->connected = true;
-        g_string_truncate(q->in, 0);
+        text_clear(&q->in);
+        q->skipping = false;
         write_log(q, 'I', "OPENED");
     } else if (event == CHR_EVENT_CLOSED && q->connected) {
         q->connected = false;
@@ -472,7 +535,6 @@ bool qtest_server_init(Chardev *chr, const char *log, Error **errp)
         object_unref(o);
         return false;
     }
-    q->in = g_string_new(NULL);
     q->log = !log ? stderr : strcmp(log, "none") ? fopen(log, "w+") : NULL;
     server = q;
     object_add_child(object_container("/machine"), "qtest", o);

@@ -15,6 +15,8 @@
 #include "util/cutils.h"
 #include "util/trace.h"
 
+#define FILENAME_MAX_BYTES 16000               /* no protocol takes as much */
+
 TRACE_EVENT(bdrv_open_common)
 
 typedef struct OpenRequest {
@@ -358,7 +360,12 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
     *backing_options = NULL;
     r.options = r.options ? r.options : qdict_new();
     bdrv_options_flatten(r.options);
-    if (bdrv_options_from_json_name(&r.filename, r.options, errp) < 0 || !nesting_is_bounded(r.options, errp)) {
+    if (bdrv_options_from_json_name(&r.filename, r.options, errp) < 0 || !nesting_is_bounded(r.options, errp) ||
+        !qobject_check_bounds(r.options, "options", errp)) {
+        return NULL;
+    }
+    if (r.filename && strlen(r.filename) > FILENAME_MAX_BYTES) {
+        error_setg_errno(errp, ENAMETOOLONG, "Could not open '%s'", r.filename);
         return NULL;
     }
     bs = bdrv_node_new();

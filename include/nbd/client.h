@@ -14,6 +14,7 @@
 
 #include <glib.h>
 #include "io/channel.h"
+#include "util/chunks.h"
 #include "nbd/protocol.h"
 
 #define NBD_CLIENT_MAX_CONTEXTS 1024
@@ -46,8 +47,8 @@ int nbd_client_greet(NbdClient *n, IOChannel *c, bool structured, Error **errp);
 int nbd_client_structured(NbdClient *n, Error **errp);
 /* Ask to go on in TLS, straight after the greeting; the caller then puts it on the channel and sets n->channel. */
 int nbd_client_starttls(NbdClient *n, Error **errp);
-/* Names and descriptions of what the server shows; appends NbdClientExport * to list. */
-int nbd_client_list_exports(NbdClient *n, GPtrArray *list, Error **errp);
+/* Names and descriptions of what the server shows; appends NbdClientExport * (the caller's) to list. */
+int nbd_client_list_exports(NbdClient *n, Chunks *list, Error **errp);
 /* The facts of e->name; stays in negotiation. */
 int nbd_client_info(NbdClient *n, NbdClientExport *e, Error **errp);
 /* All contexts of e->name that the server lists (into e->contexts). */

@@ -95,6 +95,8 @@ const char *qapi_enum_str(const QapiType *type, int value);     /* NULL when out
 bool qapi_enum_parse(const QapiType *type, const char *text, int *value);
 /* Make room for one more item. */
 void qapi_list_grow(QapiList *list, size_t item_size);
+/* For lists whose length a peer decides; false: no memory. */
+bool qapi_list_try_grow(QapiList *list, size_t item_size);
 size_t qapi_slot_size(const QapiType *type);
 /* Does a slot of this type hold a pointer? */
 bool qapi_slot_is_pointer(const QapiType *type);

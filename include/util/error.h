@@ -50,6 +50,8 @@ void error_propagate(Error **errp, Error *err);
 Error *error_copy(const Error *err);
 void error_free(Error *err);
 const char *error_get_pretty(const Error *err);
+/* The message, to be freed by g_free; err is gone. */
+char *error_take_text(Error *err);
 const char *error_get_hint(const Error *err);      /* NULL when there is none */
 ErrorClass error_get_class(const Error *err);
 

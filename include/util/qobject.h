@@ -1,7 +1,7 @@
 /*
  * JSON-shaped values: null, booleans, exact 64-bit integers, doubles, strings,
  * lists, dictionaries.  One type, reference counted; containers own their
- * members.  Not thread-safe: a value belongs to one thread at a time.
+ * members.  Scalars never change; a container belongs to one thread at a time.
  *
  * Dictionaries keep insertion order; the JSON writer sorts known keys in the
  * order in which the stock programs print them (util/json-order.c holds that
@@ -28,7 +28,7 @@ QType qobject_type(const QObject *o);
 QObject *qobject_ref(QObject *o);
 void qobject_unref(QObject *o);              /* NULL is fine */
 bool qobject_equal(const QObject *a, const QObject *b);
-QObject *qobject_clone(const QObject *o);    /* deep copy */
+QObject *qobject_clone(const QObject *o);    /* containers are copied, scalars shared */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QObject, qobject_unref)
 
 QObject *qnull_new(void);
@@ -49,6 +49,7 @@ const char *qobject_get_str(const QObject *o);            /* borrowed */
 QDict *qdict_new(void);
 size_t qdict_size(const QDict *d);
 void qdict_put(QDict *d, const char *key, QObject *value);      /* takes value; replaces */
+void qdict_put_take(QDict *d, char *key, QObject *value);      /* takes a g_malloc'd key, too */
 void qdict_put_str(QDict *d, const char *key, const char *v);
 void qdict_put_int(QDict *d, const char *key, int64_t v);
 void qdict_put_uint(QDict *d, const char *key, uint64_t v);
@@ -71,6 +72,12 @@ QObject *qdict_value_at(const QDict *d, size_t i);
 /* Put src's entries into dst; keep_existing decides who wins on a clash. */
 void qdict_join(QDict *dst, const QDict *src, bool keep_existing);
 
+/*
+ * What commands and nodes are made of is copied, joined and kept by many: no string, name or list in it is so long (16 KB, 1 KB, 4,000
+ * items) that these would have to try for memory.  name: of the whole, for messages.
+ */
+bool qobject_check_bounds(const QObject *o, const char *name, Error **errp);
+
 /* {"a": {"b": 1}, "l": [2]} <-> {"a.b": 1, "l.0": 2}: the dotted names of block options. */
 void qdict_flatten(QDict *d);
 /* The reverse; fails where a key is both scalar and prefix, or list indices have gaps. */
@@ -89,7 +96,7 @@ QObject *qlist_get(const QList *l, size_t i);                   /* borrowed */
  * parser accepts).  Depth is limited to 1024, total size by the input.  The
  * error text equals the peer's ("JSON parse error, ...").
  */
-QObject *json_parse(const char *text, Error **errp);
+QObject *json_parse(const char *text, Error **errp);          /* of options: see qobject_check_bounds */
 QObject *json_parse_len(const char *text, size_t len, Error **errp);
 
 /*
@@ -107,5 +114,7 @@ void json_parser_flush(JsonParser *p);
 
 /* Serialise; pretty uses four spaces per level as `qemu-img --output=json` prints. g_free the result. */
 char *json_print(const QObject *o, bool pretty);
+/* The same for what a peer sized: NULL when memory lacks. */
+char *json_try_print(const QObject *o, bool pretty);
 
 #endif

@@ -9,17 +9,15 @@
 #include "fuzz.h"
 #include "nbd/client.h"
 
-static void free_export(void *e) { nbd_client_export_free(e); }
-
 static void talk(IOChannel *c, unsigned how)
 {
     NbdClient n;
-    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_export);
+    Chunks list = { .item = sizeof(NbdClientExport *) };
     NbdClientExport *e = nbd_client_export_new("e");
 
     if (nbd_client_greet(&n, c, how & 1, NULL) == 0) {
         if (how & 2) {
-            nbd_client_list_exports(&n, list, NULL);
+            nbd_client_list_exports(&n, &list, NULL);
         }
         if (how & 4) {
             nbd_client_info(&n, e, NULL);
@@ -35,6 +33,10 @@ static void talk(IOChannel *c, unsigned how)
         }
     }
     nbd_client_export_free(e);
+    for (size_t i = 0; i < list.len; i++) {
+        nbd_client_export_free(*(NbdClientExport **)chunks_at(&list, i));
+    }
+    chunks_free(&list);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "util/qobject.h"
+#include "util/text.h"
 
 static void check_error(const char *text, const char *expected)
 {
@@ -157,6 +158,71 @@ static void check_crumple_error(const char *flat, const char *expected)
     error_free(err);
 }
 
+/* Containers that grow in pieces, and the index of a dictionary. */
+static void test_many(void)
+{
+    g_autoptr(QObject) dict = qdict_new(), list = qlist_new(), copy = NULL;
+    size_t n = 20000;
+
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *key = g_strdup_printf("key%zu", i);
+
+        qdict_put_int(dict, key, i);
+        qlist_append(list, qint_new(i));
+    }
+    copy = qobject_clone(dict);
+    g_assert_true(qobject_equal(copy, dict));
+    for (size_t i = 0; i < n; i += 7) {
+        g_autofree char *key = g_strdup_printf("key%zu", i);
+
+        g_assert_cmpint(qdict_get_int(dict, key, -1), ==, i);
+        qdict_del(dict, key);
+        g_assert_false(qdict_has(dict, key));
+    }
+    g_assert_cmpuint(qdict_size(dict), ==, n - (n + 6) / 7);
+    for (size_t i = 0; i < qdict_size(dict); i++) {
+        int64_t v = qdict_get_int(dict, qdict_key_at(dict, i), -1);
+
+        g_assert_cmpint(v, ==, i + i / 6 + 1);
+    }
+    for (size_t i = 0; i < n; i++) {
+        int64_t v = -1;
+
+        g_assert_true(qobject_get_int(qlist_get(list, i), &v) && v == (int64_t)i);
+    }
+    while (qdict_size(dict)) {
+        qdict_del(dict, qdict_key_at(dict, qdict_size(dict) - 1));
+    }
+    qdict_put_str(dict, "a", "b");
+    g_assert_cmpstr(qdict_get_str(dict, "a"), ==, "b");
+}
+
+static void test_text(void)
+{
+    Text t = { 0 };
+    size_t len = 0;
+    g_autofree char *all = NULL, *coded = NULL, *none = text_take(&t);
+    g_autofree uint8_t *bytes = NULL;
+
+    g_assert_cmpstr(none, ==, "");
+    for (int i = 0; i < 30000; i++) {
+        text_add_c(&t, 'x');
+        text_addf(&t, "%d", i % 10);
+    }
+    g_assert_cmpuint(t.len, ==, 60000);
+    all = text_take(&t);
+    g_assert_cmpuint(strlen(all), ==, 60000);
+    coded = text_base64(all, 60000);
+    bytes = text_unbase64(coded, strlen(coded), &len);
+    g_assert_cmpmem(bytes, len, all, 60000);
+    t.failed = true;
+    text_add_str(&t, "lost");
+    g_assert_null(text_take(&t));
+    text_add_str(&t, "new");
+    g_assert_cmpstr(t.s, ==, "new");
+    text_free(&t);
+}
+
 static void test_dotted(void)
 {
     g_autoptr(QObject) nested = json_parse("{'a': {'b': 1, 'c': [2, {'d': 3}]}, 'e': [], 'f': {'g': {}}}", &error_abort);
@@ -205,6 +271,8 @@ int main(int argc, char **argv)
     g_test_add_func("/json/pretty", test_pretty);
     g_test_add_func("/json/stream", test_stream);
     g_test_add_func("/dict/basic", test_dict);
+    g_test_add_func("/dict/many", test_many);
+    g_test_add_func("/text/grows", test_text);
     g_test_add_func("/dict/dotted", test_dotted);
     g_test_add_func("/dict/equal", test_equal);
     return g_test_run();
