@@ -1,5 +1,5 @@
 #!/bin/bash
-# On files: transfers that move less than asked (threads, io_uring, Linux AIO) are continued and no operation fails; where a system
+# On files: transfers that move less than asked (threads, io_uring, Linux AIO) are continued and no operation fails, nor where a ring is refused; where a system
 # call fails (EIO, ENOSPC, once or for good) the caller is told the cause, and the images stay good.  FAULTS=0: each call in turn.
 # SPDX-License-Identifier: GPL-2.0-or-later
 export G_SLICE=always-malloc TMPDIR="$TEST_DIR"

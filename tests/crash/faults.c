@@ -33,8 +33,8 @@ static struct {
 #define AFTER 3                        /* operations of a run with one fault at a place: the one that meets it, and two more */
 #define TRIES 6                        /* pools grow now and then; a leak is there each time */
 
-typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY, FAULT_SHORT, FAULT_SIGNAL, FAULT_REFUSED, FAULT_CALL } FaultKind;
-static const char *const verbs[] = { "fails", "is late", "finds no memory", "is short", "meets a signal", "is not supported", "fails in the system" };
+typedef enum FaultKind { FAULT_ERROR, FAULT_DELAY, FAULT_MEMORY, FAULT_SHORT, FAULT_RING, FAULT_SIGNAL, FAULT_REFUSED, FAULT_CALL } FaultKind;
+static const char *const verbs[] = { "fails", "is late", "finds no memory", "is short", "is refused by the ring", "meets a signal", "is not supported", "fails in the system" };
 
 typedef struct Fault { FaultKind kind; int64_t at; bool lasting; int error; } Fault;       /* at 0: none */
 
@@ -46,7 +46,7 @@ static bool harmless(FaultKind kind) { return kind == FAULT_DELAY || (in_system(
 
 static void arm(const Fault *f)
 {
-    static const IoFault io_faults[] = { [FAULT_SHORT] = IO_SHORT, [FAULT_SIGNAL] = IO_SIGNAL, [FAULT_REFUSED] = IO_REFUSE, [FAULT_CALL] = IO_FAIL };
+    static const IoFault io_faults[] = { [FAULT_SHORT] = IO_SHORT, [FAULT_RING] = IO_RING, [FAULT_SIGNAL] = IO_SIGNAL, [FAULT_REFUSED] = IO_REFUSE, [FAULT_CALL] = IO_FAIL };
 
     cut_requests = cut_trips = alloc_seen = alloc_trips = io_seen = io_trips = 0;
     cut_fail_errno = io_errno = f->kind == FAULT_MEMORY ? ENOMEM : f->error;
@@ -182,6 +182,9 @@ static void run_all(const CutGeometry *g, const CutScenario *s, unsigned seed, c
         return;
     }
     run_kind(g, s, seed, folder, FAULT_SHORT, 1);
+    if (!strcmp(opt.engine, "io_uring")) {
+        run_kind(g, s, seed, folder, FAULT_RING, 1);
+    }
     if (!strcmp(opt.engine, "threads")) {
         run_kind(g, s, seed, folder, FAULT_CALL, 1);
         run_kind(g, s, seed, folder, FAULT_SIGNAL, 2);
@@ -237,7 +240,7 @@ int main(int argc, char **argv)
     }
     printf("%" PRIu64 " requests and %" PRIu64 " system calls failed, %" PRIu64 " delayed, %" PRIu64 " short, broken off or not supported, %" PRIu64 " allocations failed, "
            "%" PRIu64 " times told to the caller, memory %s: %" PRIu64 " failures\n", injected[FAULT_ERROR], injected[FAULT_CALL],
-           injected[FAULT_DELAY], injected[FAULT_SHORT] + injected[FAULT_SIGNAL] + injected[FAULT_REFUSED], injected[FAULT_MEMORY], told, alloc_watched ? "counted" : "not counted", failures);
+           injected[FAULT_DELAY], injected[FAULT_SHORT] + injected[FAULT_RING] + injected[FAULT_SIGNAL] + injected[FAULT_REFUSED], injected[FAULT_MEMORY], told, alloc_watched ? "counted" : "not counted", failures);
     bdrv_close_all();
     return system(rm) != 0 || failures ? 1 : 0;
 }

@@ -168,7 +168,7 @@ int io_submit(io_context_t ctx, long n, struct iocb *requests[])
 
 static void shorten_queued(struct io_uring *ring)
 {
-    for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++) {
+    for (unsigned i = ring->sq.sqe_head; io_fault == IO_SHORT && i != ring->sq.sqe_tail; i++) {
         struct io_uring_sqe *sqe = &ring->sq.sqes[i & ring->sq.ring_mask];
         struct iovec *some = lasting_vector();
         int niov;
@@ -181,14 +181,30 @@ static void shorten_queued(struct io_uring *ring)
     }
 }
 
+/* Only calls that have something to submit count. */
+static int ring_refused(const struct io_uring *ring)
+{
+    return ring->sq.sqe_head == ring->sq.sqe_tail || io_fault != IO_RING || !trip(IO_RING) ? 0 : io_lasting ? -EAGAIN : -EPERM;
+}
+
 int io_uring_submit(struct io_uring *ring)
 {
+    int refused = ring_refused(ring);
+
+    if (refused) {
+        return refused;
+    }
     shorten_queued(ring);
     return NEXT(io_uring_submit)(ring);
 }
 
 int io_uring_submit_and_wait(struct io_uring *ring, unsigned n)
 {
+    int refused = ring_refused(ring);
+
+    if (refused) {
+        return refused;
+    }
     shorten_queued(ring);
     return NEXT(io_uring_submit_and_wait)(ring, n);
 }

@@ -17,6 +17,7 @@ typedef enum IoFault {
     IO_SHORT,                          /* a transfer moves some of the bytes */
     IO_FAIL,                           /* io_errno; only calls that wait, that is: aio=threads */
     IO_SIGNAL,                         /* EINTR: nothing was done, try again */
+    IO_RING,                           /* io_uring_submit: EPERM once, EAGAIN for good */
     IO_REFUSE,                         /* EOPNOTSUPP from fallocate and preadv2, as on a file system that cannot */
 } IoFault;
 

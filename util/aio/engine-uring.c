@@ -5,6 +5,9 @@
  * (aio_uring_submit), so that one system call carries all that a turn of the loop produced.
  * Completions are seen in shared memory while polling.
  *
+ * A kernel that refuses what is in the ring (a sandbox, no memory for long) gets no more: what it did not take is taken back and
+ * goes to the threads, as all does that comes later.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
@@ -13,11 +16,14 @@
 #include "loop-int.h"
 
 #define RING_ENTRIES 128
+#define STALLS_MAX 100                         /* tries, one each STALLED_NS, before the threads take over */
 
 struct AioUring {
     struct io_uring ring;
     unsigned unsubmitted, in_kernel;
     bool stalled;                              /* refused with nothing in flight */
+    unsigned stalls;                           /* times in a row */
+    bool given_up;
     AioQueue waiting;                          /* not in the ring yet */
 };
 
@@ -67,6 +73,18 @@ static void fill_ring(AioUring *u)
     }
 }
 
+/* To the threads with what has not gone to the kernel. */
+static void send_waiting_away(AioUring *u)
+{
+    AioRequest *r;
+
+    while ((r = u->waiting.first) != NULL) {
+        u->waiting.first = r->next;
+        r->result = -EAGAIN;
+        aio_co_wake(r->co);            /* r may be gone */
+    }
+}
+
 /* Take all completions.  Resumed coroutines may come back here through nested loops. */
 static void uring_complete(void *opaque)
 {
@@ -81,6 +99,9 @@ static void uring_complete(void *opaque)
         u->in_kernel--;
         io_uring_cqe_seen(&u->ring, cqe);
         aio_queue_done(&u->waiting, r, result);
+    }
+    if (u->given_up) {
+        send_waiting_away(u);          /* parts of a merged one */
     }
 }
 
@@ -113,7 +134,7 @@ bool aio_uring_wait(AioContext *ctx)
     AioUring *u = ctx->uring;
     int n;
 
-    if (!u || u->stalled) {
+    if (!u || u->stalled || u->given_up) {
         return false;
     }
     fill_ring(u);
@@ -131,11 +152,33 @@ bool aio_uring_wait(AioContext *ctx)
     return true;
 }
 
+/* What lies in the ring and was not taken goes back to the queue.  Without a polling thread the kernel looks there only when called. */
+static void take_back(AioUring *u)
+{
+    struct io_uring_sq *sq = &u->ring.sq;
+    unsigned head = io_uring_smp_load_acquire(sq->khead), mask = *sq->kring_mask;
+
+    for (unsigned i = sq->sqe_tail; i != head; i--) {
+        aio_queue_put_back(&u->waiting, (AioRequest *)(uintptr_t)sq->sqes[(i - 1) & mask].user_data);
+    }
+    sq->sqe_head = sq->sqe_tail = head;
+    io_uring_smp_store_release(sq->ktail, head);
+    u->unsubmitted = 0;
+}
+
+static void give_up(AioUring *u)
+{
+    take_back(u);
+    u->given_up = true;
+    u->stalled = false;
+    send_waiting_away(u);
+}
+
 void aio_uring_submit(AioContext *ctx, bool force)
 {
     AioUring *u = ctx->uring;
 
-    if (!u || (ctx->plugged && !force)) {
+    if (!u || u->given_up || (ctx->plugged && !force)) {
         return;
     }
     do {
@@ -143,12 +186,14 @@ void aio_uring_submit(AioContext *ctx, bool force)
         while (u->unsubmitted) {
             int n = io_uring_submit(&u->ring);
 
-            if (n < 0 && n != -EINTR && n != -EAGAIN && n != -EBUSY) {
-                g_error("io_uring refused requests: %s", strerror(-n));
-            }
-            u->stalled = n <= 0 && n != -EINTR && !u->in_kernel;
             if (n == -EINTR) {
                 continue;
+            }
+            u->stalled = n <= 0 && !u->in_kernel;
+            u->stalls = u->stalled ? u->stalls + 1 : 0;
+            if ((n < 0 && n != -EAGAIN && n != -EBUSY) || u->stalls > STALLS_MAX) {
+                give_up(u);
+                return;
             }
             if (n <= 0) {
                 return;            /* completions must be taken first, or (stalled) a while waited */
@@ -199,6 +244,9 @@ int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t 
 
     if (!ctx->uring && !uring_start(ctx)) {
         return aio_sync_rw(fd, op, offset, iov, niov, flags);
+    }
+    if (ctx->uring->given_up) {
+        return -EAGAIN;
     }
     aio_queue_add(&ctx->uring->waiting, &r);
     coroutine_yield();
