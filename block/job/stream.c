@@ -36,18 +36,23 @@ static void unfreeze(StreamJob *s)
     }
 }
 
+/* The header comes first: when it cannot be written the link is still there, and another stream can try again. */
 static int set_backing_file(StreamJob *s, BlockDriverState *base, Error **errp)
 {
     BlockDriverState *plain = bdrv_skip_filters(base);
     const char *name = NULL, *fmt = NULL;
+    int ret;
 
     if (plain) {
         bdrv_refresh_filename(plain);
         name = s->backing_file ? s->backing_file : plain->filename;
         fmt = plain->drv ? plain->drv->name : NULL;
     }
-    bdrv_set_backing_hd(s->target, base, errp);
-    return bdrv_change_backing_file(s->target, name, fmt, false);
+    ret = bdrv_change_backing_file(s->target, name, fmt, false);
+    if (ret == 0) {
+        bdrv_set_backing_hd(s->target, base, errp);
+    }
+    return ret;
 }
 
 static int stream_prepare(Job *job)
