@@ -1,5 +1,5 @@
 /*
- * Disk ciphers over libgcrypt (one over nettle): names, key lengths, initialisation vectors, hashes, PBKDF2.
+ * Disk ciphers over libgcrypt (one over nettle): names, key lengths, initialisation vectors, hashes.
  *
  * A gcrypt handle carries the vector of the call in progress, so each call borrows one from a
  * small pool; the pool grows to the number of threads that encrypt at once.
@@ -8,9 +8,8 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <gcrypt.h>
-#include "crypto/cipher.h"
+#include "cipher-private.h"
 #include "crypto/twofish192.h"
 #include "util/cutils.h"
 
@@ -68,7 +67,7 @@ struct CryptCipher {
     Handle *free;
 };
 
-static void gcrypt_start(void)
+void crypt_gcrypt_start(void)
 {
     static gsize once;
 
@@ -100,7 +99,7 @@ static int find_mode(const char *name)
     return -1;
 }
 
-static int find_hash(const char *name)
+int crypt_gcrypt_hash(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(hashes); i++) {
         if (!strcmp(hashes[i].name, name)) {
@@ -112,7 +111,7 @@ static int find_hash(const char *name)
 
 bool crypt_cipher_known(const char *name) { return find_cipher(name); }
 bool crypt_mode_known(const char *name) { return find_mode(name) >= 0; }
-bool crypt_hash_known(const char *name) { return find_hash(name); }
+bool crypt_hash_known(const char *name) { return crypt_gcrypt_hash(name); }
 
 bool crypt_cipher_in_luks(const char *name)
 {
@@ -171,7 +170,7 @@ bool crypt_spec_from_luks(CryptSpec *spec, const char *name, const char *mode, s
         error_setg(errp, "Algorithm '%s' for IV generator not supported", spec->ivgen);
     } else if (!strcmp(spec->ivgen, "essiv") && !*spec->ivhash) {
         error_setg(errp, "Missing IV generator hash specification");
-    } else if (*spec->ivhash && !find_hash(spec->ivhash)) {
+    } else if (*spec->ivhash && !crypt_gcrypt_hash(spec->ivhash)) {
         error_setg(errp, "Hash algorithm '%s' not supported", spec->ivhash);
     } else {
         pstrcpy(spec->cipher, sizeof(spec->cipher), found->name);
@@ -277,7 +276,7 @@ CryptCipher *crypt_cipher_new(const CryptSpec *spec, const uint8_t *key, size_t 
     CryptCipher *c;
     Handle *h;
 
-    gcrypt_start();
+    crypt_gcrypt_start();
     if (!cipher || !key_len || crypt_key_length(spec->cipher, spec->mode) != key_len) {
         error_setg(errp, "Algorithm '%s' with %s mode and a key of %zu bits is not supported", spec->cipher, spec->mode,
                    key_len * 8);
@@ -389,16 +388,16 @@ int crypt_decrypt(CryptCipher *c, uint64_t sector, void *buf, size_t len)
 
 size_t crypt_hash_length(const char *hash)
 {
-    int algo = find_hash(hash);
+    int algo = crypt_gcrypt_hash(hash);
 
     return algo ? gcry_md_get_algo_dlen(algo) : 0;
 }
 
 bool crypt_hash(const char *hash, const void *data, size_t len, uint8_t *out, Error **errp)
 {
-    int algo = find_hash(hash);
+    int algo = crypt_gcrypt_hash(hash);
 
-    gcrypt_start();
+    crypt_gcrypt_start();
     if (!algo) {
         error_setg(errp, "Hash algorithm '%s' not supported", hash);
         return false;
@@ -407,52 +406,8 @@ bool crypt_hash(const char *hash, const void *data, size_t len, uint8_t *out, Er
     return true;
 }
 
-bool crypt_pbkdf2(const char *hash, const void *pass, size_t pass_len, const uint8_t *salt, size_t salt_len,
-                  uint64_t iterations, uint8_t *out, size_t out_len, Error **errp)
-{
-    int algo = find_hash(hash);
-
-    gcrypt_start();
-    if (!algo) {
-        error_setg(errp, "Hash algorithm '%s' not supported", hash);
-        return false;
-    }
-    if (iterations > UINT32_MAX ||
-        gcry_kdf_derive(pass, pass_len, GCRY_KDF_PBKDF2, algo, salt, salt_len, iterations, out_len, out)) {
-        error_setg(errp, "Cannot derive password");
-        return false;
-    }
-    return true;
-}
-
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-uint64_t crypt_pbkdf2_rate(const char *hash, const void *pass, size_t pass_len, size_t out_len, Error **errp)
-{
-    g_autofree uint8_t *out = g_malloc(out_len);
-    uint8_t salt[32] = { 1 };
-
-    for (uint64_t n = 1 << 12;; n *= 2) {
-        int64_t start = thread_cpu_ns(), took;
-
-        if (!crypt_pbkdf2(hash, pass, pass_len, salt, sizeof(salt), n, out, out_len, errp)) {
-            return 0;
-        }
-        took = MAX(thread_cpu_ns() - start, 1);
-        if (took > 50000000 || n >= 1ULL << 30) {
-            return MAX((uint64_t)((double)n * 1e9 / took), 1);
-        }
-    }
-}
-
 void crypt_random(void *buf, size_t len)
 {
-    gcrypt_start();
+    crypt_gcrypt_start();
     gcry_randomize(buf, len, GCRY_STRONG_RANDOM);
 }

@@ -9,6 +9,8 @@
 #include "luks-private.h"
 #include "crypto/secret.h"
 
+#define USUAL_ITER_TIME_MS 2000
+
 /* One diffusion step: each digest-sized piece becomes the hash of its number and itself. */
 static bool diffuse(const char *hash, uint8_t *block, size_t len, Error **errp)
 {
@@ -68,29 +70,42 @@ static bool merge(const LuksHeader *h, const uint8_t *stripes, uint8_t *key, Err
     return true;
 }
 
-/* Of a header that anybody may have written. */
-static bool work_is_bounded(const LuksHeader *h, Error **errp)
+/* --- how much work a header may ask for ------------------------------------------------------------------------ */
+
+uint64_t luks_work_bound(const LuksHeader *h) { return crypt_pbkdf2_bound(h->hash, LUKS_WORK_NS); }
+
+/* Digests' lengths in so many bytes: each costs all iterations. */
+static uint64_t pieces(const LuksHeader *h, size_t bytes) { return DIV_UP(bytes, MAX(crypt_hash_length(h->hash), (size_t)1)); }
+
+static uint64_t digest_work(const LuksHeader *h) { return h->mk_iterations * pieces(h, sizeof(h->mk_digest)); }
+static uint64_t slot_work(const LuksHeader *h, int i) { return h->slot[i].iterations * pieces(h, h->key_bytes) + digest_work(h); }
+
+static bool work_is_bounded(const LuksHeader *h, int i, uint64_t spent, Error **errp)
+{
+    uint64_t bound = luks_work_bound(h), work = slot_work(h, i);
+
+    if (work <= bound && spent <= bound - work) {
+        return true;
+    }
+    error_setg(errp, "Keyslot %d asks for %" PRIu64 " iterations of %s%s, more than %" PRIu64, i, work, h->hash,
+               spent ? " after those before it" : "", bound - MIN(spent, bound));
+    error_append_hint(errp, "If you trust the image, give the keyslot less work where that is possible: "
+                      "cryptsetup luksChangeKey --key-slot %d --iter-time 2000\n", i);
+    return false;
+}
+
+/* What the slots but this one may be tried with. */
+static uint64_t work_of_others(const LuksHeader *h, int except)
 {
     uint64_t sum = 0;
 
     for (int i = 0; i < LUKS_SLOTS; i++) {
-        uint64_t n = MAX(h->slot[i].iterations, h->mk_iterations);
-
-        if (h->slot[i].active != LUKS_SLOT_ENABLED) {
-            continue;
-        }
-        if (n > LUKS_MAX_ITERATIONS) {
-            error_setg(errp, "Keyslot %d asks for %" PRIu64 " iterations of its hash, more than %u", i, n, LUKS_MAX_ITERATIONS);
-            return false;
-        }
-        sum += (uint64_t)h->slot[i].iterations + h->mk_iterations;
+        sum += i != except && h->slot[i].active == LUKS_SLOT_ENABLED ? slot_work(h, i) : 0;
     }
-    if (sum > LUKS_MAX_ITERATIONS_IN_ALL) {
-        error_setg(errp, "Keyslots ask for %" PRIu64 " iterations of their hash, more than %llu", sum, LUKS_MAX_ITERATIONS_IN_ALL);
-        return false;
-    }
-    return true;
+    return sum;
 }
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 /* The cipher under which slot i keeps its stripes. */
 static CryptCipher *slot_cipher(const LuksHeader *h, const CryptSpec *spec, int i, const char *pass, Error **errp)
@@ -119,7 +134,7 @@ static bool key_matches(const LuksHeader *h, const uint8_t *key, bool *match, Er
 }
 
 int luks_slot_unlock(const LuksHeader *h, const CryptSpec *spec, const LuksArea *area, int i, const char *pass,
-                     uint8_t *key, Error **errp)
+                     uint8_t *key, uint64_t *spent, Error **errp)
 {
     size_t len = luks_split_sectors(h) * CRYPT_SECTOR;
     uint8_t *stripes;
@@ -130,9 +145,10 @@ int luks_slot_unlock(const LuksHeader *h, const CryptSpec *spec, const LuksArea 
     if (h->slot[i].active != LUKS_SLOT_ENABLED) {
         return 0;
     }
-    if (!work_is_bounded(h, errp)) {
+    if (!work_is_bounded(h, i, *spent, errp)) {
         return -1;
     }
+    *spent += slot_work(h, i);
     c = slot_cipher(h, spec, i, pass, errp);
     if (!c) {
         return -1;
@@ -158,18 +174,38 @@ int luks_slot_unlock(const LuksHeader *h, const CryptSpec *spec, const LuksArea 
     return !ok ? -1 : match;
 }
 
+/* The slot with the least work that is not among those tried; -1: none. */
+static int next_slot(const LuksHeader *h, unsigned tried)
+{
+    int best = -1;
+
+    for (int i = 0; i < LUKS_SLOTS; i++) {
+        if (h->slot[i].active == LUKS_SLOT_ENABLED && !(tried & 1u << i) && (best < 0 || slot_work(h, i) < slot_work(h, best))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
 int luks_find_key(const LuksHeader *h, const CryptSpec *spec, const LuksArea *area, const char *pass, uint8_t *key,
                   Error **errp)
 {
-    for (int i = 0; i < LUKS_SLOTS; i++) {
-        int ret = luks_slot_unlock(h, spec, area, i, pass, key, errp);
+    uint64_t spent = 0;
+    unsigned tried = 0;
+    int i;
+
+    while ((i = next_slot(h, tried)) >= 0) {
+        int ret = luks_slot_unlock(h, spec, area, i, pass, key, &spent, errp);
 
         if (ret) {
             return ret < 0 ? -1 : i;
         }
+        tried |= 1u << i;
     }
     return -1;
 }
+
+/* --- changing ------------------------------------------------------------------------------------------------------ */
 
 bool luks_store_header(const LuksHeader *h, const LuksArea *area, Error **errp)
 {
@@ -185,10 +221,10 @@ bool luks_store_header(const LuksHeader *h, const LuksArea *area, Error **errp)
     return true;
 }
 
-bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint64_t iter_time_ms, uint64_t divisor,
+bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint64_t iter_time_ms, uint64_t divisor, uint64_t share,
                      uint32_t *out, Error **errp)
 {
-    uint64_t rate = crypt_pbkdf2_rate(h->hash, pass, strlen(pass), out_len, errp), n;
+    uint64_t rate = crypt_pbkdf2_rate(h->hash, pass, strlen(pass), out_len, errp), n, most;
 
     if (!rate) {
         return false;
@@ -197,17 +233,40 @@ bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint
         error_setg(errp, "PBKDF iterations %" PRIu64 " too large to scale", rate);
         return false;
     }
-    n = MAX(rate * iter_time_ms / 1000 / divisor, LUKS_MIN_MK_ITERATIONS);
-    if (n > LUKS_MAX_ITERATIONS) {
-        error_setg(errp, "PBKDF iterations %" PRIu64 " larger than %u", n, LUKS_MAX_ITERATIONS);
+    n = rate * iter_time_ms / 1000 / divisor;
+    if (iter_time_ms <= USUAL_ITER_TIME_MS) {
+        n = MIN(n, share / pieces(h, out_len));
+    }
+    n = MAX(n, LUKS_MIN_MK_ITERATIONS);
+    most = MIN(luks_work_bound(h) / pieces(h, out_len), UINT32_MAX);
+    if (n > most) {
+        error_setg(errp, "PBKDF iterations %" PRIu64 " larger than %" PRIu64, n, most);
         return false;
     }
     *out = n;
     return true;
 }
 
-bool luks_slot_store(LuksHeader *h, const CryptSpec *spec, const LuksArea *area, int i, const char *pass,
-                     const uint8_t *key, uint64_t iter_time_ms, Error **errp)
+/* Of slot i, whose share is what the digest leaves of an eighth; false when not all slots could be tried any more. */
+static bool slot_iterations(LuksHeader *h, int i, const char *pass, uint64_t iter_time_ms, Error **errp)
+{
+    uint64_t bound = luks_work_bound(h), share = bound / LUKS_SLOTS, others = work_of_others(h, i);
+
+    share -= MIN(share, digest_work(h));
+    if (!luks_iterations(h, pass, h->key_bytes, iter_time_ms, 2, share, &h->slot[i].iterations, errp)) {
+        return false;
+    }
+    if (iter_time_ms > USUAL_ITER_TIME_MS && slot_work(h, i) + others > bound) {
+        error_setg(errp, "Keyslot %d with %" PRIu64 " iterations could not be opened: all keyslots together may have %" PRIu64, i,
+                   slot_work(h, i), bound - MIN(others, bound));
+        error_append_hint(errp, "A smaller iter-time makes fewer\n");
+        return false;
+    }
+    return true;
+}
+
+static bool fill_slot(LuksHeader *h, const CryptSpec *spec, const LuksArea *area, int i, const char *pass, const uint8_t *key,
+                      uint64_t iter_time_ms, Error **errp)
 {
     size_t len = luks_split_sectors(h) * CRYPT_SECTOR;
     LuksSlot *s = &h->slot[i];
@@ -216,7 +275,7 @@ bool luks_slot_store(LuksHeader *h, const CryptSpec *spec, const LuksArea *area,
     int ret = -1;
 
     crypt_random(s->salt, sizeof(s->salt));
-    if (!luks_iterations(h, pass, h->key_bytes, iter_time_ms, 2, &s->iterations, errp)) {
+    if (!slot_iterations(h, i, pass, iter_time_ms, errp)) {
         return false;
     }
     c = slot_cipher(h, spec, i, pass, errp);
@@ -246,6 +305,18 @@ bool luks_slot_store(LuksHeader *h, const CryptSpec *spec, const LuksArea *area,
     s->active = LUKS_SLOT_ENABLED;
     s->stripes = LUKS_STRIPES;
     return luks_store_header(h, area, errp);
+}
+
+bool luks_slot_store(LuksHeader *h, const CryptSpec *spec, const LuksArea *area, int i, const char *pass,
+                     const uint8_t *key, uint64_t iter_time_ms, Error **errp)
+{
+    LuksSlot before = h->slot[i];
+
+    if (fill_slot(h, spec, area, i, pass, key, iter_time_ms, errp)) {
+        return true;
+    }
+    h->slot[i] = before;
+    return false;
 }
 
 bool luks_slot_erase(LuksHeader *h, const LuksArea *area, int i, Error **errp)

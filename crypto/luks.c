@@ -191,7 +191,7 @@ static bool make_keys(Luks *l, const LuksArea *area, const char *pass, uint64_t 
     crypt_random(h->mk_salt, sizeof(h->mk_salt));
     l->cipher = crypt_cipher_new(&l->spec, key, h->key_bytes, errp);
     return l->cipher &&
-        luks_iterations(h, pass, sizeof(h->mk_digest), iter_time, 8, &h->mk_iterations, errp) &&
+        luks_iterations(h, pass, sizeof(h->mk_digest), iter_time, 8, luks_work_bound(h) / 40, &h->mk_iterations, errp) &&
         crypt_pbkdf2(h->hash, key, h->key_bytes, h->mk_salt, sizeof(h->mk_salt), h->mk_iterations, h->mk_digest,
                      sizeof(h->mk_digest), errp) &&
         luks_slot_store(h, &l->spec, area, 0, pass, key, iter_time, errp);
@@ -311,10 +311,11 @@ static bool erase_by_password(Luks *l, const LuksArea *area, const char *secret,
     g_autofree char *pass = secret_lookup_utf8(secret, errp);
     uint8_t key[LUKS_MAX_KEY_BYTES];
     bool match[LUKS_SLOTS] = { false };
+    uint64_t spent = 0;
     int matches = 0;
 
     for (int i = 0; pass && i < LUKS_SLOTS; i++) {
-        int ret = luks_slot_unlock(&l->header, &l->spec, area, i, pass, key, errp);
+        int ret = luks_slot_unlock(&l->header, &l->spec, area, i, pass, key, &spent, errp);
 
         if (ret < 0) {
             return false;
@@ -347,6 +348,7 @@ static bool erase_by_number(Luks *l, const LuksArea *area, int64_t slot, const c
 {
     g_autofree char *pass = NULL;
     uint8_t key[LUKS_MAX_KEY_BYTES];
+    uint64_t spent = 0;
     int ret;
 
     if (!slot_number_ok(slot, errp)) {
@@ -357,7 +359,7 @@ static bool erase_by_number(Luks *l, const LuksArea *area, int64_t slot, const c
         if (!pass) {
             return false;
         }
-        ret = luks_slot_unlock(&l->header, &l->spec, area, slot, pass, key, errp);
+        ret = luks_slot_unlock(&l->header, &l->spec, area, slot, pass, key, &spent, errp);
         explicit_bzero(key, sizeof(key));
         if (ret < 0) {
             return false;

@@ -49,6 +49,8 @@ bool crypt_pbkdf2(const char *hash, const void *pass, size_t pass_len, const uin
                   uint64_t iterations, uint8_t *out, size_t out_len, Error **errp);
 /* Iterations that take about one second of this thread's processor time for out_len bytes; 0 on failure. */
 uint64_t crypt_pbkdf2_rate(const char *hash, const void *pass, size_t pass_len, size_t out_len, Error **errp);
+/* Iterations for one digest's length of output in so much time of a usual processor: the same number everywhere. */
+uint64_t crypt_pbkdf2_bound(const char *hash, uint64_t ns);
 void crypt_random(void *buf, size_t len);
 
 #endif

@@ -94,9 +94,13 @@ def luks():
         return (208 + LUKS_SLOT * i + at, struct.pack(">I", value))
 
     every = [slot(i, 0, ENABLED) for i in range(8)]
-    cases = {"iterations of a slot": [slot(0, 4, 0xFFFFFFFF)], "iterations just over": [slot(0, 4, (1 << 26) + 1)],
+    others, much = every[1:], 54_285_714                     # what 9.5 s allow for sha256
+    cases = {"iterations of a slot": [slot(0, 4, 0xFFFFFFFF)], "iterations just over": [slot(0, 4, much // 2)],
              "iterations of the key": [(164, b"\xff" * 4)], "all slots": every + [slot(i, 4, 1 << 26) for i in range(8)],
-             "the key in all slots": every + [slot(i, 4, 1) for i in range(8)] + [(164, struct.pack(">I", 1 << 26))],
+             "the key in all slots": every + [slot(i, 4, 1) for i in range(8)] + [(164, struct.pack(">I", much))],
+             "iterations after those of others": every + [slot(i, 4, 400_000) for i in range(7)] + [slot(7, 4, much // 2 - 1_000_000)],
+             "opens: more work in other slots": others + [slot(i, 4, 0xFFFFFFFF) for i in range(1, 8)],
+             "opens: less work in other slots": others + [slot(i, 4, i) for i in range(1, 8)],
              "bytes of the key": [(108, b"\xff" * 4)], "bytes of the key 2^31": [(108, struct.pack(">I", 1 << 31)), (104, b"\xff" * 4)],
              "payload": [(104, b"\xff" * 4)], "stripes": [slot(0, 44, 0xFFFFFFFF)], "place of a slot": [slot(0, 40, 0xFFFFFF00), (104, b"\xff" * 4)]}
     for name, patches in cases.items():
@@ -109,7 +113,13 @@ def luks():
                                          "-c", "read 0 512"])
         if "all slots" in name or "iterations" in name or "key in all" in name:
             told(f"LUKS, {name}", text, "iterations of")
+        if "iterations" in name:
+            told(f"LUKS, {name}", text, "cryptsetup luksChangeKey")
+        if "opens" in name:
+            told(f"LUKS, {name}", text, "read 512/512 bytes")
         bounded(f"LUKS info, {name}", [IMG, "info", "bad"])
+    text = bounded("LUKS, too much work at creation", [IMG, "create", "-q", "-f", "luks", "--object", "secret,id=s,data=x", "-o", "key-secret=s,iter-time=3000000", "new", "1M"])
+    told("LUKS, too much work at creation", text, "PBKDF iterations")
 
 
 # --- words of a command line --------------------------------------------------------------------------------------------
