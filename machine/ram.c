@@ -276,7 +276,7 @@ bool dma_map_iov(IoVec *v, uint64_t addr, uint64_t len, bool for_write)
 {
     while (len) {
         uint64_t n = len;
-        void *host = mem_ram_ptr(addr, &n, for_write, true);
+        void *host = v->niov < IOV_PIECES_MAX ? mem_ram_ptr(addr, &n, for_write, true) : NULL;
 
         if (!host) {
             return false;

@@ -7,6 +7,8 @@
 #include <glib.h>
 #include "util/iov.h"
 
+#define GROWTH_MAX 512                 /* elements at a time */
+
 void iov_init(IoVec *v, int hint)
 {
     memset(v, 0, sizeof(*v));
@@ -38,7 +40,7 @@ void iov_init_buf(IoVec *v, void *buf, size_t len)
 void iov_add(IoVec *v, void *base, size_t len)
 {
     if (v->niov == v->nalloc) {
-        v->nalloc = v->nalloc ? v->nalloc * 2 : 4;
+        v->nalloc = v->nalloc >= GROWTH_MAX ? v->nalloc + GROWTH_MAX : v->nalloc ? v->nalloc * 2 : 4;
         v->iov = g_renew(struct iovec, v->iov, v->nalloc);
     }
     v->iov[v->niov++] = (struct iovec){ base, len };

@@ -139,7 +139,7 @@ static bool map_buffer(VRing *r, IoVec *v, uint64_t addr, uint64_t len, bool for
     for (uint64_t n; len; addr += n, len -= n) {
         void *host = translate(export_of(r), addr, (n = len, &n), for_write ? VDUSE_ACCESS_WO : VDUSE_ACCESS_RO);
 
-        if (!host) {
+        if (!host || v->niov >= IOV_PIECES_MAX) {
             return false;
         }
         iov_add(v, host, n);

@@ -68,7 +68,7 @@ static bool map(VRing *r, IoVec *v, uint64_t addr, uint64_t len, bool for_write)
 {
     while (len) {
         uint64_t n = len;
-        void *host = vu_memory_guest(&queue_of(r)->conn->memory, addr, &n);
+        void *host = v->niov < IOV_PIECES_MAX ? vu_memory_guest(&queue_of(r)->conn->memory, addr, &n) : NULL;
 
         if (!host) {
             return false;

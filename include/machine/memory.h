@@ -67,7 +67,7 @@ bool dma_store16(uint64_t addr, uint16_t v);
 bool dma_store32(uint64_t addr, uint32_t v);
 bool dma_store64(uint64_t addr, uint64_t v);
 /* Add the host buffers of guest RAM [addr, addr + len) to v; false when it is not all RAM. */
-bool dma_map_iov(IoVec *v, uint64_t addr, uint64_t len, bool for_write);
+bool dma_map_iov(IoVec *v, uint64_t addr, uint64_t len, bool for_write);     /* false, too, past IOV_PIECES_MAX */
 
 /* --- regions --------------------------------------------------------------------------------------- */
 

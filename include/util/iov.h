@@ -20,6 +20,9 @@ typedef struct IoVec {
     struct iovec local;     /* backs iov for the one-buffer case: no allocation */
 } IoVec;
 
+/* What a guest may scatter one request over: more pieces than any driver makes, and no large block of memory to name them. */
+#define IOV_PIECES_MAX 1536
+
 void iov_init(IoVec *v, int hint);                         /* empty, growable */
 void iov_init_external(IoVec *v, struct iovec *iov, int niov);
 void iov_init_buf(IoVec *v, void *buf, size_t len);        /* one buffer; v must not be moved */
