@@ -360,8 +360,13 @@ bool bdrv_merge_dirty_bitmap(BdrvDirtyBitmap *dst, BdrvDirtyBitmap *src, HBitmap
     bdrv_dirty_bitmap_unlock(src->bs);
 
     SCOPED_BITMAPS(dst->bs);
-    if (backup) {
+    if (copy && backup) {
         *backup = hbitmap_clone(dst->map);
+    }
+    if (!copy || (backup && !*backup)) {
+        hbitmap_free(copy);
+        error_setg_errno(errp, ENOMEM, "Could not merge bitmaps");
+        return false;
     }
     hbitmap_merge(dst->map, copy);
     hbitmap_free(copy);
