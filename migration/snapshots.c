@@ -273,8 +273,13 @@ static bool delete_named(const Disks *disks, const char *name, const QEMUSnapsho
     for (guint i = 0; i < disks->len; i++) {
         BlockDriverState *bs = disks->pdata[i];
         QEMUSnapshotInfo sn;
+        int ret = bdrv_snapshot_find(bs, &sn, name);
 
-        if (bdrv_snapshot_find(bs, &sn, name) < 0 || (keep && !strcmp(sn.id_str, keep[i].id_str))) {
+        if (ret == -ENOMEM) {
+            error_setg_errno(errp, ENOMEM, "Could not delete snapshot '%s' on '%s'", name, name_of(bs));
+            return false;
+        }
+        if (ret < 0 || (keep && !strcmp(sn.id_str, keep[i].id_str))) {
             continue;
         }
         if (bdrv_snapshot_delete(bs, sn.id_str, sn.name, errp) < 0) {

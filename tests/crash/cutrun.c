@@ -93,7 +93,7 @@ void cut_run_failed(CutRun *r, int ret)
 /* Some texts are the stock tools' own; a node that lost sight of its roots has no medium any more. */
 static bool names_cause(const char *text)
 {
-    return strstr(text, strerror(cut_cause)) || strstr(text, "No medium") || (cut_cause == ENOSPC && strstr(text, "No space left"));
+    return strstr(text, strerror(cut_cause)) || (cut_cause == ENOMEM && strstr(text, "Could not allocate")) || strstr(text, "No medium") || (cut_cause == ENOSPC && strstr(text, "No space left"));
 }
 
 void cut_run_failed_text(CutRun *r, int ret, const char *text)
