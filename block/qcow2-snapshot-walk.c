@@ -2,7 +2,8 @@
  * qcow2: visiting the L2 tables of a state: counts of what they name, COPIED flags.
  *
  * Tables pass through a ring of buffers: while one batch is looked at, the next is being read and those before are being
- * written to their new places, each by a worker of its own.  Within a table, entries that name clusters in a row are handled as one range.
+ * written to their new places, each by a worker of its own.  Within a table, entries that name clusters in a row are handled
+ * as one range.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
