@@ -497,22 +497,26 @@ static void test_chain_by_reference(void)
     g_assert_null(bdrv_next_node(NULL));
 }
 
-/* Each layer named by the one above: opened by a loop, closed from a queue. */
+/* Each layer named by the one above: opened by a loop, closed from a queue; one more is too many. */
 static void test_deep_chain(void)
 {
-    BlockDriverState *bs = bdrv_open("test-mem:fmt1500", NULL, NULL, 0, &error_abort), *up;
+    BlockDriverState *bs = bdrv_open("test-mem:fmt1000", NULL, NULL, 0, &error_abort), *up;
     BlockBackend *blk = blk_new_with_bs(bs, BLK_PERM_CONSISTENT_READ, BLK_PERM_ALL, &error_abort);
+    Error *err = NULL;
     int depth = 1;
 
     for (up = bs; (up = bdrv_backing_chain_next(up)); depth++) {
         continue;
     }
-    g_assert_cmpint(depth, ==, 1501);
-    g_assert_cmpstr(bs->filename, ==, "fmt1500");
+    g_assert_cmpint(depth, ==, 1001);
+    g_assert_cmpstr(bs->filename, ==, "fmt1000");
     bdrv_unref(bs);
     mem_closed = 0;
     blk_unref(blk);
-    g_assert_cmpint(mem_closed, ==, 1501);
+    g_assert_cmpint(mem_closed, ==, 1001);
+    g_assert_null(bdrv_open("test-mem:fmt1001", NULL, NULL, 0, &err));
+    g_assert_cmpstr(error_get_pretty(err), ==, "Backing chain has more than 1000 links");
+    error_free(err);
 }
 
 /* All layers from one nested description: opened by a loop. */
