@@ -153,7 +153,9 @@ class Emulator(Client):
         accel = "qtest" if kind == "ours" else "tcg"
         command = [program(kind), "-machine", machine, "-accel", accel, "-nodefaults", "-display", "none", "-S"]
         for path in self.sockets:
-            command += ["-qmp", f"unix:{path},server=on,wait=off"]
+            # The stock program may accept a client in two threads at once while it starts, and hang then: it waits for the first one.
+            wait = kind == "stock" and path == self.sockets[0] and stderr is None
+            command += ["-qmp", f"unix:{path},server=on,wait={'on' if wait else 'off'}"]
         self.start(command + list(args), negotiate, enable, stderr, stdout)
 
     def start(self, command, negotiate, enable, stderr, stdout):
