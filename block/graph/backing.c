@@ -305,7 +305,8 @@ int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp)
         }
     } while (ret > 0 && options);
     qobject_unref(options);
-    for (guint i = 0; ret < 0 && i < links->len; i++) {
+    /* The layers above say so as well: but not a thousand times. */
+    for (guint i = 0; ret < 0 && i < MIN(links->len, 8); i++) {
         error_prepend(errp, "Could not open backing file: ");
     }
     name_links(links);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "internal.h"
 #include "util/cutils.h"
+#include "util/text.h"
 
 /* Does the node read through something else than its header would make it? */
 static bool backing_overridden(const BlockDriverState *bs)
@@ -123,10 +124,10 @@ void bdrv_refresh_own_filename(BlockDriverState *bs)
     if (bs->exact_filename[0]) {
         bdrv_node_set_filename(&bs->filename, bs->exact_filename);
     } else {
-        g_autofree char *json = json_print(full, false);
+        g_autofree char *json = json_try_print(full, false);    /* as long as the user's options are */
 
         g_free(bs->filename);
-        bs->filename = g_strconcat("json:", json, NULL);
+        bs->filename = json ? text_format("json:%s", json) : g_strdup("");
     }
 }
 
