@@ -143,7 +143,8 @@ static int coroutine_fn check_l2_table(CopiedPass *p, uint64_t offset, uint8_t *
     if (!dirty) {
         return 0;
     }
-    ret = check_write(c, QCOW2_OL_ACTIVE_L2, offset, q->cluster_size, table);
+    /* A snapshot may share the table: its flags are the active state's all the same. */
+    ret = check_write(c, QCOW2_OL_ACTIVE_L2 | QCOW2_OL_INACTIVE_L2, offset, q->cluster_size, table);
     if (ret < 0) {
         check_say("ERROR: Could not write L2 table: %s\n", strerror(-ret));
         c->res->check_errors++;

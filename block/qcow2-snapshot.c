@@ -547,13 +547,16 @@ static int coroutine_fn apply_in_shadow(Verb *v)
 static int coroutine_fn check_places(Qcow2 *q, const Qcow2Snapshot *sn, const L1Copy *c)
 {
     int64_t file_len = bdrv_getlength(q->bs->file->bs);
+    if (file_len < 0) {
+        return file_len;
+    }
     for (uint32_t i = 0; i < sn->l1_size; i++) {
         uint64_t entry = c->l1[i], place = entry & QCOW2_L1_OFFSET_MASK;
         if (place == qcow2_snapshot_table_of(q->l1, q->l1_size, i) && !(entry & QCOW2_L1_RESERVED_MASK)) {
             continue;
         }
         if ((entry & QCOW2_L1_RESERVED_MASK) || qcow2_in_cluster(q, place) ||
-            (entry && (place < q->cluster_size || file_len < 0 || place >= (uint64_t)file_len))) {
+            (entry && (place < q->cluster_size || place >= (uint64_t)file_len))) {
             qcow2_corrupt(q, false, place, -1, "L1 entry %#" PRIx64 " of snapshot '%s' names no table (L1 index: %#x)",
                           entry, sn->name, i);
             return -EINVAL;
