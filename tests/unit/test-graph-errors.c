@@ -157,6 +157,7 @@ static void test_backing_names(void)
 {
     BlockDriverState *bs;
     Error *err = NULL;
+    QDict *options;
     char *name;
 
     reset();
@@ -183,13 +184,17 @@ static void test_backing_names(void)
     g_assert_cmpstr(bs->backing_file, ==, "");
     g_assert_cmpint(bdrv_open_backing_file(bs, NULL, "backing", &error_abort), ==, 0);
     g_assert_null(bs->backing);
-    g_assert_cmpint(bdrv_open_backing_file(bs, json_parse("{'backing.driver':'mem','backing.node-name':'b'}", &error_abort), "backing", &error_abort), ==, 0);
+    options = json_parse("{'backing.driver':'mem','backing.node-name':'b'}", &error_abort);
+    g_assert_cmpint(bdrv_open_backing_file(bs, options, "backing", &error_abort), ==, 0);
+    qobject_unref(options);
     g_assert_true(bs->backing->bs == node("b"));
     g_assert_cmpint(bdrv_open_backing_file(bs, NULL, "backing", &error_abort), ==, 0);         /* there already */
     bdrv_unref(bs);
 
     bs = open_node("{'driver':'plain','file':{'driver':'mem'}}", 0);
-    g_assert_cmpint(bdrv_open_backing_file(bs, json_parse("{'backing':'x'}", &error_abort), "backing", &err), ==, -EINVAL);
+    options = json_parse("{'backing':'x'}", &error_abort);
+    g_assert_cmpint(bdrv_open_backing_file(bs, options, "backing", &err), ==, -EINVAL);
+    qobject_unref(options);
     mem_said(&err, "Driver doesn't support backing files");
     g_assert_cmpint(bdrv_change_backing_file(bs, "x", "raw", true), ==, -ENOTSUP);
     bdrv_unref(bs);
