@@ -35,6 +35,7 @@ def work_snapshot(b):
         for r, sides in b.rounds(seconds=20):
             for side in sides:
                 for verb in "cad":
+                    b.settle(b.path("ours"), b.path("stock"))      # what the other left is not this one's to wait for
                     figures[verb][side.name].append(b.timed(side, "snapshot", f"-{verb}", "s", b.path(side.name)))
         check_clean(b, b.path("ours"))
         b.prepare("compare", b.path("ours"), b.path("stock"))
