@@ -5,19 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "file.h"
 #include "util/cutils.h"
-
-#ifndef IOV_MAX
-#define IOV_MAX 1024
-#endif
 
 #define LARGE_WRITE ((int64_t)(256 * KiB))
 #define READ_AHEAD_MIN ((int64_t)(64 * KiB))
@@ -42,9 +36,11 @@ static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset
  */
 typedef struct LargeTransfer {
     FileState *s;
+    AioOp op;
     int64_t offset, bytes;
     const struct iovec *iov;
-    int niov, flags;
+    int niov;
+    unsigned flags;
     int64_t result;
 } LargeTransfer;
 
@@ -61,28 +57,14 @@ static void reserve_blocks(const LargeTransfer *t)
     }
 }
 
-static int large_write(void *arg)
+static int large_transfer(void *arg)
 {
     LargeTransfer *t = arg;
 
-    if (t->s->reserves) {
+    if (t->op == AIO_OP_WRITE && t->s->reserves) {
         reserve_blocks(t);
     }
-    do {
-        t->result = pwritev2(t->s->fd, t->iov, MIN(t->niov, IOV_MAX), t->offset, t->flags);
-    } while (t->result < 0 && errno == EINTR);
-    t->result = t->result < 0 ? -errno : t->result;
-    return 0;
-}
-
-static int large_read(void *arg)
-{
-    LargeTransfer *t = arg;
-
-    do {
-        t->result = preadv(t->s->fd, t->iov, MIN(t->niov, IOV_MAX), t->offset);
-    } while (t->result < 0 && errno == EINTR);
-    t->result = t->result < 0 ? -errno : t->result;
+    t->result = aio_sync_rw(t->s->fd, t->op, t->offset, t->iov, t->niov, t->flags);
     return 0;
 }
 
@@ -93,16 +75,16 @@ static bool wants_worker(const FileState *s, int64_t bytes, int64_t more_than)
 }
 
 /* Bytes moved, perhaps not all, or a negative errno. */
-static int64_t coroutine_fn transfer_by_worker(FileState *s, bool write, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
-                                               bool fua)
+static int64_t coroutine_fn transfer_by_worker(FileState *s, AioOp op, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                                               unsigned flags)
 {
-    LargeTransfer t = { .s = s, .offset = offset, .bytes = bytes, .flags = fua ? RWF_DSYNC : 0 };
+    LargeTransfer t = { .s = s, .op = op, .offset = offset, .bytes = bytes, .flags = flags };
     g_autofree struct iovec *scratch = NULL;
     struct iovec *iov;
 
     iov_slice(qiov, qo, bytes, &iov, &t.niov, &scratch);
     t.iov = iov;
-    thread_pool_co_run_queued(write ? &s->large_writes : &s->reads_ahead, write ? large_write : large_read, &t);
+    thread_pool_co_run_queued(op == AIO_OP_WRITE ? &s->large_writes : &s->reads_ahead, large_transfer, &t);
     return t.result;
 }
 
@@ -113,7 +95,7 @@ int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t byte
     int64_t n = 0, rest;
 
     if (f & BDRV_REQ_READ_AHEAD && wants_worker(s, bytes, READ_AHEAD_MIN)) {
-        n = transfer_by_worker(s, false, offset, bytes, qiov, qo, false);
+        n = transfer_by_worker(s, AIO_OP_READ, offset, bytes, qiov, qo, 0);
     }
     if (n >= 0 && n < bytes) {
         rest = file_transfer(s, AIO_OP_READ, offset + n, bytes - n, qiov, qo + n, 0);
@@ -129,14 +111,14 @@ int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t byt
                                BdrvRequestFlags f)
 {
     FileState *s = bs->opaque;
-    bool fua = f & BDRV_REQ_FUA;
+    unsigned flags = f & BDRV_REQ_FUA ? AIO_REQ_FUA : 0;
     int64_t n = 0, rest;
 
     if (wants_worker(s, bytes, LARGE_WRITE)) {
-        n = transfer_by_worker(s, true, offset, bytes, qiov, qo, fua);
+        n = transfer_by_worker(s, AIO_OP_WRITE, offset, bytes, qiov, qo, flags);
     }
     if (n >= 0 && n < bytes) {
-        rest = file_transfer(s, AIO_OP_WRITE, offset + n, bytes - n, qiov, qo + n, fua ? AIO_REQ_FUA : 0);
+        rest = file_transfer(s, AIO_OP_WRITE, offset + n, bytes - n, qiov, qo + n, flags);
         n = rest < 0 ? rest : n + rest;
     }
     return n < 0 ? (int)n : n < bytes ? -ENOSPC : 0;

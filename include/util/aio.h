@@ -128,6 +128,8 @@ typedef enum AioOp { AIO_OP_READ, AIO_OP_WRITE, AIO_OP_FDATASYNC } AioOp;
 bool aio_engine_available(AioEngineKind kind, Error **errp);
 int64_t coroutine_fn aio_engine_co_rw(AioEngineKind kind, int fd, AioOp op, int64_t offset,
                                       const struct iovec *iov, int niov, unsigned flags);
+/* One transfer (or flush) by a plain call, tried again after a signal: bytes moved, perhaps not all, or a negative errno.  Any thread. */
+int64_t aio_sync_rw(int fd, AioOp op, int64_t offset, const struct iovec *iov, int niov, unsigned flags);
 /*
  * Between plug and unplug (may nest) native and io_uring requests of this thread gather and go out together; at the
  * latest when its loop is about to sleep.  A coroutine does not sleep between the two.

@@ -129,6 +129,5 @@ void aio_uring_free(AioContext *ctx);
 /* spin.c: do the only request there is, by a plain call or (short reads past the cache) by watching for its end. */
 int64_t aio_do_alone(AioContext *ctx, const AioRequest *r);
 void aio_spin_free(AioContext *ctx);
-int64_t aio_sync_rw(int fd, AioOp op, int64_t offset, const struct iovec *iov, int niov, unsigned flags);
 
 #endif
