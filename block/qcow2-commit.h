@@ -70,6 +70,11 @@ int coroutine_fn qcow2_find_free(Qcow2 *q, uint64_t n, uint64_t *first);
 int coroutine_fn qcow2_reserve_blocks(Qcow2 *q, uint64_t first, uint64_t n);
 /* Where the block that counts this cluster is: 0, or its file offset; -EIO when the entry is bad. */
 int64_t qcow2_rb_offset(Qcow2 *q, uint64_t block_index);
+/*
+ * A table in memory (or NULL) with `have` entries gets `want` of them, the new ones zero.  -EFBIG when no refcount table may be
+ * as long, -ENOMEM; *table is as before then.
+ */
+int qcow2_lengthen_table(uint64_t **table, uint64_t have, uint64_t want);
 /* Next entry in [from, to) that is zero (or is not); `to` when there is none. */
 uint32_t qcow2_rb_next(const Qcow2 *q, const void *block, uint32_t from, uint32_t to, bool zero);
 

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "qcow2-commit.h"
 #include "qcow2-header.h"
 #include "qcow2-rebuild.h"
 
@@ -57,22 +58,11 @@ static void occupy(Rebuild *r, uint64_t start, uint64_t n)
 
 static int grow_block_list(Rebuild *r)
 {
-    uint64_t blocks = DIV_UP(refmap_size(r->counts), 1ULL << r->block_bits), *place;
+    uint64_t blocks = DIV_UP(refmap_size(r->counts), 1ULL << r->block_bits);
+    int ret = blocks > r->nb_blocks ? qcow2_lengthen_table(&r->place, r->nb_blocks, blocks) : 0;
 
-    if (blocks <= r->nb_blocks) {
-        return 0;
-    }
-    if (blocks > QCOW2_MAX_REFTABLE_BYTES / 8) {
-        return -EFBIG;
-    }
-    place = g_try_renew(uint64_t, r->place, blocks);
-    if (!place) {
-        return -ENOMEM;
-    }
-    memset(place + r->nb_blocks, 0, (blocks - r->nb_blocks) * sizeof(uint64_t));
-    r->place = place;
-    r->nb_blocks = blocks;
-    return 0;
+    r->nb_blocks = ret == 0 ? MAX(blocks, r->nb_blocks) : r->nb_blocks;
+    return ret;
 }
 
 /* One round; each place adds a count, which may call for one more block.  1: some were placed, 0: none, or -errno. */

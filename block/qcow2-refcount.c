@@ -193,24 +193,31 @@ static int coroutine_fn place_block(Qcow2 *q, uint64_t bi, uint64_t cluster)
     return 0;
 }
 
+int qcow2_lengthen_table(uint64_t **table, uint64_t have, uint64_t want)
+{
+    if (want > QCOW2_MAX_REFTABLE_BYTES / sizeof(uint64_t)) {
+        return -EFBIG;
+    }
+    uint64_t *longer = g_try_realloc_n(*table, want, sizeof(uint64_t));
+    if (!longer) {
+        return -ENOMEM;
+    }
+    memset(longer + have, 0, (want - have) * sizeof(uint64_t));
+    *table = longer;
+    return 0;
+}
+
 /* More entries in q->rt; the table's new place is found afterwards. */
 static int grow_in_memory(Qcow2 *q, uint64_t min_entries, uint64_t *clusters)
 {
     uint64_t per_cluster = q->cluster_size / sizeof(uint64_t), max = QCOW2_MAX_REFTABLE_BYTES / sizeof(uint64_t);
-    uint64_t entries = MAX(min_entries, q->rt_size + q->rt_size / 2);
-    if (min_entries > max) {
-        return -EFBIG;
+    uint64_t entries = MIN(ALIGN_UP(MAX(min_entries, q->rt_size + q->rt_size / 2), per_cluster), max);
+    int ret = qcow2_lengthen_table(&q->rt, q->rt_size, MAX(entries, min_entries));
+    if (ret == 0) {
+        q->rt_size = entries;
+        *clusters = DIV_UP(entries, per_cluster);
     }
-    entries = MIN(ALIGN_UP(entries, per_cluster), max);
-    uint64_t *grown = g_try_realloc_n(q->rt, entries, sizeof(uint64_t));
-    if (!grown) {
-        return -ENOMEM;
-    }
-    memset(grown + q->rt_size, 0, (entries - q->rt_size) * sizeof(uint64_t));
-    q->rt = grown;
-    q->rt_size = entries;
-    *clusters = DIV_UP(entries, per_cluster);
-    return 0;
+    return ret;
 }
 
 /*

@@ -260,18 +260,10 @@ static int coroutine_fn bring_in(Qcow2Shadow *s, ShadowBlock *b)
 static int grow_rt(Qcow2Shadow *s, uint64_t bi)
 {
     uint64_t max = QCOW2_MAX_REFTABLE_BYTES / sizeof(uint64_t), per_cluster = s->q->cluster_size / sizeof(uint64_t);
-    if (bi >= max) {
-        return -EFBIG;
-    }
     uint64_t size = MIN(ALIGN_UP(MAX(bi + 1, s->rt_size + s->rt_size / 2), per_cluster), max);
-    uint64_t *rt = g_try_realloc_n(s->rt, size, sizeof(uint64_t));
-    if (!rt) {
-        return -ENOMEM;
-    }
-    memset(rt + s->rt_size, 0, (size - s->rt_size) * sizeof(uint64_t));
-    s->rt = rt;
-    s->rt_size = size;
-    return 0;
+    int ret = qcow2_lengthen_table(&s->rt, s->rt_size, MAX(size, bi + 1));
+    s->rt_size = ret == 0 ? size : s->rt_size;
+    return ret;
 }
 
 /* Find a place for a new copy.  Its own count, and its old place's, may touch further blocks. */
