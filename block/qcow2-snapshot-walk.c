@@ -51,7 +51,8 @@ static int by_place(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static void coroutine_fn start_reading(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf, Qcow2Tasks *tasks, BdrvRequestFlags flags)
+static void coroutine_fn start_reading(Qcow2 *q, const Qcow2WalkItem *items, uint64_t n, uint8_t *buf, Qcow2Tasks *tasks,
+                                       BdrvRequestFlags flags)
 {
     uint64_t max = MAX(READ_BYTES >> q->cluster_bits, 1);
     for (uint64_t i = 0, k; i < n && tasks->ret == 0; i = k) {

@@ -4,8 +4,8 @@
  * A program that has nothing to do but one read at a time sleeps in each of them; on an idle machine waking the processor
  * again takes as long as a good part of the read.  On a busy one who watches for the end only takes the processor from
  * those who would do something.  Which it is, is measured: of every ROUND reads a few pairs are done, one in each way, the
- * rest in the way that won more of them (a sum would be decided by the one read that something else was in the way of).  Who was made to give way while watching is on a busy machine, and leaves it for the next
- * REST reads.  Nobody watches for longer than WATCH_NS.
+ * rest in the way that won more of them (a sum would be decided by the one read that something else was in the way of).
+ * Who was made to give way while watching is on a busy machine, and leaves it for the next REST reads.  Nobody watches for longer than WATCH_NS.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
