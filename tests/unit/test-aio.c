@@ -1,7 +1,7 @@
 /*
  * The event loop's waking and the engines' edges: wakes that come just before the loop sleeps, waits in
- * other threads, plugged coroutines that sleep, long vectors, neighbours that go as one request, fair locks, work done in
- * place.
+ * other threads, plugged coroutines that sleep, long vectors, neighbours that go as one request (past the cache, and
+ * through it in a batch program), fair locks, work done in place.
  *
  * A lost wake shows as a hang; the alarm turns it into a failure.
  *
@@ -13,7 +13,10 @@
 #include <glib/gstdio.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "util/aio.h"
 
@@ -88,7 +91,7 @@ static void test_kick_other_context(void)
     pthread_join(thread, NULL);
 }
 
-typedef struct FileTest { AioEngineKind kind; int fd; } FileTest;
+typedef struct FileTest { AioEngineKind kind; int fd, stride; unsigned flags; } FileTest;
 
 static int temp_file(char **name)
 {
@@ -165,7 +168,8 @@ static void coroutine_fn piece_entry(void *opaque)
     Piece *p = opaque;
     struct iovec v[2] = { { p->buf, 300 }, { p->buf + 300, PIECE - 300 } };
 
-    g_assert_cmpint(aio_engine_co_rw(p->t->kind, p->t->fd, p->op, p->i * PIECE, v, 2, 0), ==, p->want);
+    g_assert_cmpint(aio_engine_co_rw(p->t->kind, p->t->fd, p->op, p->i * p->t->stride, v, 2, p->t->flags), ==,
+                    p->want);
     pieces_under_way--;
 }
 
@@ -188,7 +192,7 @@ static void test_neighbours(const void *kind)
 {
     g_autofree char *path = NULL;
     g_autofree Piece *pieces = g_new0(Piece, PIECES);
-    FileTest t = { .kind = GPOINTER_TO_INT(kind) };
+    FileTest t = { .kind = GPOINTER_TO_INT(kind), .stride = PIECE };
 
     if (!aio_engine_available(t.kind, NULL)) {
         g_test_skip("not here");
@@ -217,6 +221,90 @@ static void test_neighbours(const void *kind)
         pieces[i].want = -EBADF;
     }
     run_pieces(&t, pieces, AIO_OP_READ);
+    close(t.fd);
+    g_unlink(path);
+}
+
+/* What cannot be merged goes to the kernel before the turn is over. */
+static void test_apart(const void *kind)
+{
+    g_autofree char *path = NULL;
+    g_autofree Piece *pieces = g_new0(Piece, PIECES);
+    FileTest t = { .kind = GPOINTER_TO_INT(kind), .stride = 3 * PIECE };
+
+    if (!aio_engine_available(t.kind, NULL)) {
+        g_test_skip("not here");
+        return;
+    }
+    t.fd = temp_file(&path);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < PIECES; i++) {
+            memset(pieces[i].buf, round ? 0 : 'a' + i, PIECE);
+            pieces[i].want = PIECE;
+        }
+        run_pieces(&t, pieces, round ? AIO_OP_READ : AIO_OP_WRITE);
+    }
+    for (int i = 0; i < PIECES; i++) {
+        g_assert_cmpint(pieces[i].buf[0], ==, 'a' + i);
+        g_assert_cmpint(pieces[i].buf[PIECE - 1], ==, 'a' + i);
+    }
+    close(t.fd);
+    g_unlink(path);
+}
+
+/* Calls of this process that wrote something; 0 where the kernel does not count. */
+static int write_calls(void)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents("/proc/self/io", &text, NULL, NULL)) {
+        return 0;
+    }
+    return atoi(strstr(text, "syscw:") + strlen("syscw:"));
+}
+
+/* In a batch program cached writes that go on where the last one ended are done together; each gets its own answer. */
+static void test_cached_together(void)
+{
+    g_autofree char *path = NULL, *content = NULL;
+    g_autofree Piece *pieces = g_new0(Piece, PIECES);
+    FileTest t = { .kind = AIO_ENGINE_THREADS, .stride = PIECE, .flags = AIO_REQ_CACHED };
+    struct rlimit old, small = { 4 * PIECE + 77, RLIM_INFINITY };
+    int calls;
+    gsize length;
+
+    signal(SIGXFSZ, SIG_IGN);
+    t.fd = temp_file(&path);
+    for (int i = 0; i < PIECES; i++) {
+        memset(pieces[i].buf, 'a' + i, PIECE);
+        pieces[i].want = PIECE;
+    }
+    aio_set_batch(true);
+    calls = write_calls();
+    run_pieces(&t, pieces, AIO_OP_WRITE);
+    g_assert_cmpint(write_calls() - calls, <, PIECES / 2);
+    g_assert_true(g_file_get_contents(path, &content, &length, NULL));
+    g_assert_cmpint(length, ==, PIECES * PIECE);
+    for (gsize i = 0; i < length; i++) {
+        g_assert_cmpint(content[i], ==, 'a' + i / PIECE);
+    }
+
+    getrlimit(RLIMIT_FSIZE, &old);
+    small.rlim_max = old.rlim_max;
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
+    for (int i = 4; i < PIECES; i++) {
+        pieces[i].want = -EFBIG;
+    }
+    run_pieces(&t, pieces, AIO_OP_WRITE);
+    setrlimit(RLIMIT_FSIZE, &old);
+    close(t.fd);
+
+    t.fd = open(path, O_RDONLY);
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i].want = -EBADF;
+    }
+    run_pieces(&t, pieces, AIO_OP_WRITE);
+    aio_set_batch(false);
     close(t.fd);
     g_unlink(path);
 }
@@ -344,13 +432,16 @@ int main(int argc, char **argv)
     g_test_add_func("/aio/timer-resolution", test_timer_resolution);
     g_test_add_func("/aio/rwlock-is-fair", test_rwlock_is_fair);
     g_test_add_func("/aio/batch", test_batch);
+    g_test_add_func("/aio/cached-together", test_cached_together);
     for (size_t i = 0; i < G_N_ELEMENTS(engines); i++) {
         g_autofree char *plugged = g_strdup_printf("/aio/plugged-sleeps/%s", engines[i].name);
         g_autofree char *neighbours = g_strdup_printf("/aio/neighbours/%s", engines[i].name);
+        g_autofree char *apart = g_strdup_printf("/aio/apart/%s", engines[i].name);
         g_autofree char *vector = g_strdup_printf("/aio/long-vector/%s", engines[i].name);
 
         g_test_add_data_func(plugged, GINT_TO_POINTER(engines[i].kind), test_plugged);
         g_test_add_data_func(neighbours, GINT_TO_POINTER(engines[i].kind), test_neighbours);
+        g_test_add_data_func(apart, GINT_TO_POINTER(engines[i].kind), test_apart);
         g_test_add_data_func(vector, GINT_TO_POINTER(engines[i].kind), test_long_vector);
     }
     return g_test_run();

@@ -118,6 +118,7 @@ bool aio_native_submit(AioContext *ctx, bool force)
     bool answered = false;
 
     if (n && (!ctx->plugged || force)) {
+        n->queued.apart = 0;
         while (submit_some(n, &answered)) {
         }
     }
@@ -184,6 +185,9 @@ int64_t coroutine_fn aio_native_co_rw(AioContext *ctx, int fd, AioOp op, int64_t
         return aio_sync_rw(fd, op, offset, iov, niov, flags);
     }
     aio_queue_add(&ctx->native->queued, &n.r);
+    if (ctx->native->queued.apart >= AIO_EARLY) {
+        aio_native_submit(ctx, true);
+    }
     coroutine_yield();
     return n.r.result;
 }

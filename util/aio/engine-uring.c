@@ -67,6 +67,7 @@ static void fill_ring(AioUring *u)
 {
     struct io_uring_sqe *sqe;
 
+    u->waiting.apart = 0;
     while (u->waiting.first && (sqe = io_uring_get_sqe(&u->ring))) {
         prepare(sqe, aio_queue_take(&u->waiting));
         u->unsubmitted++;
@@ -249,6 +250,9 @@ int64_t coroutine_fn aio_uring_co_rw(AioContext *ctx, int fd, AioOp op, int64_t 
         return -EAGAIN;
     }
     aio_queue_add(&ctx->uring->waiting, &r);
+    if (ctx->uring->waiting.apart >= AIO_EARLY) {
+        aio_uring_submit(ctx, true);
+    }
     coroutine_yield();
     return r.result;
 }

@@ -67,7 +67,7 @@ static int transfer_job(void *arg)
 }
 
 /* A cached transfer that needs no waiting, done at once.  -EAGAIN: not possible. */
-static int64_t try_in_place(const Transfer *t, size_t bytes)
+static int64_t coroutine_fn try_in_place(const Transfer *t, size_t bytes)
 {
     static int nowait_refused;     /* benign race: at worst asked once more */
     AioContext *ctx = aio_current_context();
@@ -77,7 +77,7 @@ static int64_t try_in_place(const Transfer *t, size_t bytes)
         return -EAGAIN;            /* the system would wait for the disk */
     }
     if (t->op == AIO_OP_WRITE && bytes <= IN_PLACE_MAX && aio_is_batch(ctx)) {
-        return aio_sync_rw(t->fd, t->op, t->offset, t->iov, MIN(t->niov, IOV_MAX), t->flags);
+        return aio_cached_write(ctx, t->fd, t->offset, t->iov, MIN(t->niov, IOV_MAX), bytes, t->flags);
     }
     if (t->op != AIO_OP_READ || __atomic_load_n(&nowait_refused, __ATOMIC_RELAXED)) {
         return -EAGAIN;

@@ -28,6 +28,41 @@ struct AioHandler {
     bool deleted;                  /* freed when no walk is going on */
 };
 
+/* A transfer or a flush on its way to the kernel, on the stack of the coroutine that waits for it. */
+typedef struct AioRequest {
+    struct AioRequest *next;       /* in the queue; when taken: that was merged into it */
+    Coroutine *co;
+    int fd, niov;
+    AioOp op;
+    unsigned flags;
+    bool alone;                    /* not to be merged */
+    int64_t offset;
+    const struct iovec *iov;
+    size_t bytes;
+    int64_t result;
+    /* When taken: what the kernel is asked for. */
+    struct AioRequest *last;       /* of those merged */
+    const struct iovec *all;
+    int nb_all;
+    size_t all_bytes;
+    struct iovec *merged;          /* owned; NULL: just this one */
+} AioRequest;
+
+typedef struct AioQueue {
+    AioRequest *first, *last;
+    unsigned apart;                /* came since the engine last took some, and do not go on where the one before ends */
+} AioQueue;
+/* So many that cannot be merged go to the kernel at once: the disk works on them while the rest is made. */
+#define AIO_EARLY 8
+
+/* Small cached writes of a batch program (cached.c). */
+typedef struct AioCached {
+    AioQueue waiting;              /* each goes on where the one before it ended */
+    int fd;                        /* of the last write, and where that ended */
+    int64_t end;
+    unsigned apart;                /* so many more do not wait */
+} AioCached;
+
 struct AioContext {
     int refs;                      /* any thread */
     int epoll_fd, event_fd;
@@ -53,6 +88,7 @@ struct AioContext {
     AioSpin *spin;
     PoolJob *gathered, **gathered_tail;        /* batch programs: for workers, not handed over yet */
     unsigned nb_gathered, pool_jobs;           /* pool_jobs: with workers */
+    AioCached cached;
 };
 
 /* A descriptor that is told of once for each event and never read; not watched yet. */
@@ -63,28 +99,7 @@ bool aio_timers_run(AioContext *ctx);
 /* ns until the next is due, -1: none. */
 int64_t aio_timers_wait_ns(AioContext *ctx);
 
-/* A transfer or a flush on its way to the kernel, on the stack of the coroutine that waits for it. */
-typedef struct AioRequest {
-    struct AioRequest *next;       /* in the queue; when taken: that was merged into it */
-    Coroutine *co;
-    int fd, niov;
-    AioOp op;
-    unsigned flags;
-    bool alone;                    /* not to be merged */
-    int64_t offset;
-    const struct iovec *iov;
-    size_t bytes;
-    int64_t result;
-    /* When taken: what the kernel is asked for. */
-    struct AioRequest *last;       /* of those merged */
-    const struct iovec *all;
-    int nb_all;
-    size_t all_bytes;
-    struct iovec *merged;          /* owned; NULL: just this one */
-} AioRequest;
-
 /* queue.c */
-typedef struct AioQueue { AioRequest *first, *last; } AioQueue;
 void aio_queue_add(AioQueue *q, AioRequest *r);
 /* The first of a queue that is not empty, with those that it can carry along. */
 AioRequest *aio_queue_take(AioQueue *q);
@@ -92,6 +107,12 @@ AioRequest *aio_queue_take(AioQueue *q);
 void aio_queue_put_back(AioQueue *q, AioRequest *r);
 /* The kernel did as much, or -errno: wakes who waits, or puts them in front again, each by itself. */
 void aio_queue_done(AioQueue *q, AioRequest *r, int64_t result);
+
+/* cached.c: bytes written, perhaps not all, or -errno. */
+int64_t coroutine_fn aio_cached_write(AioContext *ctx, int fd, int64_t offset, const struct iovec *iov, int niov,
+                                      size_t bytes, unsigned flags);
+/* Do the writes that wait.  Returns whether there were any. */
+bool aio_cached_submit(AioContext *ctx);
 
 /* engine-*.c */
 bool aio_native_available(Error **errp);

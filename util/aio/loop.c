@@ -571,6 +571,7 @@ static bool turn(AioContext *ctx, bool blocking)
     int n;
 
     progress |= aio_timers_run(ctx);
+    progress |= aio_cached_submit(ctx);
     if (blocking && !progress && work_on_disk(ctx)) {
         run_pending(ctx);
         return true;

@@ -16,13 +16,14 @@
 void aio_queue_add(AioQueue *q, AioRequest *r)
 {
     r->next = NULL;
+    q->apart += !q->first || q->last->fd != r->fd || q->last->offset + (int64_t)q->last->bytes != r->offset;
     *(q->first ? &q->last->next : &q->first) = r;
     q->last = r;
 }
 
 static bool mergeable(const AioRequest *r)
 {
-    return !r->alone && r->op != AIO_OP_FDATASYNC && !(r->flags & AIO_REQ_CACHED);
+    return !r->alone && r->op != AIO_OP_FDATASYNC;
 }
 
 /* May next join r and its followers, bytes long with niov vectors? */
