@@ -100,6 +100,7 @@ int main(int argc, char **argv)
     process_daemonize();
     process_write_pidfile(emu.pidfile);
     atexit(pidfile_remove);
+    sandbox_enter_early();
     events_init();
     build();
     start();

@@ -175,10 +175,10 @@ const OptName option_names[] = {
     { "sandbox", true, O_sandbox,
       "-sandbox on[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]\n"
       "          [,spawn=allow|deny][,resourcecontrol=allow|deny]\n"
-      PAD "filter system calls once everything is set up (default: off)\n"
-      PAD "obsolete=deny: those that only old programs use, too\n"
-      PAD "elevateprivileges=deny: set*uid, set*gid and the like, too; children:\n"
-      PAD "    forbid the process, and let programs that it starts gain nothing\n"
+      PAD "filter system calls before anything is opened (default: off)\n"
+      PAD "obsolete=allow: leave those that only old programs use\n"
+      PAD "elevateprivileges=deny: set*uid, set*gid and the like, too, once -runas\n"
+      PAD "    is done; children: and programs that it starts gain nothing\n"
       PAD "spawn=deny: new processes, too (threads stay possible)\n"
       PAD "resourcecontrol=deny: priorities, limits, affinity, too\n" },
     { "readconfig", true, O_readconfig, "-readconfig <file>\n" PAD "read config file\n" },

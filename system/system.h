@@ -34,8 +34,9 @@ void setup_description(void);         /* SMBIOS, once all devices are there */
 void setup_chardevs(void);
 void setup_block(void);
 void setup_close_block(void);
-/* -sandbox (sandbox.c): are its words right (else exit 1); put the filter on all threads. */
+/* -sandbox (sandbox.c): are its words right (else exit 1); filter what the start does not need; filter the rest. */
 void sandbox_check(void);
+void sandbox_enter_early(void);
 void sandbox_enter(void);
 void setup_close_exports(void);
 /* Drives that no device took, though one should have, end the program. */

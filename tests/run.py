@@ -20,7 +20,8 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent
-HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "guestlib.py", "blockdev_scripts.py", "joblib.py", "schemalib.py", "vhostuser.py", "nbdserver.py"}
+HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "guestlib.py", "blockdev_scripts.py", "joblib.py", "schemalib.py", "vhostuser.py", "nbdserver.py", "ptracelib.py"}
+ROOMS = "img,qmp,hmp,chardev,nbd,storage-daemon,qtest,crash,locks"
 SKIPPED = 77
 
 
@@ -34,7 +35,7 @@ def parse_arguments():
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--show", action="store_true", help="print what passing tests said, too")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
-    parser.add_argument("--rooms", default="img,qmp,hmp,chardev,nbd,storage-daemon,qtest,crash,locks", help="comma-separated folders under tests/ (default %(default)s)")
+    parser.add_argument("--rooms", default=ROOMS, help="comma-separated folders under tests/ (default %(default)s)")
     parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
     return parser.parse_args()
 

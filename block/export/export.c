@@ -28,6 +28,11 @@ void blk_exp_set_threads(const BlockExportThreads *t)
     threads = t;
 }
 
+static bool mounts_denied;
+
+void blk_exp_deny_mounts(void) { mounts_denied = true; }
+bool blk_exp_mounts_denied(void) { return mounts_denied; }
+
 static void release_thread(void *thread)
 {
     if (thread) {

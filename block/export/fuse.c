@@ -126,6 +126,10 @@ static int mount_export(FuseExport *e, FuseExportAllowOther wanted, Error **errp
         error_setg(errp, "There already is a FUSE export on '%s'", e->mountpoint);
         return -EEXIST;
     }
+    if (blk_exp_mounts_denied()) {
+        error_setg(errp, "Failed to mount FUSE session to export: -sandbox denies it (qemu-storage-daemon may)");
+        return -EPERM;
+    }
     co_run_sync(mount_entry, &job);
     if (job.err) {
         error_propagate(errp, job.err);

@@ -59,6 +59,10 @@ typedef struct BlockExportThreads {
 } BlockExportThreads;
 void blk_exp_set_threads(const BlockExportThreads *threads);
 
+/* From now on this program may not mount and would be ended if it tried (a sandbox): exports that need it fail. */
+void blk_exp_deny_mounts(void);
+bool blk_exp_mounts_denied(void);
+
 /* The NBD server of this program (nbd-server-start); tls_creds and tls_authz may be NULL, max_connections 0 is no limit. */
 struct IOAddress;
 void nbd_server_start(const struct IOAddress *addr, const char *tls_creds, const char *tls_authz, uint32_t max_connections,
