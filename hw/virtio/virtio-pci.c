@@ -164,9 +164,10 @@ void virtio_pci_init(Object *o)
     Object *backend = object_new(type_find(proxy_class(p)->backend));
 
     object_add_child(o, "virtio-backend", backend);
-    object_unref(backend);
-    p->vdev = VIRTIO_DEVICE(backend);
+    p->vdev = VIRTIO_DEVICE(backend);      /* with a reference: an unplug takes the child away first */
 }
+
+void virtio_pci_finalize(Object *o) { object_unref(&VIRTIO_PCI(o)->vdev->dev.obj); }
 
 static bool wants_legacy(const VirtioPci *p)
 {

@@ -18,7 +18,7 @@ typedef struct VirtioPciClass {
 
 typedef struct VirtioPci {
     PciDevice pci;
-    VirtioDevice *vdev;                   /* child "virtio-backend" */
+    VirtioDevice *vdev;                   /* child "virtio-backend"; a reference */
     Bus *vbus;
     uint32_t vectors, flags, class_code;
     int disable_legacy;
@@ -36,6 +36,7 @@ void virtio_pci_reset(PciDevice *d);
 void virtio_pci_config_reading(PciDevice *d, unsigned offset, unsigned size);
 void virtio_pci_config_written(PciDevice *d, unsigned offset, unsigned size);
 void virtio_pci_init(Object *o);          /* TypeInfo.init: makes the backend */
+void virtio_pci_finalize(Object *o);
 extern const Property virtio_pci_version_props[];     /* disable-legacy, disable-modern */
 
 #define VIRTIO_PCI_CLASS_PCI(cls, ...) { .dev = PCI_CLASS_DEV(.category = DEVICE_STORAGE, __VA_ARGS__), .vendor = 0x1af4, .class_id = cls, \
@@ -51,7 +52,8 @@ extern const Property virtio_pci_version_props[];     /* disable-legacy, disable
     static const VirtioPciClass ident##_n_class = { .pci = VIRTIO_PCI_CLASS_PCI(cls), .backend = NAME "-device", .legacy_id = legacy, \
                                                     .disable_legacy = ON_OFF_ON };                                     \
     static const TypeInfo ident##_base = { .name = NAME "-pci-base", .parent = "virtio-pci", .abstract = true, .size = sizeof(VirtioPci), \
-        .props = props_array, .class_data = &ident##_base_class, .backend_type = NAME "-device", .init = virtio_pci_init };  \
+        .props = props_array, .class_data = &ident##_base_class, .backend_type = NAME "-device", .init = virtio_pci_init,    \
+        .finalize = virtio_pci_finalize };                                                                              \
     QOM_TYPE(ident##_base)                                                                                              \
     static const TypeInfo ident##_type = { .name = NAME "-pci", .parent = NAME "-pci-base", .size = sizeof(VirtioPci),    \
         .props = virtio_pci_version_props, .class_data = &ident##_class };                                             \
