@@ -459,6 +459,26 @@ static void diagnostic(IdeDrive *d)
     ide_finish(d, d->status);
 }
 
+/* DEVICE RESET, which comes while the drive is busy, too: what was under way leads nowhere. */
+static void device_reset(IdeDrive *d)
+{
+    d->serial_number++;
+    d->dma_waiting = false;
+    d->retry = NULL;
+    blk_drain(d->conf.blk);                /* its buffer is the next command's */
+    if (d->acct) {
+        block_acct_failed(blk_get_stats(d->conf.blk), &d->cookie);
+        d->acct = false;
+    }
+    iov_reset(&d->iov);
+    d->packet_bytes = d->packet_left = 0;
+    ide_signature(d);
+    d->error = 0;
+    d->status = 0;
+    d->busy = false;
+    d->select &= ~0x40;
+}
+
 static bool cd_command(IdeDrive *d, uint8_t command)
 {
     switch (command) {
@@ -470,12 +490,7 @@ static bool cd_command(IdeDrive *d, uint8_t command)
         ide_answer_sector(d);
         return true;
     case 0x08:
-        ide_signature(d);
-        d->error = 0;
-        d->status = 0;
-        d->busy = false;
-        d->select &= ~0x40;
-        d->serial_number++;
+        device_reset(d);
         return true;
     case 0xec: case 0x20: case 0x21:       /* a packet device shows what it is */
         d->nsector = d->sector = 1;
