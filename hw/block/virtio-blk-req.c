@@ -259,21 +259,24 @@ void virtio_blk_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 
 /* --- stopped machines --------------------------------------------------------------------------------------- */
 
-static VirtioBlkReq *take_waiting(VirtioBlk *s)
+/* Of one queue, or (NULL) all; the oldest first. */
+static VirtioBlkReq *take_waiting(VirtioBlk *s, const VirtQueue *of)
 {
-    VirtioBlkReq *list, *in_order = NULL;
+    VirtioBlkReq *in_order = NULL;
 
     pthread_mutex_lock(&s->lock);
-    list = s->waiting;
-    s->waiting = NULL;
-    pthread_mutex_unlock(&s->lock);
-    while (list) {
-        VirtioBlkReq *next = list->next;
+    for (VirtioBlkReq **p = &s->waiting; *p; ) {
+        VirtioBlkReq *r = *p;
 
-        list->next = in_order;
-        in_order = list;
-        list = next;
+        if (of && VIRTQUEUE(r->elem.ring) != of) {
+            p = &r->next;
+            continue;
+        }
+        *p = r->next;
+        r->next = in_order;
+        in_order = r;
     }
+    pthread_mutex_unlock(&s->lock);
     return in_order;
 }
 
@@ -286,7 +289,7 @@ static void restart(void *opaque)
         blk_dec_in_flight(s->conf.blk);
         return;
     }
-    r = take_waiting(s);
+    r = take_waiting(s, NULL);
 
     while (r) {
         VirtioBlkReq *next = r->next;
@@ -371,9 +374,9 @@ bool virtio_blk_wait_again(VirtioDevice *vdev, unsigned queue, uint16_t head, Er
     return true;
 }
 
-void virtio_blk_drop_waiting(VirtioBlk *s)
+void virtio_blk_drop_waiting(VirtioBlk *s, const VirtQueue *of)
 {
-    VirtioBlkReq *r = take_waiting(s);
+    VirtioBlkReq *r = take_waiting(s, of);
 
     while (r) {
         VirtioBlkReq *next = r->next;

@@ -103,8 +103,14 @@ static void reset(VirtioDevice *vdev)
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
     blk_drain_held(s->conf.blk);
-    virtio_blk_drop_waiting(s);
+    virtio_blk_drop_waiting(s, NULL);
     blk_set_enable_write_cache(s->conf.blk, s->original_wce);
+}
+
+static void queue_reset(VirtioDevice *vdev, unsigned i)
+{
+    blk_drain(VIRTIO_BLK(vdev)->conf.blk);
+    virtio_blk_drop_waiting(VIRTIO_BLK(vdev), &vdev->vqs[i]);
 }
 
 /* --- what the backend tells ------------------------------------------------------------------------------- */
@@ -276,7 +282,7 @@ static const VirtioClass blk_class = {
     .dev = VIRTIO_CLASS_DEV(.vmstate = &blk_vmstate), .waiting = virtio_blk_waiting, .wait_again = virtio_blk_wait_again, .loaded = loaded,
     .device_id = 2, .name = "virtio-blk", .config_size = VIRTIO_BLK_CONFIG_SIZE, .realize = realize,
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config,
-    .status_changed = status_changed, .reset = reset, .default_vectors = default_vectors,
+    .status_changed = status_changed, .reset = reset, .queue_reset = queue_reset, .default_vectors = default_vectors,
 };
 static const TypeInfo blk_type = {
     .name = "virtio-blk-device", .parent = "virtio-device", .size = sizeof(VirtioBlk), .props = blk_props, .init = init,

@@ -39,6 +39,6 @@ void virtio_blk_drained_end(void *opaque);
 unsigned virtio_blk_waiting(VirtioDevice *vdev, VirtioWaiting *out, unsigned max);
 bool virtio_blk_wait_again(VirtioDevice *vdev, unsigned queue, uint16_t head, Error **errp);
 /* After a drain: forget what waits. */
-void virtio_blk_drop_waiting(VirtioBlk *s);
+void virtio_blk_drop_waiting(VirtioBlk *s, const VirtQueue *of);      /* NULL: of all queues */
 
 #endif

@@ -7,16 +7,16 @@
 #include "hw/ide/ide.h"
 #include "util/cutils.h"
 
-#define CHANNELS_MAX 64
-
-/* Channels by their bus. */
-static IdeChannel *channels[CHANNELS_MAX];
+/* Channels by their bus; they stay. */
+static GPtrArray *channels;
 
 static IdeChannel *channel_of(const Bus *bus)
 {
-    for (int i = 0; i < CHANNELS_MAX; i++) {
-        if (channels[i] && channels[i]->bus == bus) {
-            return channels[i];
+    for (guint i = 0; channels && i < channels->len; i++) {
+        IdeChannel *ch = g_ptr_array_index(channels, i);
+
+        if (ch->bus == bus) {
+            return ch;
         }
     }
     return NULL;
@@ -56,12 +56,8 @@ void ide_channel_init(IdeChannel *ch, Device *controller, int id, int units, con
     ch->host = host;
     ch->opaque = opaque;
     ch->bus = bus_new(units == 2 ? &two_units : &one_unit, controller, name);
-    for (int i = 0; i < CHANNELS_MAX; i++) {
-        if (!channels[i]) {
-            channels[i] = ch;
-            break;
-        }
-    }
+    channels = channels ? channels : g_ptr_array_new();
+    g_ptr_array_add(channels, ch);
 }
 
 /* --- drives ----------------------------------------------------------------------------------------------- */

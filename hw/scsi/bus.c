@@ -15,31 +15,42 @@ const ScsiSense scsi_no_sense = { 0, 0, 0 }, scsi_invalid_opcode = { 5, 0x20, 0 
     scsi_medium_changed = { 6, 0x28, 0 }, scsi_no_medium_ua = { 6, 0x3a, 0 }, scsi_io_error = { 0x0b, 0, 6 },
     scsi_space_alloc_failed = { 7, 0x27, 7 }, scsi_target_failure = { 4, 0x44, 0 };
 
-#define SCSI_BUSES_MAX 64
-
 /* What belongs to a bus beside its devices.  `units` are those that may be found: any thread, under `units_lock`, a leaf. */
-static struct { Bus *bus; const ScsiBusInfo *info; GPtrArray *units; } buses[SCSI_BUSES_MAX];
+typedef struct Known {
+    Bus *bus;
+    const ScsiBusInfo *info;
+    GPtrArray *units;
+} Known;
+
+/* Changed by the main thread, under the lock. */
+static GPtrArray *buses;               /* Known */
 static pthread_mutex_t units_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const ScsiBusInfo *info_of(const Bus *bus)
+static Known *known_bus(const Bus *bus)
 {
-    for (int i = 0; i < SCSI_BUSES_MAX; i++) {
-        if (buses[i].bus == bus) {
-            return buses[i].info;
+    for (guint i = 0; buses && i < buses->len; i++) {
+        Known *k = g_ptr_array_index(buses, i);
+
+        if (k->bus == bus) {
+            return k;
         }
     }
     return NULL;
 }
 
+static const ScsiBusInfo *info_of(const Bus *bus)
+{
+    const Known *k = known_bus(bus);
+
+    return k ? k->info : NULL;
+}
+
 /* Under units_lock. */
 static GPtrArray *units_of(const Bus *bus)
 {
-    for (int i = 0; i < SCSI_BUSES_MAX; i++) {
-        if (buses[i].bus == bus) {
-            return buses[i].units;
-        }
-    }
-    return NULL;
+    const Known *k = known_bus(bus);
+
+    return k ? k->units : NULL;
 }
 
 /* --- addresses --------------------------------------------------------------------------------------- */
@@ -156,30 +167,26 @@ Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info)
     Device *named = !adapter->id && top && object_is_a(top, "device") && DEVICE(top)->id ? DEVICE(top) : adapter;
     g_autofree char *name = named->id ? g_strdup_printf("%s.0", named->id) : NULL;
     Bus *bus = bus_new(&scsi_kind, adapter, name);
+    Known *k;
 
+    k = g_new0(Known, 1);
+    *k = (Known) { bus, info, g_ptr_array_new() };
     pthread_mutex_lock(&units_lock);
-    for (int i = 0; i < SCSI_BUSES_MAX; i++) {
-        if (!buses[i].bus) {
-            buses[i].bus = bus;
-            buses[i].info = info;
-            buses[i].units = g_ptr_array_new();
-            break;
-        }
-    }
+    buses = buses ? buses : g_ptr_array_new();
+    g_ptr_array_add(buses, k);
     pthread_mutex_unlock(&units_lock);
     return bus;
 }
 
 void scsi_bus_gone(Bus *bus)
 {
+    Known *k = known_bus(bus);
+
     pthread_mutex_lock(&units_lock);
-    for (int i = 0; i < SCSI_BUSES_MAX; i++) {
-        if (buses[i].bus == bus) {
-            buses[i].bus = NULL;
-            g_clear_pointer(&buses[i].units, g_ptr_array_unref);
-        }
-    }
+    g_ptr_array_remove(buses, k);
     pthread_mutex_unlock(&units_lock);
+    g_ptr_array_unref(k->units);
+    g_free(k);
 }
 
 /* --- devices -------------------------------------------------------------------------------------------- */
@@ -300,11 +307,13 @@ void scsi_req_free(ScsiReq *r)
     aio_wait_kick();
 }
 
-void scsi_cancel(ScsiDevice *d, const uint64_t *tag)
+static bool has_tag(const ScsiReq *r, const void *tag) { return !tag || r->tag == *(const uint64_t *)tag; }
+
+void scsi_cancel_if(ScsiDevice *d, ScsiReqTest *test, const void *opaque)
 {
     pthread_mutex_lock(&d->lock);
     for (ScsiReq *r = d->requests; r; r = r->next) {
-        if (!tag || r->tag == *tag) {
+        if (test(r, opaque)) {
             __atomic_store_n(&r->cancelled, true, __ATOMIC_SEQ_CST);
         }
     }
@@ -314,16 +323,25 @@ void scsi_cancel(ScsiDevice *d, const uint64_t *tag)
     }
 }
 
-bool scsi_pending(ScsiDevice *d, const uint64_t *tag, bool cancelled)
+void scsi_cancel(ScsiDevice *d, const uint64_t *tag) { scsi_cancel_if(d, has_tag, tag); }
+
+bool scsi_pending_if(ScsiDevice *d, ScsiReqTest *test, const void *opaque)
 {
     bool any = false;
 
     pthread_mutex_lock(&d->lock);
     for (ScsiReq *r = d->requests; r && !any; r = r->next) {
-        any = (!tag || r->tag == *tag) && (!cancelled || scsi_req_cancelled(r));
+        any = test(r, opaque);
     }
     pthread_mutex_unlock(&d->lock);
     return any;
+}
+
+static bool has_tag_cancelled(const ScsiReq *r, const void *tag) { return has_tag(r, tag) && scsi_req_cancelled(r); }
+
+bool scsi_pending(ScsiDevice *d, const uint64_t *tag, bool cancelled)
+{
+    return scsi_pending_if(d, cancelled ? has_tag_cancelled : has_tag, tag);
 }
 
 static bool is_busy(void *opaque) { return scsi_pending(opaque, NULL, false); }

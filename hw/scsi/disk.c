@@ -258,6 +258,12 @@ static bool realize_common(ScsiDisk *s, uint32_t blocksize, Error **errp)
     }
     s->scsi.ua_reported = attention_reported;
     blk_iostatus_enable(s->conf.blk);
+    return true;
+}
+
+/* Nothing can fail any more. */
+static bool listen(ScsiDisk *s)
+{
     s->listener = vm_listener_add(disk_restart, s);
     return true;
 }
@@ -290,7 +296,7 @@ static bool hd_realize(ScsiDevice *d, Error **errp)
     set_default(&s->product, "QEMU HARDDISK");
     set_default(&s->vendor, "QEMU");
     set_default(&s->version, "2.5+");
-    return realize_common(s, 0, errp) && blockconf_geometry(&s->conf, 65535, 255, 255, errp);
+    return realize_common(s, 0, errp) && blockconf_geometry(&s->conf, 65535, 255, 255, errp) && listen(s);
 }
 
 static bool cd_realize(ScsiDevice *d, Error **errp)
@@ -302,7 +308,7 @@ static bool cd_realize(ScsiDevice *d, Error **errp)
     set_default(&s->product, "QEMU CD-ROM");
     set_default(&s->vendor, "QEMU");
     set_default(&s->version, "2.5+");
-    return realize_common(s, 2048, errp);
+    return realize_common(s, 2048, errp) && listen(s);
 }
 
 /* Requests, wherever they are: in another thread, held up by a drained section, waiting for the machine. */

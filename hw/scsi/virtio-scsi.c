@@ -523,6 +523,38 @@ static void reset(VirtioDevice *vdev)
     s->event_missed = false;
 }
 
+/* --- one queue is reset --- */
+
+static bool is_from(const ScsiReq *r, const void *ring) { return ((const VirtioScsiReq *)r->adapter)->elem.ring == ring; }
+
+static bool any_from(void *opaque)
+{
+    VirtQueue *vq = opaque;
+    VirtioScsi *s = VIRTIO_SCSI(vq->vdev);
+    bool any = false;
+
+    for (guint i = 0; !any && i < s->bus->devices->len; i++) {
+        any = scsi_pending_if(g_ptr_array_index(s->bus->devices, i), is_from, &vq->ring);
+    }
+    return any;
+}
+
+static void queue_reset(VirtioDevice *vdev, unsigned i)
+{
+    VirtioScsi *s = VIRTIO_SCSI(vdev);
+
+    if (!i) {
+        drop_tasks(s);
+    }
+    for (guint n = 0; n < s->bus->devices->len; n++) {
+        scsi_cancel_if(g_ptr_array_index(s->bus->devices, n), is_from, &vdev->vqs[i].ring);
+    }
+    if (any_from(&vdev->vqs[i])) {
+        blk_drain_all();                   /* no limit holds them up */
+        aio_wait_while(any_from, &vdev->vqs[i]);
+    }
+}
+
 static bool realize(VirtioDevice *vdev, Error **errp)
 {
     static const ScsiBusInfo bus_info = { 0, 255, 16383, plugged, unplugged, attention, own_context, settle };
@@ -598,7 +630,7 @@ static const Property vscsi_props[] = {
 
 static const VirtioClass vscsi_class = {
     .dev = VIRTIO_CLASS_DEV(.vmstate = &scsi_vmstate), .loaded = loaded, .device_id = 8, .name = "virtio-scsi", .config_size = CONFIG_SIZE, .realize = realize,
-    .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset,
+    .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset, .queue_reset = queue_reset,
     .default_vectors = default_vectors,
 };
 static void init(Object *o) { pthread_mutex_init(&VIRTIO_SCSI(o)->lock, NULL); }

@@ -92,7 +92,7 @@ static void queue_write(VirtioPci *p, VirtQueue *vq, uint64_t offset, uint32_t v
         break;
     case C_QUEUE_RESET:
         if (v == 1 && virtio_has(p->vdev, VIRTIO_F_RING_RESET)) {
-            virtio_queue_reset(p->vdev, vq->index);
+            virtio_queue_stop(p->vdev, vq->index);
         }
         break;
     case C_DESC_LO: case C_DESC_HI: set_half(&vq->ring.desc, offset == C_DESC_HI, v); break;

@@ -145,7 +145,6 @@ bool virtio_device_realize(Device *d, Error **errp)
     const VirtioClass *c = virtio_class(vdev);
 
     vdev->config_vector = VIRTIO_NO_VECTOR;
-    vdev->config = g_malloc0(c->config_size);
     if (vdev->feature_bits & (1ULL << VIRTIO_F_IOMMU)) {
         error_setg(errp, "iommu_platform=true is not supported by the device");
         return false;
@@ -157,6 +156,7 @@ bool virtio_device_realize(Device *d, Error **errp)
     if (c->realize && !c->realize(vdev, errp)) {
         return false;
     }
+    vdev->config = g_malloc0(c->config_size);
     make_kicks(vdev);
     vdev->host_features = vdev->feature_bits;
     if (c->features) {
@@ -198,6 +198,35 @@ void virtio_barrier(VirtioDevice *vdev)
         aio_bh_oneshot(vdev->ctx, pass_barrier, &passed);
         aio_wait_while(still_waiting, &passed);
     }
+}
+
+/* In the device's thread, between two turns of the handler. */
+typedef struct QueueStop {
+    VirtQueue *vq;
+    bool done;
+} QueueStop;
+
+static void stop_here(void *opaque)
+{
+    QueueStop *s = opaque;
+
+    s->vq->ring.desc = 0;
+    pass_barrier(&s->done);
+}
+
+void virtio_queue_stop(VirtioDevice *vdev, unsigned i)
+{
+    const VirtioClass *c = virtio_class(vdev);
+    QueueStop s = { &vdev->vqs[i] };
+
+    aio_bh_cancel(vdev->vqs[i].kick);
+    aio_bh_oneshot(vdev->ctx ? vdev->ctx : aio_main_context(), stop_here, &s);
+    aio_wait_while(still_waiting, &s.done);
+    if (c->queue_reset) {
+        c->queue_reset(vdev, i);
+    }
+    virtio_barrier(vdev);
+    virtio_queue_reset(vdev, i);
 }
 
 void virtio_reset(VirtioDevice *vdev)

@@ -108,6 +108,9 @@ void scsi_req_answer(ScsiReq *r, const void *buf, uint64_t len);
 void scsi_set_attention(ScsiDevice *d, ScsiSense sense);
 /* Tell the requests (with a tag, or NULL: all) that nobody waits any more. */
 void scsi_cancel(ScsiDevice *d, const uint64_t *tag);
+typedef bool ScsiReqTest(const ScsiReq *r, const void *opaque);
+void scsi_cancel_if(ScsiDevice *d, ScsiReqTest *test, const void *opaque);
+bool scsi_pending_if(ScsiDevice *d, ScsiReqTest *test, const void *opaque);
 /* Is there such a request, or one that is cancelled and not over yet? */
 bool scsi_pending(ScsiDevice *d, const uint64_t *tag, bool cancelled);
 static inline bool scsi_req_cancelled(const ScsiReq *r) { return __atomic_load_n(&r->cancelled, __ATOMIC_SEQ_CST); }

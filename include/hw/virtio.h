@@ -60,6 +60,7 @@ typedef struct VirtioClass {
     void (*set_config)(VirtioDevice *vdev, const uint8_t *config);
     void (*status_changed)(VirtioDevice *vdev, uint8_t old);
     void (*reset)(VirtioDevice *vdev);    /* nothing in flight afterwards */
+    void (*queue_reset)(VirtioDevice *vdev, unsigned i);     /* the same for one queue, from which nothing more is taken */
     int (*default_vectors)(VirtioDevice *vdev);
     /* State: requests that wait for the machine to run, oldest first (how many of them; NULL: there are never any), ... */
     unsigned (*waiting)(VirtioDevice *vdev, VirtioWaiting *out, unsigned max);
@@ -127,6 +128,8 @@ void virtio_queue_kick(VirtioDevice *vdev, unsigned i);
 /* All queues, from a bottom half. */
 void virtio_kick_all(VirtioDevice *vdev);
 void virtio_queue_reset(VirtioDevice *vdev, unsigned i);
+/* The driver resets one queue: what was taken from it is over on return, and not given back. */
+void virtio_queue_stop(VirtioDevice *vdev, unsigned i);
 void virtio_set_status(VirtioDevice *vdev, uint8_t status);
 void virtio_reset(VirtioDevice *vdev);
 /* Whatever the I/O thread was doing for this device at the time of the call is over on return. */
