@@ -41,15 +41,17 @@ def run(cmd, check=True, deaf=False, stop=None):
     start = time.monotonic()
     where = subprocess.DEVNULL if deaf else subprocess.PIPE
     p = subprocess.Popen(cmd, stdout=where, stderr=where)
-    timer = threading.Timer(stop, p.kill) if stop else None
+    timer = threading.Timer(stop, os.kill, [p.pid, signal.SIGKILL]) if stop else None
     if timer:
         timer.start()
     out, err = (b"", b"") if deaf else (p.stdout.read(), p.stderr.read())
+    os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT)
+    if timer:
+        timer.cancel()
+        timer.join()
     _, status, usage = os.wait4(p.pid, 0)
     p.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - start
-    if timer:
-        timer.cancel()
     if timer and p.returncode == -signal.SIGKILL:
         return AtLeast(seconds), usage.ru_maxrss, ""
     if check and p.returncode:

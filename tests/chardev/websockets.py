@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 PROGRAMS = {"ours": os.environ["QEMU_STORAGE_DAEMON"], "stock": os.environ.get("STOCK_QEMU_STORAGE_DAEMON", "")}
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -42,20 +43,18 @@ class Server:
     def __init__(self, kind):
         self.folder = tempfile.mkdtemp(dir=os.environ["TEST_DIR"])
         self.path = f"{self.folder}/ws"
-        # The daemon writes its pidfile once it listens.
+        # The daemon writes its pidfile once it listens and its monitor is there: the stock one may take an earlier client in two threads at once.
         self.process = subprocess.Popen([PROGRAMS[kind], "--chardev", "socket,id=w,path=ws,server=on,wait=off,websocket=on", "--monitor", "w",
                                          "--pidfile", "pid"], cwd=self.folder, stderr=subprocess.DEVNULL)
 
     def connect(self):
-        while True:
-            sock = socket.socket(socket.AF_UNIX)
-            try:
-                sock.connect(self.path)
-                sock.settimeout(20)
-                return sock
-            except (FileNotFoundError, ConnectionRefusedError):
-                sock.close()
-                assert self.process.poll() is None
+        while not os.path.exists(f"{self.folder}/pid"):
+            assert self.process.poll() is None
+            time.sleep(0.01)
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(self.path)
+        sock.settimeout(20)
+        return sock
 
     def __enter__(self):
         return self

@@ -49,6 +49,19 @@ static void on_event(const char *name, QDict *data)
     }
 }
 
+/* Ask a job that is ready to complete.  False: not now (no memory for the command), and it is to be asked again. */
+static bool ask_to_complete(const char *id, const char *arguments)
+{
+    g_autofree char *why = cut_qmp("job-complete", arguments);
+    Job *job = job_get(id);
+
+    if (!why || !job || !job_is_ready(job)) {
+        return true;                   /* it ended meanwhile */
+    }
+    cut_run_failed_text(now.run, -cut_fail_errno, why);
+    return false;
+}
+
 /* Work the job until it is through: complete it when it is ready, let it go on when it stopped for an error.  False: it hangs. */
 static bool work_job(const char *id)
 {
@@ -63,9 +76,8 @@ static bool work_job(const char *id)
             return false;
         }
         if (job_is_ready(job) && !asked) {
-            asked = true;
             cut_wait();
-            g_free(cut_qmp("job-complete", arguments));
+            asked = ask_to_complete(id, arguments);
         } else if (job->user_paused && resumed++ < 3) {
             g_free(cut_qmp("job-resume", arguments));
         } else if (job->user_paused) {

@@ -6,6 +6,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -43,7 +44,7 @@ def end_when_idle(process):
         idle = idle + 1 if now == before and process.stdin.closed else 0
         before = now
         if idle >= 10:
-            process.terminate()
+            os.kill(process.pid, signal.SIGTERM)
             idle = 0
         time.sleep(0.1)
 
@@ -54,18 +55,23 @@ def bounded(name, command, feed=b"", serves=False):
     count += 1
     with open("out", "w+b") as out:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, preexec_fn=limit)
-        timer = threading.Timer(WALL_SECONDS, process.kill)
+        timer = threading.Timer(WALL_SECONDS, os.kill, [process.pid, signal.SIGKILL])   # its own kill() would reap it
         timer.start()
+        helpers = [timer]
         if serves:
-            threading.Thread(target=end_when_idle, args=(process,), daemon=True).start()
+            helpers.append(threading.Thread(target=end_when_idle, args=(process,)))
+            helpers[-1].start()
         try:
             for at in range(0, len(feed), 1 << 20):
                 process.stdin.write(feed[at:at + (1 << 20)])
             process.stdin.close()
         except BrokenPipeError:
             pass
-        _, status, usage = os.wait4(process.pid, 0)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         timer.cancel()
+        for thread in helpers:
+            thread.join()
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = code = os.waitstatus_to_exitcode(status)
         out.seek(0)
         text = out.read(1 << 20).decode(errors="replace")

@@ -143,6 +143,12 @@ def connect(path, timeout=TIMEOUT):
             time.sleep(0.01)
 
 
+def stock_waits(kind, first, stderr):
+    """The stock programs may accept a client in two threads at once while they start: they hang, or greet it twice and forget what was agreed.
+    So they wait for the first one (and say so)."""
+    return "on" if kind == "stock" and first and stderr is None else "off"
+
+
 class Emulator(Client):
     """A program with one QMP client. Working folder: a new one, or the one given (so that both see equal paths)."""
 
@@ -153,9 +159,8 @@ class Emulator(Client):
         accel = "qtest" if kind == "ours" else "tcg"
         command = [program(kind), "-machine", machine, "-accel", accel, "-nodefaults", "-display", "none", "-S"]
         for path in self.sockets:
-            # The stock program may accept a client in two threads at once while it starts, and hang then: it waits for the first one.
-            wait = kind == "stock" and path == self.sockets[0] and stderr is None
-            command += ["-qmp", f"unix:{path},server=on,wait={'on' if wait else 'off'}"]
+            wait = stock_waits(kind, path == self.sockets[0], stderr)
+            command += ["-qmp", f"unix:{path},server=on,wait={wait}"]
         self.start(command + list(args), negotiate, enable, stderr, stdout)
 
     def start(self, command, negotiate, enable, stderr, stdout):
@@ -216,7 +221,8 @@ class Daemon(Emulator):
         self.sockets = [os.path.join(self.folder, f"{kind}-{i}.sock") for i in range(monitors)]
         command = [program(kind, "QEMU_STORAGE_DAEMON"), *args]
         for i, path in enumerate(self.sockets):
-            command += ["--chardev", f"socket,id=qmp{i},path={path},server=on,wait=off", "--monitor", f"qmp{i}"]
+            wait = stock_waits(kind, i == 0, stderr)
+            command += ["--chardev", f"socket,id=qmp{i},path={path},server=on,wait={wait}", "--monitor", f"qmp{i}"]
         self.start(command, negotiate, enable, stderr, stdout)
 
 

@@ -56,10 +56,12 @@ def run(program, words, name, folder, seconds):
     """None: no answer in time, or the program crashed on its own account."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen([program, *words, name], cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        timer = threading.Timer(seconds, process.send_signal, [signal.SIGKILL])
+        timer = threading.Timer(seconds, os.kill, [process.pid, signal.SIGKILL])        # its own kill() would reap it
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         timer.cancel()
+        timer.join()
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         texts = []
         for file in (out, err):
