@@ -476,7 +476,8 @@ static bool dispatch(AioContext *ctx, const struct epoll_event *events, int n)
             h->read(h->opaque);
             progress |= h->fd != ctx->event_fd;
         }
-        if (!h->deleted && h->write && (events[i].events & (EPOLLOUT | EPOLLERR))) {
+        /* HUP too: a socket that was shut down while its buffer is full is never writable again, but a write fails. */
+        if (!h->deleted && h->write && (events[i].events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
             h->write(h->opaque);
             progress = true;
         }
