@@ -5,8 +5,8 @@
  *   serve         reads requests one after another and starts a coroutine for each
  *   request_entry does one and sends the answer; messages are kept whole by send_lock
  *
- * In flight: at most MAX_REQUESTS, and MAX_BUFFERED bytes of payload; the reader waits, and so
- * does the client.  All fields but the list links are used by one thread at a time.
+ * In flight: at most MAX_REQUESTS, and MAX_BUFFERED bytes of payload, within the budget of the whole server
+ * (nbd-budget.c); the reader waits, and so does the client.  All fields but the list links are used by one thread at a time.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,6 +17,9 @@
 
 #define MAX_REQUESTS 16
 #define MAX_BUFFERED (64 * MiB)
+#define MAX_PARTS 4                           /* of a message */
+#define PIECE ((size_t)MiB)
+#define REQUEST_COST (16 * KiB)               /* of a request without payload: what its coroutine's stack takes */
 #define HANDSHAKE_NS (10 * 1000000000LL)      /* who is not through by then is cut off */
 
 struct NbdConn {
@@ -29,6 +32,7 @@ struct NbdConn {
     CoQueue slots;                            /* the reader, when too much is in flight */
     unsigned in_flight;
     uint64_t buffered;
+    NbdShare share;
     bool failed;                              /* nothing can be sent any more */
     bool cut;                                 /* ended by us */
     void (*gone)(void *opaque, bool served);
@@ -42,14 +46,48 @@ const GArray *nbd_conn_contexts(const NbdConn *conn) { return conn->session.cont
 
 /* --- sending ---------------------------------------------------------------------- */
 
+/* One wait of the budget for the client each: who takes nothing is told from who takes it slowly. */
+static int coroutine_fn send_piece(NbdConn *conn, const struct iovec *iov, int niov)
+{
+    uint64_t bytes = 0;
+    int ret;
+
+    for (int i = 0; i < niov; i++) {
+        bytes += iov[i].iov_len;
+    }
+    nbd_peer_begin(&conn->share.sending, bytes);
+    ret = io_channel_writev_all(conn->session.channel, iov, niov, NULL);
+    nbd_peer_end(&conn->share.sending);
+    return ret;
+}
+
+/* All but the last part are short. */
+static int coroutine_fn send_pieces(NbdConn *conn, const struct iovec *iov, int niov)
+{
+    struct iovec parts[MAX_PARTS], *last = &parts[niov - 1];
+    size_t left;
+    int ret;
+
+    memcpy(parts, iov, niov * sizeof(*iov));
+    left = last->iov_len;
+    last->iov_len = MIN(left, PIECE);
+    ret = send_piece(conn, parts, niov);
+    while (ret == 0 && (left -= last->iov_len)) {
+        *last = (struct iovec){ (char *)last->iov_base + last->iov_len, MIN(left, PIECE) };
+        ret = send_piece(conn, last, 1);
+    }
+    return ret;
+}
+
 int coroutine_fn nbd_send(NbdConn *conn, const struct iovec *iov, int niov)
 {
     CO_SCOPED_LOCK(&conn->send_lock);
-    int ret = conn->failed ? -EPIPE : io_channel_writev_all(conn->session.channel, iov, niov, NULL);
+    int ret = conn->failed ? -EPIPE : send_pieces(conn, iov, niov);
 
     if (ret < 0) {
         conn->failed = true;
         io_channel_shutdown(conn->socket, true, true);      /* wake the reader */
+        nbd_share_end(&conn->share);
     }
     return ret;
 }
@@ -57,7 +95,7 @@ int coroutine_fn nbd_send(NbdConn *conn, const struct iovec *iov, int niov)
 int coroutine_fn nbd_send_chunk(const NbdWork *w, uint16_t flags, NbdChunk type, const struct iovec *iov, int niov)
 {
     uint8_t header[NBD_CHUNK_BYTES];
-    struct iovec all[4] = { { header, sizeof(header) } };
+    struct iovec all[MAX_PARTS] = { { header, sizeof(header) } };
     size_t len = 0;
 
     for (int i = 0; i < niov; i++) {
@@ -109,9 +147,16 @@ typedef struct Running {
 
 static void running_free(Running *r)
 {
+    NbdConn *conn = r->work.conn;
+    uint64_t cost = r->work.cost;
+
     bdrv_memfree(r->work.data);
     error_free(r->err);
     g_free(r);
+    if (cost) {
+        conn->buffered -= cost;
+        nbd_share_give(&conn->share, cost);
+    }
 }
 
 static void coroutine_fn request_entry(void *opaque)
@@ -130,9 +175,8 @@ static void coroutine_fn request_entry(void *opaque)
             send_success(&r->work);
         }
     }
-    conn->buffered -= r->work.data ? r->work.req.len : 0;
-    conn->in_flight--;
     running_free(r);
+    conn->in_flight--;
     co_queue_wake_one(&conn->slots);
 }
 
@@ -170,21 +214,56 @@ static int check_request(const NbdConn *conn, const NbdRequest *q, Error **errp)
     return -EINVAL;
 }
 
+static uint64_t cost_of(const NbdRequest *q)
+{
+    return REQUEST_COST + (carries_data(q->type) ? q->len : q->type == NBD_CMD_BLOCK_STATUS ? nbd_block_status_cost(q) : 0);
+}
+
+/* Wait for the request's part of what all may keep.  False: the connection is ending. */
+static bool coroutine_fn take_cost(NbdConn *conn, Running *r, uint64_t cost)
+{
+    while (conn->buffered && conn->buffered + cost > MAX_BUFFERED) {
+        co_queue_wait(&conn->slots, NULL);
+    }
+    if (!nbd_share_take(&conn->share, cost)) {
+        return false;
+    }
+    r->work.cost = cost;
+    conn->buffered += cost;
+    return true;
+}
+
+static int coroutine_fn read_payload(NbdConn *conn, Running *r)
+{
+    int ret = 0;
+
+    for (size_t at = 0, n; ret == 0 && at < r->work.req.len; at += n) {
+        n = MIN(r->work.req.len - at, PIECE);
+        nbd_peer_begin(&conn->share.receiving, n);
+        ret = io_channel_read_all(conn->session.channel, r->work.data + at, n, NULL);
+        nbd_peer_end(&conn->share.receiving);
+    }
+    return ret;
+}
+
 /* The payload's place.  0; 1: over the limit, but the framing holds; -errno: the connection cannot go on. */
 static int coroutine_fn take_payload(NbdConn *conn, Running *r)
 {
     NbdRequest *q = &r->work.req;
+    bool long_one = q->len > NBD_MAX_PAYLOAD && (carries_data(q->type) || q->type == NBD_CMD_CACHE);
 
-    if (q->len > NBD_MAX_PAYLOAD && (carries_data(q->type) || q->type == NBD_CMD_CACHE)) {
+    if (long_one) {
         error_setg(&r->err, "len (%" PRIu32 " ) is larger than max len (%u)", q->len, NBD_MAX_PAYLOAD);
         r->ret = -EINVAL;
-        return q->type == NBD_CMD_WRITE ? -EINVAL : 1;
     }
-    if (!carries_data(q->type) || !q->len) {
-        return 0;
+    if (long_one && q->type == NBD_CMD_WRITE) {
+        return -EINVAL;
     }
-    while (conn->buffered && conn->buffered + q->len > MAX_BUFFERED) {
-        co_queue_wait(&conn->slots, NULL);
+    if (!take_cost(conn, r, long_one ? REQUEST_COST : cost_of(q))) {
+        return -ESHUTDOWN;
+    }
+    if (long_one || !carries_data(q->type) || !q->len) {
+        return long_one;
     }
     r->work.data = blk_blockalign(conn->exp->common.blk, q->len);
     if (!r->work.data) {
@@ -192,8 +271,7 @@ static int coroutine_fn take_payload(NbdConn *conn, Running *r)
         r->ret = -ENOMEM;
         return q->type == NBD_CMD_READ ? 1 : -ENOMEM;
     }
-    conn->buffered += q->len;
-    return q->type == NBD_CMD_WRITE ? io_channel_read_all(conn->session.channel, r->work.data, q->len, NULL) : 0;
+    return q->type == NBD_CMD_WRITE ? read_payload(conn, r) : 0;
 }
 
 /* Read one request.  NULL: the client is gone, or left the protocol. */
@@ -219,7 +297,6 @@ static Running *coroutine_fn next_request(NbdConn *conn)
     }
     ret = take_payload(conn, r);
     if (ret < 0) {
-        conn->buffered -= r->work.data ? r->work.req.len : 0;
         running_free(r);
         return NULL;
     }
@@ -266,6 +343,7 @@ static void conn_free(NbdConn *conn)
             break;
         }
     }
+    nbd_share_close(&conn->share);
     nbd_session_clear(&conn->session, conn->host);
     io_channel_unref(conn->socket);
     g_free(conn);
@@ -290,6 +368,7 @@ static void coroutine_fn conn_entry(void *opaque)
     }
     if (how == NBD_TRANSMISSION) {
         conn->exp = conn->session.export;
+        conn->share.export = &conn->exp->held;
         if (!conn->exp->common.shutting_down) {
             aio_co_reschedule_self(conn->exp->common.ctx);
             serve(conn);
@@ -305,6 +384,7 @@ void nbd_conn_start(IOChannel *c, const NbdServerHost *host, void (*gone)(void *
 
     nbd_session_init(&conn->session, c);
     conn->socket = io_channel_ref(c);
+    nbd_share_open(&conn->share, conn->socket);
     conn->host = host;
     conn->gone = gone;
     conn->opaque = opaque;
@@ -322,6 +402,7 @@ void nbd_conn_close_export(NbdExport *e)
     for (NbdConn *conn = conns; conn; conn = conn->next) {
         if (conn->exp == e || conn->session.export == e) {
             io_channel_shutdown(conn->socket, true, true);
+            nbd_share_end(&conn->share);
         }
     }
 }
@@ -333,6 +414,7 @@ void nbd_conn_close_all(void)
     for (NbdConn *conn = conns; conn; conn = conn->next) {
         conn->cut = true;
         io_channel_shutdown(conn->socket, true, true);
+        nbd_share_end(&conn->share);
     }
     bdrv_wait_while(conns_left, NULL);
 }

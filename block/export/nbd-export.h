@@ -14,6 +14,7 @@
 #include "block/dirty-bitmap.h"
 #include "block/export.h"
 #include "nbd/server.h"
+#include "nbd-budget.h"
 
 /* Context ids; bitmap i is NBD_CONTEXT_BITMAPS + i. */
 enum { NBD_CONTEXT_ALLOCATION, NBD_CONTEXT_DEPTH, NBD_CONTEXT_BITMAPS };
@@ -22,6 +23,7 @@ typedef struct NbdExport {
     BlockExport common;
     char *name, *description;
     uint64_t size;
+    NbdHeld held;                      /* by requests of all its clients */
     bool allocation_depth;
     BdrvDirtyBitmap **bitmaps;         /* busy while exported */
     unsigned n_bitmaps;
@@ -50,11 +52,14 @@ typedef struct NbdWork {
     NbdExport *exp;
     NbdRequest req;
     uint8_t *data;
+    uint64_t cost;                     /* taken from the budget */
     bool structured;
 } NbdWork;
 /* 0 or -errno with errp: then the caller sends the error. *replied: an answer is out already. */
 int coroutine_fn nbd_do_request(NbdWork *w, bool *replied, Error **errp);
 int coroutine_fn nbd_do_block_status(NbdWork *w, bool *replied, Error **errp);
+/* At most how many bytes its answer keeps. */
+uint64_t nbd_block_status_cost(const NbdRequest *q);
 
 /* Sending, for the above: whole messages, one at a time.  0 or -errno (the connection is over). */
 int coroutine_fn nbd_send(NbdConn *conn, const struct iovec *iov, int niov);

@@ -145,6 +145,12 @@ static int coroutine_fn send_context(NbdWork *w, uint32_t context, bool last, Er
     return nbd_send_chunk(w, last ? NBD_REPLY_FLAG_DONE : 0, NBD_CHUNK_BLOCK_STATUS, iov, 2) < 0 ? -EPIPE : 0;
 }
 
+uint64_t nbd_block_status_cost(const NbdRequest *q)
+{
+    /* No extent is shorter than a sector, but for bitmaps' and images' ends. */
+    return q->flags & NBD_CMD_FLAG_REQ_ONE ? 0 : MIN(8u * MAX_EXTENTS, q->len / 512u * 16 + 128);
+}
+
 int coroutine_fn nbd_do_block_status(NbdWork *w, bool *replied, Error **errp)
 {
     const GArray *contexts = nbd_conn_contexts(w->conn);
