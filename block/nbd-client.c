@@ -374,6 +374,7 @@ int coroutine_fn nbd_link_request(NbdLink *n, NbdRequest *r, IoVec *qiov, size_t
         p = (NbdPending){ .co = coroutine_self(), .request = *r, .qiov = qiov, .qiov_offset = qiov_offset,
                           .extent = extent };
         ret = try_once(n, &p);
+        nbd_came_clear(&p.came);
     } while (p.lost && n->state == NBD_LINK_WAITING);
     aio_co_reschedule_self(home);
     return ret;

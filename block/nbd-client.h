@@ -12,6 +12,7 @@
 #include "crypto/tls.h"
 #include "io/address.h"
 #include "nbd/client.h"
+#include "nbd-came.h"
 #include "util/aio.h"
 #include "util/coroutine.h"
 #include "util/iov.h"
@@ -75,7 +76,8 @@ struct NbdPending {
     IoVec *qiov;
     size_t qiov_offset;
     NbdExtent *extent;
-    uint64_t got;                          /* bytes of a read that came */
+    NbdCame came;                          /* of a read */
+    unsigned errors;                       /* chunks that told one */
     int ret;                               /* the server's first error */
     bool done, waiting, lost;              /* lost: the connection ended before the answer */
     bool wrong;                            /* its answer broke the protocol: that is why the link was lost */

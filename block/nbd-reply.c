@@ -10,6 +10,8 @@
 #include "nbd-client.h"
 
 #define MAX_STATUS_PAYLOAD (1024 * 1024)
+#define MAX_ERROR_PAYLOAD (64 * 1024)
+#define MAX_ERRORS 65536                   /* for one request: one a sector of the longest read */
 
 typedef struct Chunk {
     uint16_t flags, type;
@@ -32,17 +34,22 @@ static int coroutine_fn skip(NbdLink *n, uint32_t len)
     return 0;
 }
 
+/* Is this a part of what was asked for, which has not come yet? */
+static bool may_come(NbdPending *p, uint64_t from, uint64_t len)
+{
+    return p->request.type == NBD_CMD_READ && from >= p->request.from && len <= p->request.len &&
+           from - p->request.from <= p->request.len - len && nbd_came_add(&p->came, p->request.len, from - p->request.from, len);
+}
+
 /* len bytes of data for offset `from` of the disk. */
 static int coroutine_fn take_data(NbdLink *n, NbdPending *p, uint64_t from, uint64_t len)
 {
     struct iovec *iov, *scratch = NULL;
     int niov, ret;
 
-    if (p->request.type != NBD_CMD_READ || from < p->request.from || len > p->request.len ||
-        from - p->request.from > p->request.len - len) {
+    if (!may_come(p, from, len)) {
         return -EINVAL;
     }
-    p->got += len;
     iov_slice(p->qiov, p->qiov_offset + (from - p->request.from), len, &iov, &niov, &scratch);
     ret = io_channel_readv_all(n->channel, iov, niov, NULL);
     g_free(scratch);
@@ -69,11 +76,9 @@ static int coroutine_fn chunk_hole(NbdLink *n, NbdPending *p, const Chunk *c)
     }
     from = nbd_get64(hole);
     len = nbd_get32(hole + 8);
-    if (p->request.type != NBD_CMD_READ || !len || from < p->request.from || len > p->request.len ||
-        from - p->request.from > p->request.len - len) {
+    if (!len || !may_come(p, from, len)) {
         return -EINVAL;
     }
-    p->got += len;
     iov_fill(p->qiov, p->qiov_offset + (from - p->request.from), 0, len);
     return 0;
 }
@@ -105,7 +110,8 @@ static int coroutine_fn chunk_status(NbdLink *n, NbdPending *p, const Chunk *c)
 static int coroutine_fn chunk_error(NbdLink *n, NbdPending *p, const Chunk *c)
 {
     uint8_t head[6];
-    int ret = c->len < sizeof(head) ? -EINVAL : io_channel_read_all(n->channel, head, sizeof(head), NULL);
+    bool too_much = c->len < sizeof(head) || c->len > MAX_ERROR_PAYLOAD || ++p->errors > MAX_ERRORS;
+    int ret = too_much ? -EINVAL : io_channel_read_all(n->channel, head, sizeof(head), NULL);
 
     if (ret == 0 && (!nbd_get32(head) || nbd_get16(head + 4) > c->len - sizeof(head))) {
         return -EINVAL;                /* an error that is none, or whose text is longer than all of it */
@@ -147,7 +153,7 @@ static int coroutine_fn structured(NbdLink *n, const uint8_t head[NBD_SIMPLE_REP
         ret = take_chunk(n, p, &c);
     }
     if (ret == 0 && (c.flags & NBD_REPLY_FLAG_DONE)) {
-        bool short_read = p->request.type == NBD_CMD_READ && p->got < p->request.len;
+        bool short_read = p->request.type == NBD_CMD_READ && p->came.bytes < p->request.len;
         bool no_status = p->request.type == NBD_CMD_BLOCK_STATUS && !p->extent->length;
 
         p->ret = p->ret == 0 && (short_read || no_status) ? -EIO : p->ret;
