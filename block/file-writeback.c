@@ -6,7 +6,9 @@
  * worker flushes what has come so far.  Nothing is promised before the real flush.  The system tells of a failed write
  * once, to whoever flushes next: what an early flush was told is kept for the real one, which comes after it.
  *
- * Ranges stand in a ring under `lock`; one worker at a time takes them and ends when there are none.
+ * Ranges stand in a ring under `lock`; one worker at a time takes them and ends when there are none.  Workers may be few and have
+ * other work: nobody waits for a job that has not begun, only for calls that are under way (`calls`).  So a job may begin when
+ * nothing is left to do, even after the file was closed; who goes last frees the state.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,9 +27,12 @@ typedef struct Range { int64_t offset, bytes; } Range;
 
 typedef struct FileWriteback {
     pthread_mutex_t lock;
-    pthread_cond_t idle;
-    int fd;
-    bool working, flushing;
+    pthread_cond_t idle;           /* no calls any more */
+    int refs;                      /* the node and each job */
+    int fd;                        /* -1: closed */
+    bool working, flushing;        /* jobs that wait for a worker or are with one */
+    bool flush_wanted;             /* when its job begins */
+    unsigned calls;                /* of the system, under way */
     int error;                     /* of early flushes: nobody was told yet */
     unsigned first, n;
     int64_t bytes;                 /* of those that wait */
@@ -35,19 +40,56 @@ typedef struct FileWriteback {
     Range ranges[RANGES];
 } FileWriteback;
 
+/* Takes the lock; the last one frees. */
+static void unref(FileWriteback *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool last = --w->refs == 0;
+    pthread_mutex_unlock(&w->lock);
+    if (last) {
+        pthread_cond_destroy(&w->idle);
+        pthread_mutex_destroy(&w->lock);
+        g_free(w);
+    }
+}
+
+/* Both under the lock, which is not held in between.  The descriptor stays open that long. */
+static int call_begins(FileWriteback *w)
+{
+    int fd = w->fd;
+
+    w->calls++;
+    pthread_mutex_unlock(&w->lock);
+    return fd;
+}
+
+static void call_ended(FileWriteback *w)
+{
+    pthread_mutex_lock(&w->lock);
+    if (--w->calls == 0) {
+        pthread_cond_broadcast(&w->idle);
+    }
+}
+
+static int flush_fd(int fd)
+{
+    return (int)aio_sync_rw(fd, AIO_OP_FDATASYNC, 0, NULL, 0, 0);
+}
+
 static int early_flush(void *opaque)
 {
     FileWriteback *w = opaque;
-    int ret;
 
-    while ((ret = fdatasync(w->fd)) < 0 && errno == EINTR) {
-    }
-    ret = ret < 0 ? -errno : 0;
     pthread_mutex_lock(&w->lock);
-    w->error = w->error ? w->error : ret;
+    if (w->flush_wanted && w->fd >= 0) {
+        int ret = flush_fd(call_begins(w));
+
+        call_ended(w);
+        w->error = w->error ? w->error : ret;
+    }
     w->flushing = false;
-    pthread_cond_broadcast(&w->idle);
     pthread_mutex_unlock(&w->lock);
+    unref(w);
     return 0;
 }
 
@@ -60,7 +102,8 @@ static bool flush_due(FileWriteback *w, int64_t bytes)
     due = w->begun >= FLUSH_AT && !w->flushing;
     if (due) {
         w->begun = 0;
-        w->flushing = true;
+        w->flushing = w->flush_wanted = true;
+        w->refs++;
     }
     return due;
 }
@@ -76,9 +119,8 @@ static int work(void *opaque)
         w->first = (w->first + 1) % RANGES;
         w->n--;
         w->bytes -= r.bytes;
-        pthread_mutex_unlock(&w->lock);
-        sync_file_range(w->fd, r.offset, r.bytes, SYNC_FILE_RANGE_WRITE);
-        pthread_mutex_lock(&w->lock);
+        sync_file_range(call_begins(w), r.offset, r.bytes, SYNC_FILE_RANGE_WRITE);
+        call_ended(w);
         if (flush_due(w, r.bytes)) {
             pthread_mutex_unlock(&w->lock);
             thread_pool_run_detached(early_flush, w);
@@ -86,8 +128,8 @@ static int work(void *opaque)
         }
     }
     w->working = false;
-    pthread_cond_broadcast(&w->idle);
     pthread_mutex_unlock(&w->lock);
+    unref(w);
     return 0;
 }
 
@@ -97,6 +139,7 @@ static FileWriteback *start(FileState *s)
 
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->idle, NULL);
+    w->refs = 1;
     w->fd = s->fd;
     return w;
 }
@@ -133,21 +176,24 @@ void file_begin_writeback(BlockDriverState *bs, int64_t offset, int64_t bytes)
     add_range(w, offset, bytes);
     wake = !w->working && w->bytes >= BEGIN_AT;
     w->working |= wake;
+    w->refs += wake;
     pthread_mutex_unlock(&w->lock);
     if (wake) {
         thread_pool_run_detached(work, w);
     }
 }
 
-/* Nothing is begun any more, and what was begun has ended. */
-static int stop(FileWriteback *w)
+/* Nothing of what waits is begun any more, and the calls under way have ended. */
+static int stop(FileWriteback *w, bool closes)
 {
     int error;
 
     pthread_mutex_lock(&w->lock);
     w->n = 0;
     w->bytes = w->begun = 0;
-    while (w->working || w->flushing) {
+    w->flush_wanted = false;
+    w->fd = closes ? -1 : w->fd;
+    while (w->calls) {
         pthread_cond_wait(&w->idle, &w->lock);
     }
     error = w->error;
@@ -158,11 +204,9 @@ static int stop(FileWriteback *w)
 
 int file_flush_after_writeback(FileState *s)
 {
-    int error = stop(s->writeback), ret;
+    int error = stop(s->writeback, false), ret = flush_fd(s->fd);
 
-    while ((ret = fdatasync(s->fd)) < 0 && errno == EINTR) {
-    }
-    return ret < 0 ? -errno : error;
+    return ret < 0 ? ret : error;
 }
 
 void file_end_writeback(FileState *s)
@@ -170,9 +214,7 @@ void file_end_writeback(FileState *s)
     FileWriteback *w = g_steal_pointer(&s->writeback);
 
     if (w) {
-        stop(w);
-        pthread_cond_destroy(&w->idle);
-        pthread_mutex_destroy(&w->lock);
-        g_free(w);
+        stop(w, true);
+        unref(w);
     }
 }
