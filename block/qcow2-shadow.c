@@ -32,10 +32,10 @@
 typedef struct ShadowBlock {
     uint64_t bi;
     uint8_t *data;                   /* NULL: written to place, not in memory */
-    uint64_t place;                  /* file offset, 0 while it is being found */
-    unsigned pins;
+    uint64_t place;                  /* file offset, 0 while it is being found: it stays in memory */
     bool dirty, writing;             /* writing: under way to place, see `writes` */
     struct ShadowBlock *prev, *next; /* those in memory, least recently used first */
+    struct ShadowBlock *then;        /* in `unsettled` */
 } ShadowBlock;
 
 typedef struct FreedRange { uint64_t first, n; } FreedRange;
@@ -48,6 +48,8 @@ struct Qcow2Shadow {
     uint64_t window, window_n;       /* free ones in a row before it, for tables */
     GHashTable *blocks;              /* by bi */
     ShadowBlock *head, *tail, *last_used;
+    ShadowBlock *unsettled;          /* new copies without a place; none outside of the functions here */
+    bool settling;
     unsigned in_memory, max_in_memory, most_in_memory;
     Qcow2Tasks writes;               /* of blocks */
     GPtrArray *spare;                /* buffers of one cluster, to be used again */
@@ -194,7 +196,7 @@ static int coroutine_fn push_out_oldest(Qcow2Shadow *s, unsigned max)
     g_autofree ShadowBlock **blocks = g_new(ShadowBlock *, MAX(max, 1));
     unsigned n = 0;
     for (ShadowBlock *b = s->head; b && n < max; b = b->next) {
-        if (!b->pins && b->place) {
+        if (b->place) {
             blocks[n++] = b;
         }
     }
@@ -269,20 +271,28 @@ static int grow_rt(Qcow2Shadow *s, uint64_t bi)
 /* Find a place for a new copy.  Its own count, and its old place's, may touch further blocks. */
 static int coroutine_fn settle_block(Qcow2Shadow *s, ShadowBlock *b)
 {
-    Qcow2 *q = s->q;
-    int64_t old = qcow2_rb_offset(q, b->bi);
-    bool noting = qcow2_shadow_noting(s, false);
-    b->pins++;
-    int64_t place = qcow2_shadow_alloc(s, q->cluster_size);
-    int ret = place < 0 ? (int)place : 0;
-    if (ret == 0) {
-        b->place = place;
-        s->rt[b->bi] = place;
-        if (old > 0) {
-            ret = qcow2_shadow_add_clusters(s, old >> q->cluster_bits, 1, -1);
-        }
+    int64_t old = qcow2_rb_offset(s->q, b->bi);
+    int64_t place = qcow2_shadow_alloc(s, s->q->cluster_size);
+    if (place < 0) {
+        return place;
     }
-    b->pins--;
+    b->place = place;
+    s->rt[b->bi] = place;
+    return old > 0 ? qcow2_shadow_add_clusters(s, old >> s->q->cluster_bits, 1, -1) : 0;
+}
+
+/* One after the other, as an image may have a long chain of blocks that are counted in each other. */
+static int coroutine_fn settle_blocks(Qcow2Shadow *s)
+{
+    bool noting = qcow2_shadow_noting(s, false);
+    int ret = 0;
+    s->settling = true;
+    while (ret == 0 && s->unsettled) {
+        ShadowBlock *b = s->unsettled;
+        s->unsettled = b->then;
+        ret = settle_block(s, b);
+    }
+    s->settling = false;
     qcow2_shadow_noting(s, noting);
     return ret;
 }
@@ -316,10 +326,10 @@ static int coroutine_fn touch(Qcow2Shadow *s, uint64_t bi, ShadowBlock **out)
         return ret;
     }
     g_hash_table_insert(s->blocks, &b->bi, b);
+    b->then = s->unsettled;
+    s->unsettled = b;
     *out = b;
-    ret = settle_block(s, b);
-    /* Others may have pushed it out meanwhile. */
-    return ret == 0 && !b->data ? bring_in(s, b) : ret;
+    return 0;
 }
 
 int coroutine_fn qcow2_shadow_block(Qcow2Shadow *s, uint64_t bi, const void **block)
@@ -390,7 +400,7 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
     return 0;
 }
 
-int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta)
+static int coroutine_fn add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta)
 {
     Qcow2 *q = s->q;
     while (n) {
@@ -407,6 +417,12 @@ int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint6
         n -= part;
     }
     return 0;
+}
+
+int coroutine_fn qcow2_shadow_add_clusters(Qcow2Shadow *s, uint64_t first, uint64_t n, int delta)
+{
+    int ret = add_clusters(s, first, n, delta);
+    return ret == 0 && !s->settling ? settle_blocks(s) : ret;
 }
 
 int coroutine_fn qcow2_shadow_add(Qcow2Shadow *s, uint64_t offset, uint64_t bytes, int64_t delta)

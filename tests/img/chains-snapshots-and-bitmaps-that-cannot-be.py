@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Backing chains without end or with huge empty tables stay within 256 MiB; a damaged snapshot is not applied over a sound state; a check forgets no
-snapshot; a bitmap of an empty disk leaves an image that opens; a full device is told and kept.
+"""Backing chains without end or with huge empty tables stay within 256 MiB; a long chain of counts takes no stack; a damaged
+snapshot is not applied over a sound state; a check forgets no snapshot; a bitmap of an empty disk leaves an image that opens;
+a full device is told and kept.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import os
-import sys
+import struct
 import subprocess
+import sys
 
 from badinputs import places
 from qcow2image import BACKING_FORMAT, Image, need_stock
@@ -36,6 +38,32 @@ def expect(what, code, words, *command):
     if done != code or words not in text or (not SANITIZED and (peak > PEAK_KIB or seconds > CPU_SECONDS)):
         failures += 1
         print(f"{what}: {command[1:]}: exit {done}, {peak} KiB, {seconds:.1f} s: {text[-300:]}")
+
+
+def counted_in_each_other(name, n):
+    """An image of n refcount blocks, each of which is counted in the next."""
+    cluster, per_block, size, l1_offset = 512, 256, 1 << 20, 512 + -(-n // 64) * 512
+    first_free = (l1_offset + size // (64 * 512) * 8 + 511) // cluster
+    used = list(range(first_free)) + [max((i + 1) % n * per_block + 10, first_free) for i in range(n)]
+    blocks = [bytearray(cluster) for _ in range(n)]
+    for one in used:
+        struct.pack_into(">H", blocks[one // per_block], one % per_block * 2, 1)
+    with open(name, "wb") as f:
+        f.write(struct.pack(">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, 0, 0, 9, size, 0, size // (64 * 512), l1_offset, cluster, -(-n // 64),
+                            0, 0, 0, 0, 0, 4, 104))
+        f.seek(cluster)
+        f.write(b"".join(struct.pack(">Q", one * cluster) for one in used[first_free:]))
+        for block, one in zip(blocks, used[first_free:]):
+            f.seek(one * cluster)
+            f.write(block)
+        f.truncate(n * per_block * cluster)
+
+
+def counts():
+    """Snapshots move all blocks that the first one leads to, without a frame of the stack for each."""
+    counted_in_each_other("counted", 6000)
+    for command in (("check",), ("snapshot", "-c", "new"), ("check",), ("snapshot", "-a", "new"), ("snapshot", "-d", "new"), ("check",)):
+        expect("blocks counted in each other", 0, "No errors were found" if command[0] == "check" else "", IMG, *command, "counted")
 
 
 def chain(prefix, image, links, length=None):
@@ -144,7 +172,7 @@ def devices():
 
 def main():
     os.chdir(os.environ["TEST_DIR"])
-    for part in (chains, damaged_snapshots, checks, empty_disks, devices):
+    for part in (chains, counts, damaged_snapshots, checks, empty_disks, devices):
         part()
     print(f"{count} commands: {failures} failures")
     return 1 if failures else 0
