@@ -194,13 +194,13 @@ static void sectors_return(Qcow2DirtySectors *d, Qcow2DirtySectors *taken)
 void qcow2_l1_mark_dirty(Qcow2 *q, uint32_t index)
 {
     sectors_mark(&q->commit->l1, index);
-    qcow2_overlap_note(q, q->l1[index] & QCOW2_L1_OFFSET_MASK);
+    qcow2_overlap_note_l2(q, q->l1[index] & QCOW2_L1_OFFSET_MASK);
 }
 
 void qcow2_rt_mark_dirty(Qcow2 *q, uint32_t index)
 {
     sectors_mark(&q->commit->rt, index);
-    qcow2_overlap_note(q, q->rt[index] & QCOW2_RT_OFFSET_MASK);
+    qcow2_overlap_note_block(q, q->rt[index] & QCOW2_RT_OFFSET_MASK);
 }
 
 void qcow2_rt_move(Qcow2 *q, uint64_t offset, uint32_t clusters)

@@ -80,7 +80,8 @@ uint32_t qcow2_rb_next(const Qcow2 *q, const void *block, uint32_t from, uint32_
 
 /* --- overlap --- */
 /* A new table was put at offset: cheap; forgets are not needed. */
-void qcow2_overlap_note(Qcow2 *q, uint64_t offset);
+void qcow2_overlap_note_l2(Qcow2 *q, uint64_t offset);
+void qcow2_overlap_note_block(Qcow2 *q, uint64_t offset);
 void qcow2_overlap_free(Qcow2 *q);
 
 #endif

@@ -2,7 +2,7 @@
  * qcow2: the last line of defence: no write may hit metadata of another kind.
  *
  * Constant ranges are compared.  Tables named by L1 and the refcount table are many: a set of
- * their clusters (qcow2_overlap_note adds to it, nothing is taken out) says "no" quickly; when it
+ * their clusters (qcow2_overlap_note_* add to it, nothing is taken out) says "no" quickly; when it
  * says "maybe", the tables are searched.  The snapshots' L1 tables are sorted ranges: an image may
  * name any lengths there, so they are never counted out by cluster.  Both are made anew when L1 or
  * the snapshots are replaced, or when stale members have come to fill the set.
@@ -16,12 +16,15 @@
 #include <string.h>
 #include "qcow2-commit.h"
 
+#define KIND_BITS 2
+enum { KIND_L2 = 1, KIND_BLOCK = 2 };
+
 typedef struct Range { uint64_t from, to; } Range;
 
 struct Qcow2OverlapSet {
     Range *inactive;                 /* snapshots' L1 tables: sorted, joined where they touch */
     unsigned n_inactive;
-    uint64_t *slots;                 /* cluster index + 1, 0: empty */
+    uint64_t *slots;                 /* (cluster index + 1) << KIND_BITS | kinds, 0: empty */
     uint64_t mask, used, built;
     const uint64_t *l1;              /* whose tables are in */
     uint64_t l1_offset, snapshots_offset;
@@ -40,23 +43,27 @@ static uint64_t slot_of(const Qcow2OverlapSet *s, uint64_t cluster)
     return (cluster * 0x9e3779b97f4a7c15ULL >> 20) & s->mask;
 }
 
-static bool set_has(const Qcow2OverlapSet *s, uint64_t cluster)
+/* Where the cluster is, or would be. */
+static uint64_t *set_find(const Qcow2OverlapSet *s, uint64_t cluster)
 {
     uint64_t i = slot_of(s, cluster);
-    while (s->slots[i] && s->slots[i] != cluster + 1) {
+    while (s->slots[i] && s->slots[i] >> KIND_BITS != cluster + 1) {
         i = (i + 1) & s->mask;
     }
-    return s->slots[i] != 0;
+    return &s->slots[i];
 }
 
-static void set_put(Qcow2OverlapSet *s, uint64_t cluster)
+/* As what it may be a table; 0: it is none. */
+static unsigned set_kinds(const Qcow2OverlapSet *s, uint64_t cluster)
 {
-    uint64_t i = slot_of(s, cluster);
-    while (s->slots[i] && s->slots[i] != cluster + 1) {
-        i = (i + 1) & s->mask;
-    }
-    s->used += !s->slots[i];
-    s->slots[i] = cluster + 1;
+    return *set_find(s, cluster) & (KIND_L2 | KIND_BLOCK);
+}
+
+static void set_put(Qcow2OverlapSet *s, uint64_t cluster, unsigned kind)
+{
+    uint64_t *slot = set_find(s, cluster);
+    s->used += !*slot;
+    *slot |= (cluster + 1) << KIND_BITS | kind;
 }
 
 void qcow2_overlap_free(Qcow2 *q)
@@ -118,11 +125,11 @@ static bool inactive_has(const Qcow2OverlapSet *s, const Range *r)
     return low < s->n_inactive && s->inactive[low].from < r->to;
 }
 
-static void put_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t mask)
+static void put_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t mask, unsigned kind)
 {
     for (uint64_t i = 0; i < n; i++) {
         if (table[i] & mask) {
-            set_put(q->overlap_set, (table[i] & mask) >> q->cluster_bits);
+            set_put(q->overlap_set, (table[i] & mask) >> q->cluster_bits, kind);
         }
     }
 }
@@ -142,8 +149,8 @@ static bool set_build(Qcow2 *q)
         return false;
     }
     s->mask = room - 1;
-    put_entries(q, q->l1, q->l1_size, QCOW2_L1_OFFSET_MASK);
-    put_entries(q, q->rt, q->rt_size, QCOW2_RT_OFFSET_MASK);
+    put_entries(q, q->l1, q->l1_size, QCOW2_L1_OFFSET_MASK, KIND_L2);
+    put_entries(q, q->rt, q->rt_size, QCOW2_RT_OFFSET_MASK, KIND_BLOCK);
     if (!collect_inactive(q, s)) {
         qcow2_overlap_free(q);
         return false;
@@ -163,7 +170,7 @@ static bool set_is_current(const Qcow2 *q)
            s->snapshots_offset == q->snapshots_offset && s->nb_snapshots == q->nb_snapshots;
 }
 
-void qcow2_overlap_note(Qcow2 *q, uint64_t offset)
+static void note(Qcow2 *q, uint64_t offset, unsigned kind)
 {
     Qcow2OverlapSet *s = q->overlap_set;
     if (!s || !offset) {
@@ -173,7 +180,17 @@ void qcow2_overlap_note(Qcow2 *q, uint64_t offset)
         qcow2_overlap_free(q);           /* mostly stale: the next check builds it anew */
         return;
     }
-    set_put(s, offset >> q->cluster_bits);
+    set_put(s, offset >> q->cluster_bits, kind);
+}
+
+void qcow2_overlap_note_l2(Qcow2 *q, uint64_t offset)
+{
+    note(q, offset, KIND_L2);
+}
+
+void qcow2_overlap_note_block(Qcow2 *q, uint64_t offset)
+{
+    note(q, offset, KIND_BLOCK);
 }
 
 /* --- the search ------------------------------------------------------------------------ */
@@ -227,21 +244,19 @@ static unsigned many_hit(Qcow2 *q, unsigned kinds, const Range *r)
     return 0;
 }
 
-static bool maybe_many(Qcow2 *q, const Range *r)
+/* Which of the kinds are worth the search. */
+static unsigned maybe_many(Qcow2 *q, unsigned kinds, const Range *r)
 {
     uint64_t last = (r->to - 1) >> q->cluster_bits;
+    unsigned found = 0;
     if (!set_is_current(q) && !set_build(q)) {
-        return true;                     /* the long way */
-    }
-    if (inactive_has(q->overlap_set, r)) {
-        return true;
+        return kinds;                    /* the long way */
     }
     for (uint64_t c = r->from >> q->cluster_bits; c <= last; c++) {
-        if (set_has(q->overlap_set, c)) {
-            return true;
-        }
+        found |= set_kinds(q->overlap_set, c);
     }
-    return false;
+    return kinds & ((found & KIND_L2 ? QCOW2_OL_ACTIVE_L2 : 0) | (found & KIND_BLOCK ? QCOW2_OL_REFCOUNT_BLOCK : 0) |
+                    (inactive_has(q->overlap_set, r) ? QCOW2_OL_INACTIVE_L1 : 0));
 }
 
 /* Snapshots' L2 tables: only when asked for (overlap-check.inactive-l2), each L1 is read.  1: hit. */
@@ -276,8 +291,8 @@ int coroutine_fn qcow2_check_overlap(Qcow2 *q, unsigned ignore, uint64_t offset,
     }
     Range r = { qcow2_cluster_start(q, offset), qcow2_cluster_start(q, offset + bytes - 1) + q->cluster_size };
     if (!constant_hit(q, kinds, &r, &hit) &&
-        (kinds & (QCOW2_OL_ACTIVE_L2 | QCOW2_OL_REFCOUNT_BLOCK | QCOW2_OL_INACTIVE_L1)) && maybe_many(q, &r)) {
-        hit = many_hit(q, kinds, &r);
+        (kinds & (QCOW2_OL_ACTIVE_L2 | QCOW2_OL_REFCOUNT_BLOCK | QCOW2_OL_INACTIVE_L1))) {
+        hit = many_hit(q, maybe_many(q, kinds, &r), &r);
     }
     if (!hit && (kinds & QCOW2_OL_INACTIVE_L2)) {
         int ret = inactive_l2_hit(q, &r);

@@ -66,6 +66,22 @@ def counts():
         expect("blocks counted in each other", 0, "No errors were found" if command[0] == "check" else "", IMG, *command, "counted")
 
 
+def same_table_everywhere():
+    """A snapshot all of whose four million entries lead to one table, in an image with room for a million refcount blocks."""
+    cluster, entries, size = 65536, (32 << 20) // 8, 1 << 30
+    table, l1, l2, snapshots, snapshot_l1, block = (i * cluster for i in (1, 129, 130, 132, 133, 645))
+    with open("same", "wb") as f:
+        f.write(struct.pack(">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, 0, 0, 16, size, 0, 2, l1, table, 128, 1, snapshots, 0, 0, 0, 4, 104))
+        for at, content in ((table, struct.pack(">Q", block)), (l1, struct.pack(">QQ", l2, l2 + cluster)),
+                            (snapshots, struct.pack(">QIHHIIQIIQQ", snapshot_l1, entries, 1, 1, 0, 0, 0, 0, 16, 0, size) + b"1x"),
+                            (snapshot_l1, struct.pack(">Q", l2) * entries),
+                            (block, struct.pack(">H", 1) * (block // cluster + 1))):
+            f.seek(at)
+            f.write(content)
+        f.truncate(block + cluster)
+    expect("one table everywhere", 1, "Could not apply snapshot 'x'", IMG, "snapshot", "-a", "x", "same")
+
+
 def chain(prefix, image, links, length=None):
     """Files prefix0 ... prefix<links>, each with the one before as its backing file; of a length, the rest a hole."""
     for i in range(links + 1):
@@ -172,7 +188,7 @@ def devices():
 
 def main():
     os.chdir(os.environ["TEST_DIR"])
-    for part in (chains, counts, damaged_snapshots, checks, empty_disks, devices):
+    for part in (chains, counts, same_table_everywhere, damaged_snapshots, checks, empty_disks, devices):
         part()
     print(f"{count} commands: {failures} failures")
     return 1 if failures else 0
