@@ -90,7 +90,7 @@ class Table:
     def __init__(self, every=3, few=True):
         """every: that one of so many inputs is tried; few: `info` and one other command for each, not all."""
         self.every, self.known = every, 0
-        self.few, self.inputs, self.runs, self.explained, self.failures = few, 0, 0, 0, 0
+        self.few, self.inputs, self.runs, self.explained, self.unanswered, self.failures = few, 0, 0, 0, 0, 0
         self.reasons, self.used = read_reasons(), set()
         self.lock, self.peak, self.folders = threading.Lock(), 0, threading.local()
         self.kept = []
@@ -147,6 +147,7 @@ class Table:
         ours = run(IMG if kind == "img" else IO, words, "image", folder + "/ours", HANG_SECONDS)
         with self.lock:
             self.runs += 1
+            self.unanswered += stock.code < 0
         self.bounds(item, command, ours)
         if command in LOOKING:
             with open(os.path.join(folder, "ours/image"), "rb") as file:
@@ -194,5 +195,6 @@ class Table:
             for done in [pool.submit(work) for _ in range(2)]:
                 done.result()
         print(f"{self.known} bad inputs in the table, {self.inputs} tried, {self.runs} commands on each side, {self.explained} differences explained, "
+              f"{self.unanswered} without an answer of stock, "
               f"peak {self.peak >> 10} MiB: {self.failures} failures")
         return 1 if self.failures else 0
