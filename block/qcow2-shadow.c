@@ -368,6 +368,21 @@ static void note_freed(Qcow2Shadow *s, uint64_t cluster)
     }
 }
 
+/* A count that has to fall below zero has too few references: the image was damaged before. */
+static int too_low(Qcow2 *q, const ShadowBlock *b, uint64_t cluster, uint32_t i, uint32_t n, int delta)
+{
+    for (uint32_t k = 0; delta < 0 && k < n; k++) {
+        uint64_t count = qcow2_rb_get(q, b->data, i + k);
+        if (count < -(uint64_t)(int64_t)delta) {
+            uint64_t offset = (cluster + k) << q->cluster_bits;
+            qcow2_corrupt(q, false, offset, q->cluster_size, "Refcount of cluster at %#" PRIx64 " is too low: more refers to it than is "
+                          "counted ('qemu-img check -r all' counts anew)", offset);
+            break;
+        }
+    }
+    return -EINVAL;
+}
+
 static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32_t i, uint32_t n, int delta)
 {
     Qcow2 *q = s->q;
@@ -383,13 +398,13 @@ static int add_in_block(Qcow2Shadow *s, ShadowBlock *b, uint64_t cluster, uint32
                 note_freed(s, cluster + k);
             }
         }
-        return ok ? 0 : -EINVAL;
+        return ok ? 0 : too_low(q, b, cluster, i, n, delta);
     }
     for (uint32_t k = 0; k < n; k++) {
         uint64_t count = qcow2_rb_get(q, b->data, i + k);
         uint64_t by = delta < 0 ? -(int64_t)delta : delta;
         if (delta < 0 ? count < by : by > q->refcount_max || count > q->refcount_max - by) {
-            return -EINVAL;
+            return too_low(q, b, cluster + k, i + k, 1, delta);
         }
         qcow2_rb_set(q, b->data, i + k, count + delta);
         s->growth += (delta > 0 && count == 0) - (delta < 0 && count + delta == 0);
