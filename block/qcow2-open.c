@@ -530,11 +530,15 @@ static int qcow2_reopen_prepare(BdrvReopenState *rs, Error **errp)
 
 static void qcow2_reopen_commit(BdrvReopenState *rs)
 {
+    qcow2_options_apply(qcow2_of(rs->bs), rs->opaque);
+    g_clear_pointer(&rs->opaque, g_free);
+}
+
+static void qcow2_reopen_commit_post(BdrvReopenState *rs)
+{
     Error *err = NULL;
     BitmapsJob job = { .q = qcow2_of(rs->bs), .errp = &err };
 
-    qcow2_options_apply(job.q, rs->opaque);
-    g_clear_pointer(&rs->opaque, g_free);
     if (rs->flags & BDRV_O_RDWR) {
         co_run_sync(make_bitmaps_writable, &job);
         if (job.ret < 0) {           /* they stay read-only */
@@ -622,6 +626,7 @@ static const BlockDriver bdrv_qcow2 = {
     .close = qcow2_close,
     .reopen_prepare = qcow2_reopen_prepare,
     .reopen_commit = qcow2_reopen_commit,
+    .reopen_commit_post = qcow2_reopen_commit_post,
     .reopen_abort = qcow2_reopen_abort,
     .refresh_limits = qcow2_refresh_limits,
     .inactivate = qcow2_inactivate,

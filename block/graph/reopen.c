@@ -3,7 +3,7 @@
  *
  *   QUEUED   -> PREPARED  prepare_entry(): options checked, the driver's reopen_prepare; old state in force
  *   PREPARED -> SWITCHED  switch_entry(): flags of all nodes set, permissions checked for the new graph
- *   SWITCHED -> DONE      commit_entry(): locks taken over, the driver's reopen_commit
+ *   SWITCHED -> DONE      commit_entry(): locks taken over, the driver's reopen_commit; then reopen_commit_post of all
  * A failure in any stage takes every entry back (abort_entry).  The nodes are drained throughout.
  * A child that was opened with its parent follows it with the flags that it would inherit; "file" and
  * "backing" may also name another node (reopen-child.c).
@@ -460,8 +460,15 @@ int bdrv_reopen_multiple(BdrvReopenQueue *q, Error **errp)
     if (ret == 0) {
         bdrv_perm_commit(pc);
     }
-    for (guint i = q->entries->len; i-- > 0; ) {     /* files first: formats may write in commit */
+    for (guint i = q->entries->len; i-- > 0; ) {
         (ret == 0 ? commit_entry : abort_entry)(g_ptr_array_index(q->entries, i));
+    }
+    for (guint i = q->entries->len; ret == 0 && i-- > 0; ) {     /* files are as they will be, whatever the order: formats may write */
+        ReopenEntry *e = g_ptr_array_index(q->entries, i);
+
+        if (e->bs->drv->reopen_commit_post) {
+            e->bs->drv->reopen_commit_post(&e->rs);
+        }
     }
     for (guint i = q->entries->len; ret == 0 && i-- > 0; ) {
         bdrv_refresh_limits(((ReopenEntry *)g_ptr_array_index(q->entries, i))->bs, NULL);

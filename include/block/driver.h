@@ -84,7 +84,8 @@ struct BlockDriver {
     int (*open)(BlockDriverState *bs, QDict *options, int flags, Error **errp);
     void (*close)(BlockDriverState *bs);
     int (*reopen_prepare)(BdrvReopenState *rs, Error **errp);
-    void (*reopen_commit)(BdrvReopenState *rs);
+    void (*reopen_commit)(BdrvReopenState *rs);          /* writes nothing: other nodes may not be done */
+    void (*reopen_commit_post)(BdrvReopenState *rs);     /* after all nodes' commits: may write */
     void (*reopen_abort)(BdrvReopenState *rs);
     void (*refresh_limits)(BlockDriverState *bs, Error **errp);
     /* exact_filename / json:{} name: fill bs->exact_filename if a plain name says it all. */
