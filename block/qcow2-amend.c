@@ -371,7 +371,7 @@ static int coroutine_fn has_compressed(Qcow2 *q)
     return 0;
 }
 
-static int coroutine_fn drop_compression_type(AmendPlan *p)
+static int coroutine_fn check_compression_type(AmendPlan *p)
 {
     Qcow2 *q = p->q;
     int ret;
@@ -390,9 +390,30 @@ static int coroutine_fn drop_compression_type(AmendPlan *p)
         error_setg_errno(p->errp, -ret, "Failed to check block status");
         return ret;
     }
+    return 0;
+}
+
+/* The header of version 2.  If it cannot be written, memory says what the disk says. */
+static int coroutine_fn write_old_header(AmendPlan *p)
+{
+    Qcow2 *q = p->q;
+    const unsigned version = q->version, compression = q->compression;
+    const uint64_t incompatible = q->incompatible, compatible = q->compatible, autoclear = q->autoclear;
+
     q->compression = QCOW2_COMPRESSION_ZLIB;
     q->incompatible &= ~QCOW2_INCOMPAT_COMPRESSION;
-    return 0;
+    q->compatible = 0;
+    q->autoclear = 0;
+    q->version = 2;
+    int ret = write_header(p);
+    if (ret < 0) {
+        q->version = version;
+        q->compression = compression;
+        q->incompatible = incompatible;
+        q->compatible = compatible;
+        q->autoclear = autoclear;
+    }
+    return ret;
 }
 
 static int coroutine_fn downgrade(AmendPlan *p)
@@ -408,12 +429,10 @@ static int coroutine_fn downgrade(AmendPlan *p)
         error_setg_errno(p->errp, -ret, "Failed to make the image clean");
         return ret;
     }
-    ret = drop_compression_type(p);
+    ret = check_compression_type(p);
     if (ret < 0) {
         return ret;
     }
-    q->compatible = 0;
-    q->autoclear = 0;
     ret = qcow2_expand_zero_clusters(q, p->progress, p->opaque);
     if (ret == 0) {
         co_mutex_lock(&q->lock);
@@ -424,12 +443,7 @@ static int coroutine_fn downgrade(AmendPlan *p)
         error_setg_errno(p->errp, -ret, "Failed to turn zero into data clusters");
         return ret;
     }
-    q->version = 2;
-    ret = write_header(p);
-    if (ret < 0) {
-        q->version = 3;
-    }
-    return ret;
+    return write_old_header(p);
 }
 
 static int coroutine_fn run_steps(AmendPlan *p)
@@ -461,9 +475,11 @@ static int coroutine_fn run_steps(AmendPlan *p)
         ret = qcow2_co_truncate(q->bs, p->size, false, PREALLOC_OFF, 0, p->errp);
     }
     if (ret == 0 && p->version < old_version) {
+        bool lazy = q->lazy_refcounts;
         q->lazy_refcounts = false;     /* version 2 has no dirty bit */
         ret = settle_and_mark_clean(q);
         ret = ret < 0 ? ret : downgrade(p);
+        q->lazy_refcounts = ret < 0 && lazy;
     }
     return ret;
 }

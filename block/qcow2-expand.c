@@ -4,6 +4,7 @@
  *
  * Data first: a cluster is zeroed or newly written before the cycle that writes its entry (S4),
  * and what entries named before is freed late, once per state that shares the table.
+ * A program that is asked to end stops between two clusters: what was done is whole, and written when the image is closed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,6 +13,7 @@
 #include "qcow2.h"
 #include "qcow2-crypt.h"
 #include "qcow2-io.h"
+#include "util/stop.h"
 
 typedef struct Expand {
     Qcow2 *q;
@@ -117,7 +119,7 @@ static int coroutine_fn expand_table(Expand *x, uint64_t offset, uint64_t guest)
         if (type != QCOW2_ZERO_PLAIN && type != QCOW2_ZERO_ALLOC) {
             continue;
         }
-        ret = expand_entry(q, guest, MAX(refs, 1u), &entry);
+        ret = stop_asked() ? -ECANCELED : expand_entry(q, guest, MAX(refs, 1u), &entry);
         if (ret == 0 && entry != old) {
             qcow2_l2_set(q, table, i, entry, 0);
             qcow2_cache_mark_dirty(q->l2_cache, table, i * q->l2_entry_size, q->l2_entry_size);
@@ -183,7 +185,8 @@ static int coroutine_fn expand_all(Expand *x)
     for (unsigned i = 0; i < q->nb_snapshots && ret == 0; i++) {
         ret = expand_snapshot(x, &q->snapshots[i]);
     }
-    return ret < 0 ? ret : qcow2_commit(q, true);
+    int committed = qcow2_commit(q, true);         /* of what was done, too */
+    return ret < 0 ? ret : committed;
 }
 
 int coroutine_fn qcow2_expand_zero_clusters(Qcow2 *q, void (*progress)(void *, int64_t, int64_t), void *opaque)

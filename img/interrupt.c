@@ -1,7 +1,8 @@
 /*
  * SIGINT, SIGTERM and SIGHUP in qemu-img and qemu-io: what was written is put in order, then the signal ends the program.
  *
- *   first signal   handler -> bottom half: requests in flight end, no new ones start, images are flushed and given up
+ *   first signal   handler -> bottom half: requests in flight end, no new ones start, long steps stop (util/stop.h), images are
+ *                  flushed and given up
  *   second signal, or PATIENCE seconds later: the end at once (an image survives that as it survives a power cut)
  *
  * The exit status is that of a program that knows nothing of the signal.
@@ -14,6 +15,7 @@
 #include "block/backend.h"
 #include "img/interrupt.h"
 #include "util/aio.h"
+#include "util/stop.h"
 
 #define PATIENCE 5
 
@@ -47,6 +49,7 @@ static void on_signal(int sig)
         end_by(sig);
     }
     received = sig;
+    stop_ask();
     alarm(PATIENCE);
     aio_bh_schedule(bh);
 }

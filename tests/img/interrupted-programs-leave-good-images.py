@@ -94,6 +94,17 @@ def rebase(number):
     run(IMG, "compare", "before.raw", "top.qcow2")
 
 
+def amend(number):
+    """Zero clusters become data for version 2: it stops in the middle, what was done is whole."""
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "src.raw", "-F", "raw", "zero.qcow2")
+    run(IO, "-c", "write -z 0 24M", "-c", "write -P 5 1M 1M", "zero.qcow2")
+    before = os.stat("zero.qcow2").st_size
+    interrupt(number, [IMG, "amend", "-o", "compat=0.10", "--object", "throttle-group,id=g,x-iops-total=20", "--image-opts",
+                       slow("zero.qcow2")], lambda: os.stat("zero.qcow2").st_size > before + (1 << 18))
+    good("zero.qcow2")
+    run(IO, "-r", "-c", "read -P 0 0 1M", "-c", "read -P 5 1M 1M", "-c", "read -P 0 2M 22M", "zero.qcow2")
+
+
 def second_signal():
     """Who does not want to wait asks again: requests that never end do not keep the program."""
     run(IMG, "create", "-q", "-f", "qcow2", "io.qcow2", "16M")
@@ -118,6 +129,7 @@ def main():
         convert(number)
         qemu_io(number)
         rebase(number)
+        amend(number)
     second_signal()
 
 
