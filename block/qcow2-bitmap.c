@@ -181,14 +181,19 @@ static int coroutine_fn rewrite_in_place(Qcow2 *q, const GArray *list)
 static int coroutine_fn mark_in_use(Qcow2 *q, Error **errp)
 {
     GArray *list = q->bitmaps->list;
-    bool changed = false;
+    g_autofree bool *changed = g_new0(bool, list->len);
+    bool any = false;
     int ret;
 
     for (guint i = 0; i < list->len; i++) {
-        changed = changed || !(ENTRY(list, i)->flags & QCOW2_BITMAP_IN_USE);
+        changed[i] = !(ENTRY(list, i)->flags & QCOW2_BITMAP_IN_USE);
+        any = any || changed[i];
         ENTRY(list, i)->flags |= QCOW2_BITMAP_IN_USE;
     }
-    ret = changed ? rewrite_in_place(q, list) : 0;
+    ret = any ? rewrite_in_place(q, list) : 0;
+    for (guint i = 0; i < list->len && ret < 0; i++) {
+        ENTRY(list, i)->flags &= changed[i] ? ~QCOW2_BITMAP_IN_USE : ~0u;      /* to be written before it is relied on */
+    }
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Can't update bitmap directory");
     }
@@ -217,9 +222,9 @@ static int64_t coroutine_fn write_new(Qcow2 *q, const void *buf, uint64_t bytes)
 
 /*
  * Make list the image's directory: new clusters, then the header.  The old directory is freed
- * late.  q->lock held.
+ * late.  q->lock held.  *named: the disk may name it, even if that failed.
  */
-static int coroutine_fn publish(Qcow2 *q, GArray *list)
+static int coroutine_fn publish(Qcow2 *q, GArray *list, bool *named)
 {
     uint64_t bytes = qcow2_bitmap_dir_bytes(list), padded = ALIGN_UP(bytes, q->cluster_size);
     uint64_t old_offset = q->bitmaps_ext_offset, old_size = q->nb_bitmaps ? q->bitmaps_ext_size : 0;
@@ -228,6 +233,7 @@ static int coroutine_fn publish(Qcow2 *q, GArray *list)
     int64_t offset = 0;
     int ret;
 
+    *named = false;
     if (list->len) {
         g_autofree uint8_t *dir = g_try_malloc0(padded);
 
@@ -241,7 +247,11 @@ static int coroutine_fn publish(Qcow2 *q, GArray *list)
         }
     }
     ret = qcow2_commit(q, true);
+    if (ret < 0 && offset) {
+        qcow2_free_late(q, offset, padded, QCOW2_DISCARD_NEVER);
+    }
     if (ret == 0) {
+        *named = true;
         q->nb_bitmaps = list->len;
         q->bitmaps_ext_offset = offset;
         q->bitmaps_ext_size = bytes;
@@ -284,6 +294,18 @@ static void coroutine_fn free_bits(Qcow2 *q, const Qcow2BitmapEntry *e)
 
 /* --- writing --------------------------------------------------------------------------- */
 
+/* Free the clusters that a table names which was not written. */
+static void coroutine_fn free_named(Qcow2 *q, const uint8_t *table, uint64_t entries)
+{
+    for (uint64_t i = 0; i < entries; i++) {
+        uint64_t offset = load_be64(table + i * 8);
+
+        if (offset) {
+            qcow2_free_late(q, offset, q->cluster_size, QCOW2_DISCARD_NEVER);
+        }
+    }
+}
+
 /* Bits of one bitmap to new clusters, the table behind them; *e describes it. */
 static int coroutine_fn write_bits(Qcow2 *q, BdrvDirtyBitmap *bm, Qcow2BitmapEntry *e)
 {
@@ -304,12 +326,14 @@ static int coroutine_fn write_bits(Qcow2 *q, BdrvDirtyBitmap *bm, Qcow2BitmapEnt
         }
         offset = write_new(q, buf, q->cluster_size);
         if (offset < 0) {
-            return offset;           /* what was written is a leak; the old directory stays */
+            free_named(q, table, entries);       /* the old directory stays */
+            return offset;
         }
         store_be64(table + i * 8, offset);
     }
     offset = write_new(q, table, table_bytes);
     if (offset < 0) {
+        free_named(q, table, entries);
         return offset;
     }
     *e = (Qcow2BitmapEntry){ .table_offset = offset, .table_entries = MAX(entries, 1),
@@ -324,8 +348,8 @@ static bool to_store(const BdrvDirtyBitmap *bm)
            !bdrv_dirty_bitmap_readonly(bm);
 }
 
-/* Write bm's bits and append its entry. */
-static int coroutine_fn store_one(Qcow2 *q, BdrvDirtyBitmap *bm, GArray *list, Error **errp)
+/* Write bm's bits, append its entry and note in fresh where it is. */
+static int coroutine_fn store_one(Qcow2 *q, BdrvDirtyBitmap *bm, GArray *list, GArray *fresh, Error **errp)
 {
     Qcow2BitmapEntry e;
     int ret;
@@ -340,12 +364,13 @@ static int coroutine_fn store_one(Qcow2 *q, BdrvDirtyBitmap *bm, GArray *list, E
         error_setg_errno(errp, -ret, "Failed to write bitmap '%s' to file", bdrv_dirty_bitmap_name(bm));
         return ret;
     }
+    g_array_append_val(fresh, list->len);
     g_array_append_val(list, e);
     return 0;
 }
 
 /* Entries keep their places in the directory; replaced: old entries whose bits are written anew. */
-static int coroutine_fn store_known(Qcow2 *q, GArray *list, GArray *replaced, Error **errp)
+static int coroutine_fn store_known(Qcow2 *q, GArray *list, GArray *replaced, GArray *fresh, Error **errp)
 {
     int ret = 0;
 
@@ -356,7 +381,7 @@ static int coroutine_fn store_known(Qcow2 *q, GArray *list, GArray *replaced, Er
         copy.name = g_strdup(copy.name);
         if (to_store(bm)) {
             g_array_append_val(replaced, copy);
-            ret = store_one(q, bm, list, errp);
+            ret = store_one(q, bm, list, fresh, errp);
         } else {
             g_array_append_val(list, copy);
         }
@@ -375,27 +400,26 @@ static bool is_known(const Qcow2 *q, const char *name)
 }
 
 /* New ones follow, newest first as in the list. */
-static int coroutine_fn store_new(Qcow2 *q, GArray *list, Error **errp)
+static int coroutine_fn store_new(Qcow2 *q, GArray *list, GArray *fresh, Error **errp)
 {
     int ret = 0;
 
     for (BdrvDirtyBitmap *bm = NULL; ret == 0 && (bm = bdrv_dirty_bitmap_next(q->bs, bm));) {
         if (to_store(bm) && !is_known(q, bdrv_dirty_bitmap_name(bm))) {
-            ret = store_one(q, bm, list, errp);
+            ret = store_one(q, bm, list, fresh, errp);
         }
     }
     return ret;
 }
 
-static int coroutine_fn store_locked(Qcow2 *q, Error **errp)
+/* list as it is to be, written and named by the header; *named as publish() says. */
+static int coroutine_fn store_list(Qcow2 *q, GArray *list, GArray *replaced, GArray *fresh, bool *named, Error **errp)
 {
-    g_autoptr(GArray) list = qcow2_bitmap_list_new();
-    g_autoptr(GArray) replaced = qcow2_bitmap_list_new();
     guint old = q->bitmaps->list->len;
-    int ret = store_known(q, list, replaced, errp);
+    int ret = store_known(q, list, replaced, fresh, errp);
 
     if (ret == 0) {
-        ret = store_new(q, list, errp);
+        ret = store_new(q, list, fresh, errp);
     }
     if (ret < 0 || (!replaced->len && list->len == old)) {
         return ret;
@@ -404,9 +428,25 @@ static int coroutine_fn store_locked(Qcow2 *q, Error **errp)
         error_setg(errp, list->len > QCOW2_MAX_BITMAPS ? "Too many persistent bitmaps" : "Bitmap directory is too large");
         return -EINVAL;
     }
-    ret = publish(q, list);
+    ret = publish(q, list, named);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to update bitmap extension");
+    }
+    return ret;
+}
+
+static int coroutine_fn store_locked(Qcow2 *q, Error **errp)
+{
+    g_autoptr(GArray) list = qcow2_bitmap_list_new();
+    g_autoptr(GArray) replaced = qcow2_bitmap_list_new();
+    g_autoptr(GArray) fresh = g_array_new(false, false, sizeof(guint));
+    bool named = false;
+    int ret = store_list(q, list, replaced, fresh, &named, errp);
+
+    for (guint i = 0; i < fresh->len && ret < 0 && !named; i++) {
+        free_bits(q, ENTRY(list, g_array_index(fresh, guint, i)));
+    }
+    if (ret < 0 || !named) {
         return ret;
     }
     for (guint i = 0; i < replaced->len; i++) {
@@ -574,6 +614,7 @@ int coroutine_fn qcow2_co_remove_bitmap(BlockDriverState *bs, const char *name, 
     Qcow2 *q = qcow2_of(bs);
     g_autoptr(GArray) list = qcow2_bitmap_list_new();
     Qcow2BitmapEntry gone = { 0 };
+    bool named;
     int ret = 0;
 
     for (guint i = 0; q->bitmaps && i < q->bitmaps->list->len; i++) {
@@ -590,7 +631,7 @@ int coroutine_fn qcow2_co_remove_bitmap(BlockDriverState *bs, const char *name, 
         return 0;                    /* never stored */
     }
     co_mutex_lock(&q->lock);
-    ret = publish(q, list);
+    ret = publish(q, list, &named);
     if (ret == 0) {
         free_bits(q, &gone);
     }
