@@ -82,8 +82,9 @@ def plain(reply):
 def talk(name, program):
     folder = os.path.join(os.environ["TEST_DIR"], name)
     os.mkdir(folder)
+    wait = "on" if name == "stock" else "off"          # it may take a client in two threads at once while it starts
     process = subprocess.Popen([program, "-machine", "none", "-display", "none", "-nodefaults", "-qmp",
-                                "unix:qmp,server=on,wait=off"], cwd=folder, stdin=subprocess.DEVNULL,
+                                f"unix:qmp,server=on,wait={wait}"], cwd=folder, stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.chdir(folder)
     client = socket.socket(socket.AF_UNIX)

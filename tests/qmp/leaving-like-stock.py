@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from lib import Client, connect, program
+from lib import Client, connect, program, stock_waits
 
 PATIENCE = 60
 
@@ -58,6 +58,9 @@ class Case:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def qmp(self):
+        return "-qmp", f"unix:s,server=on,wait={stock_waits(self.kind, True, None)}"
+
     def talk(self, name="s"):
         """Answers: it is up, and signals are taken."""
         return Client(connect(self.path(name), PATIENCE))
@@ -75,6 +78,7 @@ class Case:
             return int(f.read())
 
     def words(self, text):
+        text = re.sub(r"^.*: info: QEMU waiting for connection on: .*\n", "", text, flags=re.M)
         return re.sub(r"from pid \d+ \(.*\)", "from pid N (NAME)", text.replace(program(self.kind) + ":", "qemu-system-x86_64:"))
 
     def end(self):
@@ -89,7 +93,7 @@ class Case:
 
 def signalled(number, *args):
     def case(c):
-        c.start("-pidfile", "p", "-qmp", "unix:s,server=on,wait=off", *args)
+        c.start("-pidfile", "p", *c.qmp(), *args)
         monitor = c.talk()                         # (stays connected)
         c.process.send_signal(number)
         result = c.end()
@@ -100,7 +104,7 @@ def signalled(number, *args):
 
 def stray_signal(c):
     """One that means nothing to it."""
-    c.start("-pidfile", "p", "-qmp", "unix:s,server=on,wait=off")
+    c.start("-pidfile", "p", *c.qmp())
     monitor = c.talk()
     c.process.send_signal(signal.SIGUSR1)
     c.process.send_signal(signal.SIGIO)
@@ -129,7 +133,7 @@ def quit_on_standard_input(c):
 
 def lost_monitor(c):
     """The client goes; another one comes; then the program is asked to end."""
-    c.start("-pidfile", "p", "-qmp", "unix:s,server=on,wait=off")
+    c.start("-pidfile", "p", *c.qmp())
     c.talk().close()
     again = c.talk()
     c.process.terminate()
@@ -139,7 +143,7 @@ def lost_monitor(c):
 
 
 def lost_monitor_then_reset(c):
-    c.start("-pidfile", "p", "-qmp", "unix:s,server=on,wait=off")
+    c.start("-pidfile", "p", *c.qmp())
     first = c.talk()
     first.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     first.send(b'{"execute": "query-qmp-schema"}\n' * 50)
@@ -153,7 +157,7 @@ def lost_monitor_then_reset(c):
 
 def standard_input_ends(c):
     """The monitor is lost; the machine stays."""
-    c.start("-pidfile", "p", "-monitor", "stdio", "-qmp", "unix:s,server=on,wait=off")
+    c.start("-pidfile", "p", "-monitor", "stdio", *c.qmp())
     c.process.stdin.close()
     c.process.stdin = None
     monitor = c.talk()
@@ -164,7 +168,7 @@ def standard_input_ends(c):
 
 def others_files(c):
     """What took the place of our files is removed with them by either program."""
-    c.start("-pidfile", "p", "-qmp", "unix:s,server=on,wait=off")
+    c.start("-pidfile", "p", *c.qmp())
     c.talk().close()
     for name in ("p", "s"):
         os.rename(c.path(name), c.path(name + ".old"))
