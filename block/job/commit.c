@@ -215,7 +215,9 @@ static int coroutine_fn commit_run(Job *job, Error **errp)
     }
     job_progress_set_remaining(job, len);
     ret = lengthen_base(s, len);
-    return ret < 0 ? ret : commit_all(s, len);
+    ret = ret < 0 ? ret : commit_all(s, len);
+    /* The overlay's header will name base, and nobody needs the images between: base has to hold all of them before. */
+    return ret < 0 || job_is_cancelled(job) ? ret : bdrv_flush(s->base_bs);
 }
 
 static const JobDriver commit_driver = {
