@@ -156,7 +156,7 @@ static void attempt_late(void *opaque)
     if (a->dial) {
         io_connect_cancel(g_steal_pointer(&a->dial));
         aio_co_wake(a->co);
-    } else {
+    } else if (a->n->channel) {            /* none: the dial has failed, and the attempt is about to hear of it */
         cut(a->n->channel);
     }
 }
