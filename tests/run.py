@@ -34,6 +34,7 @@ def parse_arguments():
                         help="run failing tests again, alone, when there are N or fewer; say which passed then")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folders of failing tests")
     parser.add_argument("--show", action="store_true", help="print what passing tests said, too")
+    parser.add_argument("--emulator-args", metavar="ARGS", help="give the emulator under test these arguments besides (-sandbox ...)")
     parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
     parser.add_argument("--rooms", default=ROOMS, help="comma-separated folders under tests/ (default %(default)s)")
     parser.add_argument("tests", nargs="*", help="names or parts of names; none: all")
@@ -64,6 +65,15 @@ def environment(build, scratch):
     return env
 
 
+def wrapped(program, arguments, folder):
+    """A script of the same name that starts the program with more arguments."""
+    path = pathlib.Path(folder, "bin", pathlib.Path(program).name)
+    path.parent.mkdir()
+    path.write_text(f'#!/bin/bash\nexec -a "$0" {shlex.quote(program)} "$@" {arguments}\n')
+    path.chmod(0o755)
+    return str(path)
+
+
 def command(path):
     return (["python3"] if path.suffix == ".py" else ["bash"]) + [str(path)]
 
@@ -73,7 +83,10 @@ def run_one(path, options):
     build = pathlib.Path(options.build).resolve()
     scratch = tempfile.mkdtemp(prefix=f"stillframe-{path.stem}.")
     started = time.monotonic()
-    process = subprocess.Popen(command(path), env=environment(build, scratch), cwd=scratch, stdin=subprocess.DEVNULL,
+    env = environment(build, scratch)
+    if options.emulator_args:
+        env["QEMU_SYSTEM"] = wrapped(env["QEMU_SYSTEM"], options.emulator_args, scratch)
+    process = subprocess.Popen(command(path), env=env, cwd=scratch, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                                start_new_session=True)
     try:

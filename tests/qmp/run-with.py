@@ -11,6 +11,7 @@ import time
 
 from lib import Emulator, program, skip
 
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"     # which takes a process and ptrace
 NOBODY = 65534
 
 

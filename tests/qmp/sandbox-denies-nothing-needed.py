@@ -14,6 +14,7 @@ from lib import Emulator, QMPError, connect
 ALL = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 IMG, NBD = os.environ["QEMU_IMG"], os.environ["QEMU_NBD"]
 STOCK_IMG = os.environ["STOCK_QEMU_IMG"] or IMG
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"     # which takes a process and ptrace
 NOBODY = 65534
 STAY = ("blockdev-create", "x-blockdev-amend", "snapshot-save", "snapshot-load", "snapshot-delete")     # jobs that wait to be dismissed
 

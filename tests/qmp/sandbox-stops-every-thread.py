@@ -14,6 +14,7 @@ from lib import Emulator, skip
 from ptracelib import Ended, Traced, ptrace, ATTACH, DETACH, WAIT_ALL
 
 ALL = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"     # which takes a process and ptrace
 GETPID, PRLIMIT, CLONE3, SIGCHLD = 39, 302, 435, 17
 # Arguments by which each does nothing or fails, should it be let through.
 ENDS = {"fork": (57,), "vfork as clone": (56, SIGCHLD), "execve": (59, 0, 0, 0), "execveat": (322, -1, 0, 0, 0, 0), "unshare": (272, 0),
