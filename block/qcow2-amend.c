@@ -155,17 +155,28 @@ static int coroutine_fn write_header(AmendPlan *p)
     return ret;
 }
 
+static void tell_progress(const AmendPlan *p, int64_t done, int64_t total)
+{
+    if (p->progress) {
+        p->progress(p->opaque, done, total);
+    }
+}
+
 static int coroutine_fn upgrade(AmendPlan *p)
 {
     Qcow2 *q = p->q;
     int ret;
 
+    tell_progress(p, 0, 2);
     q->version = 3;
+    tell_progress(p, 1, 2);
     ret = write_header(p);
     if (ret < 0) {
         q->version = 2;
+        return ret;
     }
-    return ret;
+    tell_progress(p, 2, 2);
+    return 0;
 }
 
 /* Counts of all clusters of the file into counts; none may exceed max. */
@@ -464,6 +475,9 @@ static int coroutine_fn run_steps(AmendPlan *p)
     }
     if (ret == 0 && p->refcount_order != q->refcount_order) {
         ret = change_refcount_width(p);
+        if (ret == 0) {
+            tell_progress(p, 1, 1);
+        }
     }
     if (ret == 0 && p->data_file) {
         ret = change_data_file(p);
@@ -505,8 +519,5 @@ int qcow2_amend(BlockDriverState *bs, QDict *opts, void (*progress)(void *, int6
         return -EINVAL;
     }
     co_run_sync(amend_entry, &plan);
-    if (plan.ret == 0 && progress) {
-        progress(opaque, 1, 1);
-    }
     return plan.ret;
 }

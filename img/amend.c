@@ -6,16 +6,6 @@
 #include <errno.h>
 #include "img/common.h"
 
-static bool describes(const OptDesc *table, const char *name)
-{
-    for (; table && table->name; table++) {
-        if (!strcmp(table->name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int print_amend_options(const BlockDriver *drv)
 {
     const OptDesc *tables[2] = { drv->amend_options, NULL };
@@ -46,25 +36,25 @@ static int help_for_format(const char *fmt)
     return can_amend(drv) ? print_amend_options(drv) : EXIT_FAILURE;
 }
 
+/* Would the whole list do for creating an image? */
+static bool suits_creation(const BlockDriver *drv, const char *text)
+{
+    g_autoptr(QObject) given = opts_parse_list(text, NULL, NULL, NULL);
+    g_autoptr(QObject) typed = given ? opts_check_all(given, drv->create_options, NULL) : NULL;
+
+    return typed != NULL;
+}
+
 /* Typed options; NULL after reporting. */
 static QDict *parse_options(const BlockDriver *drv, const char *text)
 {
     Error *err = NULL;
     g_autoptr(QObject) given = opts_parse_list(text, NULL, NULL, &err);
-    bool creation_only = false;
-    QDict *typed = NULL;
+    QDict *typed = given ? opts_check_all(given, drv->amend_options, &err) : NULL;
 
-    if (given) {
-        for (size_t i = 0; i < qdict_size(given); i++) {
-            const char *key = qdict_key_at(given, i);
-
-            creation_only |= describes(drv->create_options, key) && !describes(drv->amend_options, key);
-        }
-        typed = opts_check_all(given, drv->amend_options, &err);
-    }
     if (!typed) {
         error_report_err(err);
-        if (creation_only) {
+        if (suits_creation(drv, text)) {
             fprintf(stderr, "This option is only supported for image creation\n");
         }
     }
@@ -145,7 +135,7 @@ int img_amend(int argc, char **argv)
     if (img_format_conflict(how.image_opts, how.fmt)) {
         return EXIT_FAILURE;
     }
-    img_progress_init(progress && !how.quiet);
+    img_progress_init(progress && !how.quiet, 1);
     ret = amend_image(filename, &how, options, force, &ran);
     img_progress_finish(ran);
     return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

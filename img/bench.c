@@ -114,7 +114,7 @@ static int run_bench(Bench *b)
 }
 
 typedef struct BenchArgs {
-    const char *count, *depth, *interval, *aio, *offset, *pattern, *size, *step, *cache;
+    const char *count, *depth, *interval, *aio, *pattern, *cache;
     bool native, no_drain;
 } BenchArgs;
 
@@ -127,23 +127,32 @@ static bool parse_int(const char *text, int64_t min, int64_t max, const char *co
     return true;
 }
 
-static bool parse_bytes(const char *text, const char *what, int64_t max, int64_t *out)
+static bool parse_count(const char *text, int64_t *out)
 {
-    return !text || (*out = img_size_arg_range(what, text, 0, max)) >= 0;
+    return parse_int(text, 0, INT_MAX, "Invalid request count specified", out);
+}
+
+static bool parse_depth(const char *text, int64_t *out)
+{
+    return parse_int(text, 1, INT_MAX, "Invalid queue depth specified", out);
+}
+
+static bool parse_interval(const char *text, int64_t *out)
+{
+    return parse_int(text, 0, INT_MAX, "Invalid flush interval specified", out);
+}
+
+static bool parse_pattern(const char *text, int64_t *out)
+{
+    return parse_int(text, 0, 0xff, "Invalid pattern byte specified", out);
 }
 
 static bool parse_numbers(const BenchArgs *a, Bench *b)
 {
     int64_t pattern = 0;
 
-    b->step = 0;
-    if (!parse_int(a->count, 0, INT_MAX, "Invalid request count specified", &b->count) ||
-        !parse_int(a->depth, 1, INT_MAX, "Invalid queue depth specified", &b->depth) ||
-        !parse_int(a->interval, 0, INT_MAX, "Invalid flush interval specified", &b->flush_interval) ||
-        !parse_int(a->pattern, 0, 0xff, "Invalid pattern byte specified", &pattern) ||
-        !parse_bytes(a->offset, "offset", INT64_MAX, &b->offset) ||
-        !parse_bytes(a->size, "buffer size", INT_MAX, &b->buffer_size) ||
-        !parse_bytes(a->step, "step_size", INT_MAX, &b->step)) {
+    if (!parse_count(a->count, &b->count) || !parse_depth(a->depth, &b->depth) ||
+        !parse_interval(a->interval, &b->flush_interval) || !parse_pattern(a->pattern, &pattern)) {
         return false;
     }
     b->pattern = pattern;
@@ -151,21 +160,50 @@ static bool parse_numbers(const BenchArgs *a, Bench *b)
     return true;
 }
 
-static bool parse_modes(const BenchArgs *a, ImgOpen *how)
+static bool check_aio(const char *word)
 {
-    if (a->aio && bdrv_parse_aio(a->aio, &how->flags) < 0) {
-        error_report("Invalid aio option: %s", a->aio);
+    int flags = 0;
+
+    if (bdrv_parse_aio(word, &flags) < 0) {
+        error_report("Invalid aio option: %s", word);
         return false;
     }
-    if (a->native) {
-        how->flags |= BDRV_O_NATIVE_AIO;
-    }
-    if (!img_cache_mode(a->cache, how)) {
+    return true;
+}
+
+static bool check_cache(const char *word)
+{
+    ImgOpen how = { 0 };
+
+    if (!img_cache_mode(word, &how)) {
         error_report("Invalid cache mode");
         return false;
     }
     return true;
 }
+
+static void apply_modes(const BenchArgs *a, ImgOpen *how)
+{
+    if (a->aio) {
+        bdrv_parse_aio(a->aio, &how->flags);
+    }
+    if (a->native) {
+        how->flags |= BDRV_O_NATIVE_AIO;
+    }
+    img_cache_mode(a->cache, how);
+}
+
+/* What each number is, as its option is met. */
+#define CHECK(what) \
+    static bool check_##what(const char *text) \
+    { \
+        int64_t value = 0; \
+        return parse_##what(text, &value); \
+    }
+CHECK(count)
+CHECK(depth)
+CHECK(interval)
+CHECK(pattern)
 
 static bool check_flushes(const Bench *b)
 {
@@ -202,30 +240,31 @@ int img_bench(int argc, char **argv)
     BenchArgs a = { .cache = "writeback" };
     ImgOpen how = { 0 };
     const ImgOpt opts[] = {
-        { 'c', NULL, IMG_OPT_STR, &a.count },
-        { 'd', NULL, IMG_OPT_STR, &a.depth },
+        { 'c', NULL, IMG_OPT_STR, &a.count, check_count },
+        { 'd', NULL, IMG_OPT_STR, &a.depth, check_depth },
         { 'f', NULL, IMG_OPT_STR, &how.fmt },
-        { 'i', NULL, IMG_OPT_STR, &a.aio },
+        { 'i', NULL, IMG_OPT_STR, &a.aio, check_aio },
         { 'n', NULL, IMG_OPT_FLAG, &a.native },
-        { 'o', NULL, IMG_OPT_STR, &a.offset },
+        { 'o', NULL, IMG_OPT_SIZE, &b.offset, .what = "offset" },
         { 'q', NULL, IMG_OPT_FLAG, &how.quiet },
-        { 's', NULL, IMG_OPT_STR, &a.size },
-        { 'S', NULL, IMG_OPT_STR, &a.step },
-        { 't', NULL, IMG_OPT_STR, &a.cache },
+        { 's', NULL, IMG_OPT_SIZE, &b.buffer_size, .what = "buffer size", .max = INT_MAX },
+        { 'S', NULL, IMG_OPT_SIZE, &b.step, .what = "step_size", .max = INT_MAX },
+        { 't', NULL, IMG_OPT_STR, &a.cache, check_cache },
         { 'w', NULL, IMG_OPT_FLAG, &b.write },
         { 'U', "force-share", IMG_OPT_FLAG, &how.force_share },
-        { 0, "flush-interval", IMG_OPT_STR, &a.interval },
+        { 0, "flush-interval", IMG_OPT_STR, &a.interval, check_interval },
         { 0, "image-opts", IMG_OPT_FLAG, &how.image_opts },
         { 0, "no-drain", IMG_OPT_FLAG, &a.no_drain },
-        { 0, "pattern", IMG_OPT_STR, &a.pattern },
+        { 0, "pattern", IMG_OPT_STR, &a.pattern, check_pattern },
         IMG_OPTS_END,
     };
     int i = img_parse(argc, argv, opts);
     const char *filename;
 
-    if (!parse_numbers(&a, &b) || !parse_modes(&a, &how)) {
+    if (!parse_numbers(&a, &b)) {
         return EXIT_FAILURE;
     }
+    apply_modes(&a, &how);
     filename = img_one_filename(argc, argv, i);
     b.drain = !a.no_drain;
     how.flags |= b.write ? BDRV_O_RDWR : 0;

@@ -148,8 +148,8 @@ static bool wants(const GArray *wanted, const char *name)
 static bool check_combinations(const GArray *wanted, bool granularity, const char *source, const char *source_fmt)
 {
     const struct { bool wrong; const char *message; } rules[] = {
-        { source_fmt && !source, "-F only supported with -b" },
         { !wanted->len, "Need at least one of --add, --remove, --clear, --enable, --disable, or --merge" },
+        { source_fmt && !source, "-F only supported with -b" },
         { granularity && !wants(wanted, "add"), "granularity only supported with --add" },
         { source && !wants(wanted, "merge"), "Merge bitmap source file only supported with --merge" },
     };
@@ -181,14 +181,14 @@ static int change_bitmaps(const char *filename, const ImgOpen *how, const char *
 int img_bitmap(int argc, char **argv)
 {
     g_autoptr(GArray) wanted = g_array_new(FALSE, FALSE, sizeof(ImgOptSeen));
-    const char *source = NULL, *source_fmt = NULL, *granularity = NULL;
+    const char *source = NULL, *source_fmt = NULL;
     ImgOpen how = { .flags = BDRV_O_RDWR | BDRV_O_NO_BACKING };
     BitmapCall call = { 0 };
     const ImgOpt opts[] = {
         { 'b', "source-file", IMG_OPT_STR, &source },
         { 'f', NULL, IMG_OPT_STR, &how.fmt },
         { 'F', "source-format", IMG_OPT_STR, &source_fmt },
-        { 'g', "granularity", IMG_OPT_STR, &granularity },
+        { 'g', "granularity", IMG_OPT_SIZE, &call.granularity, .what = "granularity" },
         { 0, "add", IMG_OPT_SEQ_FLAG, wanted },
         { 0, "remove", IMG_OPT_SEQ_FLAG, wanted },
         { 0, "clear", IMG_OPT_SEQ_FLAG, wanted },
@@ -201,11 +201,8 @@ int img_bitmap(int argc, char **argv)
     };
     int i = img_parse(argc, argv, opts);
 
-    if (granularity && (call.granularity = img_size_arg("granularity", granularity)) < 0) {
-        return EXIT_FAILURE;
-    }
     if ((wanted->len && img_format_conflict(how.image_opts, how.fmt)) ||
-        !check_combinations(wanted, granularity, source, source_fmt)) {
+        !check_combinations(wanted, call.granularity, source, source_fmt)) {
         return EXIT_FAILURE;
     }
     if (argc - i != 2) {

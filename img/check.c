@@ -96,6 +96,16 @@ static bool parse_repair(const char *word, BdrvCheckFix *fix)
     return true;
 }
 
+static bool check_repair(const char *word)
+{
+    BdrvCheckFix fix = 0;
+
+    if (!parse_repair(word, &fix)) {
+        img_usage_error("Unknown option value for -r (expecting 'leaks' or 'all'): %s", word);
+    }
+    return true;
+}
+
 /* One pass; what it fixed is added to what earlier passes fixed.  0 or -errno after reporting. */
 static int run_check(BlockDriverState *bs, BdrvCheckFix fix, BdrvCheckResult *r)
 {
@@ -197,7 +207,7 @@ int img_check(int argc, char **argv)
     bool json, explain = false;
     const ImgOpt opts[] = {
         { 'f', "format", IMG_OPT_STR, &how.fmt },
-        { 'r', "repair", IMG_OPT_STR, &repair },
+        { 'r', "repair", IMG_OPT_STR, &repair, check_repair },
         { 0, "output", IMG_OPT_STR, &output },
         { 'T', NULL, IMG_OPT_STR, &cache },
         { 'q', NULL, IMG_OPT_FLAG, &how.quiet },
@@ -209,8 +219,8 @@ int img_check(int argc, char **argv)
     };
     int i = img_parse(argc, argv, opts);
 
-    if (repair && !parse_repair(repair, &fix)) {
-        img_usage_error("Unknown option value for -r (expecting 'leaks' or 'all'): %s", repair);
+    if (repair) {
+        parse_repair(repair, &fix);
     }
     how.flags |= fix ? BDRV_O_RDWR : 0;
     filename = img_one_filename(argc, argv, i);

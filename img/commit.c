@@ -202,14 +202,19 @@ static int commit_into(BlockBackend *top, BlockDriverState *base, const CommitAr
 static int commit_image(const CommitArgs *a)
 {
     AUTO_BLK top = img_open(a->filename, &a->how);
-    BlockDriverState *base = top ? choose_base(blk_bs(top), a) : NULL;
+    BlockDriverState *base;
     Error *err = NULL;
     int ret;
 
-    if (!base) {
+    if (!top) {
         return EXIT_FAILURE;
     }
     img_progress_total(1);
+    base = choose_base(blk_bs(top), a);
+    if (!base) {
+        img_progress_finish(false);
+        return EXIT_FAILURE;
+    }
     bdrv_ref(base);
     ret = commit_into(top, base, a, &err);
     bdrv_unref(base);
@@ -227,7 +232,7 @@ static int commit_image(const CommitArgs *a)
 int img_commit(int argc, char **argv)
 {
     CommitArgs a = { .how = { .flags = BDRV_O_RDWR | BDRV_O_UNMAP } };
-    const char *cache = "writeback", *rate = NULL;
+    const char *cache = "writeback";
     bool progress = false;
     const ImgOpt opts[] = {
         { 'f', NULL, IMG_OPT_STR, &a.how.fmt },
@@ -236,17 +241,14 @@ int img_commit(int argc, char **argv)
         { 'd', NULL, IMG_OPT_FLAG, &a.drop },
         { 'p', NULL, IMG_OPT_FLAG, &progress },
         { 'q', NULL, IMG_OPT_FLAG, &a.how.quiet },
-        { 'r', NULL, IMG_OPT_STR, &rate },
+        { 'r', NULL, IMG_OPT_SIZE, &a.rate, .what = "rate limit" },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &a.how.image_opts },
         IMG_OPTS_END,
     };
     int i = img_parse(argc, argv, opts);
 
-    if (rate && (a.rate = img_size_arg("rate limit", rate)) < 0) {
-        return EXIT_FAILURE;
-    }
-    img_progress_init(progress && !a.how.quiet);
+    img_progress_init(progress && !a.how.quiet, 1);
     a.filename = img_one_filename(argc, argv, i);
     a.drop |= a.base != NULL;       /* the images between would no longer fit an emptied top */
     if (!img_cache_mode(cache, &a.how)) {

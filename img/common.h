@@ -33,6 +33,7 @@ void img_help(void) G_GNUC_NORETURN;
 typedef enum ImgOptKind {
     IMG_OPT_FLAG,      /* bool *: set true */
     IMG_OPT_STR,       /* const char **: the argument, last one wins */
+    IMG_OPT_SIZE,      /* int64_t *: a size; what is wrong with one is told as it is met, and exits 1 */
     IMG_OPT_LIST,      /* char **: `-o` lists joined with commas; g_free it */
     IMG_OPT_OBJECT,    /* an --object definition, created at once; no target */
     IMG_OPT_SEQ_FLAG,  /* GArray *: ImgOptSeen appended, for options whose order matters */
@@ -44,6 +45,10 @@ typedef struct ImgOpt {
     const char *name;       /* long name, NULL: none */
     ImgOptKind kind;
     void *target;
+    bool (*check)(const char *arg);     /* of IMG_OPT_STR, as it is met: reports and returns false, which exits 1; or NULL */
+    const char *what;                   /* of IMG_OPT_SIZE, in messages */
+    int64_t max;                        /* of IMG_OPT_SIZE, 0: INT64_MAX */
+    bool (*accept)(int64_t value);      /* of IMG_OPT_SIZE: a rule of its own, as check; or NULL */
 } ImgOpt;
 
 /* One element of a sequence; arg is NULL for SEQ_FLAG. */
@@ -111,7 +116,7 @@ static inline void img_blk_cleanup(BlockBackend **blk) { if (*blk) { blk_unref(*
 
 /* ---- progress.c ---- */
 /* SIGUSR1 (SIGINFO where there is one) prints the state when enabled is false. */
-void img_progress_init(bool enabled);
+void img_progress_init(bool enabled, double step_percent);
 /* All of the work is total units; may be called again when the total changes. */
 void img_progress_total(uint64_t total);
 void img_progress_add(uint64_t units);

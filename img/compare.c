@@ -30,8 +30,12 @@ typedef struct Side {
     int status;
 } Side;
 
+/* A range that was taken and is not counted as progress yet, which is told in the order of the disk. */
+typedef struct Piece { int64_t offset, bytes; bool done; } Piece;
+
 typedef struct Comparison {
     Side side[2];
+    GArray *pieces;         /* of Piece, by offset */
     int only;               /* the one side that exists past the other's end, -1: both */
     bool strict;
     int64_t at, end;        /* next range to be taken */
@@ -39,6 +43,27 @@ typedef struct Comparison {
     int64_t found_at;
     int found_side, found_errno;
 } Comparison;
+
+static void piece_begin(Comparison *c, const ImgJob *job)
+{
+    Piece p = { job->offset, job->bytes, false };
+
+    g_array_append_val(c->pieces, p);
+}
+
+static void piece_end(Comparison *c, const ImgJob *job)
+{
+    Piece *p = (Piece *)c->pieces->data;
+    unsigned done = 0;
+
+    for (unsigned i = 0; i < c->pieces->len; i++) {
+        p[i].done |= p[i].offset == job->offset;
+    }
+    while (done < c->pieces->len && p[done].done) {
+        img_progress_add(p[done++].bytes);
+    }
+    g_array_remove_range(c->pieces, 0, done);
+}
 
 static void found(Comparison *c, Finding what, int64_t offset, int side, int err)
 {
@@ -100,10 +125,11 @@ static int coroutine_fn compare_take(void *opaque, ImgJob *job)
         job->offset = c->at;
         job->bytes = skip ? end - c->at : MIN(end - c->at, (int64_t)COMPARE_CHUNK);
         c->at += job->bytes;
+        piece_begin(c, job);
         if (!skip) {
             return 1;
         }
-        img_progress_add(job->bytes);
+        piece_end(c, job);
     }
     return 0;
 }
@@ -157,7 +183,7 @@ static int coroutine_fn compare_work(void *opaque, ImgPipeline *p, ImgJob *job)
     if (diff >= 0) {
         found(c, CONTENT_DIFFERS, job->offset + diff, 0, 0);
     } else if (c->finding == NOTHING) {
-        img_progress_add(job->bytes);
+        piece_end(c, job);
     }
     return 0;
 }
@@ -245,7 +271,8 @@ static bool measure_side(Side *s)
 
 static int compare_images(char **names, ImgOpen *how, const char *fmt[2], bool strict)
 {
-    Comparison c = { .side = { { .filename = names[0] }, { .filename = names[1] } }, .only = -1, .strict = strict };
+    Comparison c = { .side = { { .filename = names[0] }, { .filename = names[1] } }, .only = -1, .strict = strict,
+                     .pieces = g_array_new(FALSE, FALSE, sizeof(Piece)) };
     ImgOpen second = *how;
     int ret = COMPARE_OPEN_FAILED;
 
@@ -260,6 +287,7 @@ static int compare_images(char **names, ImgOpen *how, const char *fmt[2], bool s
             blk_unref(c.side[i].blk);
         }
     }
+    g_array_free(c.pieces, TRUE);
     return ret;
 }
 
@@ -285,7 +313,7 @@ int img_compare(int argc, char **argv)
     if (argc - i != 2) {
         img_usage_error("Expecting two image file names");
     }
-    img_progress_init(show_progress && !how.quiet);
+    img_progress_init(show_progress && !how.quiet, 2);
     if (!img_cache_mode(cache, &how)) {
         error_report("Invalid source cache option: %s", cache);
         ret = COMPARE_OPEN_FAILED;

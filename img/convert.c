@@ -8,27 +8,22 @@
 
 #define MAX_WORKERS 16
 #define MAX_SPARSE_SIZE (16 * MiB)
+#define DEFAULT_SPARSE_SIZE (4 * KiB)
 
 /* ---- command line ---- */
 typedef struct ConvertArgs {
-    const char *cache, *source_cache, *sparse, *rate, *workers, *snapshot;
+    const char *cache, *source_cache, *workers, *snapshot;
+    int64_t sparse;            /* -1: not given */
 } ConvertArgs;
 
-static bool parse_sparse(const char *text, ConvertOptions *o)
+static bool accept_sparse(int64_t size)
 {
-    int64_t size = img_size_arg("buffer size for sparse output", text);
-
-    if (size < 0) {
-        return false;
-    }
     if (size % BDRV_SECTOR_SIZE || (uint64_t)size > MAX_SPARSE_SIZE) {
         error_report("Invalid buffer size for sparse output specified. Valid sizes are multiples of %d up to %llu. "
                      "Select 0 to disable sparse detection (fully allocates output).", BDRV_SECTOR_SIZE,
                      MAX_SPARSE_SIZE);
         return false;
     }
-    o->min_sparse = size;
-    o->sparse_given = true;
     return true;
 }
 
@@ -46,9 +41,18 @@ static bool parse_workers(const char *text, ConvertOptions *o)
 
 static bool parse_values(const ConvertArgs *a, ConvertOptions *o)
 {
-    return (!a->snapshot || img_snapshot_param(a->snapshot, &o->snapshot)) && (!a->sparse || parse_sparse(a->sparse, o)) &&
-           (!a->workers || parse_workers(a->workers, o)) &&
-           (!a->rate || (o->rate = img_size_arg("rate limit", a->rate)) >= 0);
+    o->sparse_given = a->sparse >= 0;
+    o->min_sparse = o->sparse_given ? a->sparse : (int64_t)DEFAULT_SPARSE_SIZE;
+    return (!a->snapshot || img_snapshot_param(a->snapshot, &o->snapshot)) &&
+           (!a->workers || parse_workers(a->workers, o));
+}
+
+/* Each value, as its option is met. */
+static bool check_workers(const char *text)
+{
+    ConvertOptions o = { 0 };
+
+    return parse_workers(text, &o);
 }
 
 /* Options that exclude or need each other. */
@@ -91,7 +95,7 @@ static bool parse_caches(const ConvertArgs *a, ConvertOptions *o)
 /* Fill o from the command line; *first is the first operand. */
 static bool parse_command_line(int argc, char **argv, ConvertOptions *o, int *first)
 {
-    ConvertArgs a = { .cache = "unsafe", .source_cache = "writeback" };
+    ConvertArgs a = { .cache = "unsafe", .source_cache = "writeback", .sparse = -1 };
     const ImgOpt opts[] = {
         { 'f', NULL, IMG_OPT_STR, &o->source.fmt },
         { 'O', NULL, IMG_OPT_STR, &o->output_fmt },
@@ -101,16 +105,16 @@ static bool parse_command_line(int argc, char **argv, ConvertOptions *o, int *fi
         { 'c', NULL, IMG_OPT_FLAG, &o->compress },
         { 'o', NULL, IMG_OPT_LIST, &o->create_options },
         { 'l', NULL, IMG_OPT_STR, &a.snapshot },
-        { 'S', NULL, IMG_OPT_STR, &a.sparse },
+        { 'S', NULL, IMG_OPT_SIZE, &a.sparse, .what = "buffer size for sparse output", .accept = accept_sparse },
         { 'p', NULL, IMG_OPT_FLAG, &o->show_progress },
         { 'q', NULL, IMG_OPT_FLAG, &o->source.quiet },
         { 'n', NULL, IMG_OPT_FLAG, &o->skip_create },
-        { 'm', NULL, IMG_OPT_STR, &a.workers },
+        { 'm', NULL, IMG_OPT_STR, &a.workers, check_workers },
         { 'W', NULL, IMG_OPT_FLAG, &o->out_of_order },
         { 't', NULL, IMG_OPT_STR, &a.cache },
         { 'T', NULL, IMG_OPT_STR, &a.source_cache },
         { 'U', "force-share", IMG_OPT_FLAG, &o->source.force_share },
-        { 'r', NULL, IMG_OPT_STR, &a.rate },
+        { 'r', NULL, IMG_OPT_SIZE, &o->rate, .what = "rate limit" },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &o->source.image_opts },
         { 0, "target-image-opts", IMG_OPT_FLAG, &o->target.image_opts },
@@ -230,7 +234,7 @@ static int run(ConvertOptions *o, int count, char **names)
     Convert c = { .opt = o, .source = sources, .nsources = count - 1 };
     int ret;
 
-    img_progress_init(o->show_progress && !o->source.quiet);
+    img_progress_init(o->show_progress && !o->source.quiet, 1);
     img_progress_total(1);
     ret = convert_images(&c, names, names[count - 1]);
     img_progress_finish(ret == 0);
@@ -240,7 +244,7 @@ static int run(ConvertOptions *o, int count, char **names)
 
 int img_convert(int argc, char **argv)
 {
-    ConvertOptions o = { .min_sparse = 4 * KiB };
+    ConvertOptions o = { 0 };
     int first = 0, count, ret = EXIT_FAILURE;
 
     if (parse_command_line(argc, argv, &o, &first)) {

@@ -253,14 +253,14 @@ static int map_image(const char *filename, const ImgOpen *how, int64_t start, in
 
 int img_map(int argc, char **argv)
 {
-    const char *output = NULL, *start_text = NULL, *length_text = NULL, *filename;
+    const char *output = NULL, *filename;
     int64_t start = 0, max_length = -1;
     ImgOpen how = { 0 };
     bool json;
     const ImgOpt opts[] = {
         { 'f', "format", IMG_OPT_STR, &how.fmt },
-        { 's', "start-offset", IMG_OPT_STR, &start_text },
-        { 'l', "max-length", IMG_OPT_STR, &length_text },
+        { 's', "start-offset", IMG_OPT_SIZE, &start, .what = "start offset" },
+        { 'l', "max-length", IMG_OPT_SIZE, &max_length, .what = "max length" },
         { 0, "output", IMG_OPT_STR, &output },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &how.image_opts },
@@ -269,12 +269,6 @@ int img_map(int argc, char **argv)
     };
     int i = img_parse(argc, argv, opts);
 
-    if (start_text && (start = img_size_arg("start offset", start_text)) < 0) {
-        return EXIT_FAILURE;
-    }
-    if (length_text && (max_length = img_size_arg("max length", length_text)) < 0) {
-        return EXIT_FAILURE;
-    }
     filename = img_one_filename(argc, argv, i);
     json = img_output_is_json(output);
     if (img_format_conflict(how.image_opts, how.fmt)) {

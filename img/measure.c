@@ -111,10 +111,16 @@ static int measure_image(const MeasureRequest *r)
     return EXIT_SUCCESS;
 }
 
+static bool check_output(const char *word)
+{
+    img_output_is_json(word);
+    return true;
+}
+
 int img_measure(int argc, char **argv)
 {
     MeasureRequest r = { .output_fmt = "raw", .size = -1 };
-    const char *output = NULL, *size = NULL, *snapshot = NULL;
+    const char *output = NULL, *snapshot = NULL;
     const ImgOpt opts[] = {
         { 'f', NULL, IMG_OPT_STR, &r.how.fmt },
         { 'O', NULL, IMG_OPT_STR, &r.output_fmt },
@@ -123,14 +129,13 @@ int img_measure(int argc, char **argv)
         { 'U', "force-share", IMG_OPT_FLAG, &r.how.force_share },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &r.how.image_opts },
-        { 0, "output", IMG_OPT_STR, &output },
-        { 0, "size", IMG_OPT_STR, &size },
+        { 0, "output", IMG_OPT_STR, &output, check_output },
+        { 0, "size", IMG_OPT_SIZE, &r.size, .what = "image size" },
         IMG_OPTS_END,
     };
     int i = img_parse(argc, argv, opts), ret = EXIT_FAILURE;
 
-    if ((snapshot && !img_snapshot_param(snapshot, &r.snapshot)) ||
-        (size && (r.size = img_size_arg("image size", size)) < 0)) {
+    if (snapshot && !img_snapshot_param(snapshot, &r.snapshot)) {
         /* reported */
     } else if (argc - i > 1) {
         error_report("At most one filename argument is allowed.");

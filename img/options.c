@@ -86,6 +86,16 @@ static void append_list(char **joined, const char *list)
     g_free(old);
 }
 
+static void store_size(const ImgOpt *opt, const char *arg)
+{
+    int64_t value = img_size_arg_range(opt->what, arg, 0, opt->max ? opt->max : INT64_MAX);
+
+    if (value < 0 || (opt->accept && !opt->accept(value))) {
+        exit(EXIT_FAILURE);
+    }
+    *(int64_t *)opt->target = value;
+}
+
 static void store(const ImgOpt *opt, const char *arg, int object_exit)
 {
     ImgOptSeen seen = { opt, arg };
@@ -96,7 +106,13 @@ static void store(const ImgOpt *opt, const char *arg, int object_exit)
         *(bool *)opt->target = true;
         break;
     case IMG_OPT_STR:
+        if (opt->check && !opt->check(arg)) {
+            exit(EXIT_FAILURE);
+        }
         *(const char **)opt->target = arg;
+        break;
+    case IMG_OPT_SIZE:
+        store_size(opt, arg);
         break;
     case IMG_OPT_LIST:
         append_list(opt->target, arg);

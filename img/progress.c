@@ -6,11 +6,10 @@
 #include <signal.h>
 #include "img/common.h"
 
-/* The line is printed again when the share has grown by this much. */
-#define STEP_PERCENT 1.0
 
 static struct {
     bool enabled;
+    double step;                       /* the line is printed again when the share has grown by more than this */
     bool was_used;                     /* init was called: finish may print */
     uint64_t done, total;
     double shown;                      /* percent printed last; negative: nothing yet */
@@ -27,14 +26,15 @@ static void on_signal(int sig)
     progress.asked = 1;
 }
 
-void img_progress_init(bool enabled)
+void img_progress_init(bool enabled, double step_percent)
 {
     struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
     progress.enabled = enabled;
     progress.was_used = true;
     progress.done = progress.total = 0;
-    progress.shown = -STEP_PERCENT;
+    progress.step = step_percent;
+    progress.shown = -1;
     sigemptyset(&sa.sa_mask);
     sigaction(SIGUSR1, &sa, NULL);
     sigaddset(&sa.sa_mask, SIGUSR1);
@@ -44,11 +44,12 @@ void img_progress_init(bool enabled)
 #endif
 }
 
-static void show(bool force)
+static void show(void)
 {
     double now = percent();
 
-    if (progress.enabled && (force || now >= progress.shown + STEP_PERCENT)) {
+    /* Both ends are shown each time that they are told. */
+    if (progress.enabled && (now > progress.shown + progress.step || now == 0 || now == 100)) {
         printf("    (%3.2f/100%%)\r", now);
         fflush(stdout);
         progress.shown = now;
@@ -62,14 +63,14 @@ void img_progress_total(uint64_t total)
 {
     progress.total = total;
     if (progress.shown < 0) {
-        show(true);
+        show();
     }
 }
 
 void img_progress_set(uint64_t done)
 {
     progress.done = MIN(done, progress.total);
-    show(false);
+    show();
 }
 
 void img_progress_add(uint64_t units)
@@ -85,7 +86,7 @@ void img_progress_finish(bool ok)
     if (ok) {
         progress.total = MAX(progress.total, 1);
         progress.done = progress.total;
-        show(true);
+        show();
     }
     if (progress.enabled) {
         printf("\n");

@@ -284,19 +284,21 @@ int img_rebase(int argc, char **argv)
     if (!a.unsafe && !a.base) {
         img_usage_error("Must specify backing file (-b) or use unsafe mode (-u)");
     }
+    img_progress_init(progress && !a.how.quiet, 1);
+    img_progress_total(1);
     a.how.flags = BDRV_O_RDWR | (a.unsafe ? BDRV_O_NO_BACKING : 0);
     if (!img_cache_mode(cache, &a.how)) {
         error_report("Invalid cache option: %s", cache);
+        img_progress_finish(false);
         return EXIT_FAILURE;
     }
     if (!img_cache_mode(source_cache, &a.source)) {
         error_report("Invalid source cache option: %s", source_cache);
+        img_progress_finish(false);
         return EXIT_FAILURE;
     }
     if (img_format_conflict(a.how.image_opts, a.how.fmt)) {
         return EXIT_FAILURE;
     }
-    img_progress_init(progress && !a.how.quiet);
-    img_progress_total(1);
     return rebase_image(&a);
 }

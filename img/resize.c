@@ -83,6 +83,17 @@ static int resize_image(const char *filename, const ImgOpen *how, const ResizeRe
     return EXIT_SUCCESS;
 }
 
+static bool check_prealloc(const char *word)
+{
+    PreallocMode mode;
+
+    if (!prealloc_mode_parse(word, &mode)) {
+        error_report("Invalid preallocation mode '%s'", word);
+        return false;
+    }
+    return true;
+}
+
 int img_resize(int argc, char **argv)
 {
     const char *prealloc = NULL, *size_text;
@@ -93,7 +104,7 @@ int img_resize(int argc, char **argv)
         { 'q', NULL, IMG_OPT_FLAG, &how.quiet },
         { 0, "object", IMG_OPT_OBJECT, NULL },
         { 0, "image-opts", IMG_OPT_FLAG, &how.image_opts },
-        { 0, "preallocation", IMG_OPT_STR, &prealloc },
+        { 0, "preallocation", IMG_OPT_STR, &prealloc, check_prealloc },
         { 0, "shrink", IMG_OPT_FLAG, &request.shrink },
         IMG_OPTS_END,
     };
@@ -109,9 +120,8 @@ int img_resize(int argc, char **argv)
     if (argc - i != 1) {
         img_usage_error("Expecting image file name and size");
     }
-    if (prealloc && !prealloc_mode_parse(prealloc, &request.prealloc)) {
-        error_report("Invalid preallocation mode '%s'", prealloc);
-        return EXIT_FAILURE;
+    if (prealloc) {
+        prealloc_mode_parse(prealloc, &request.prealloc);
     }
     if (img_format_conflict(how.image_opts, how.fmt) || !parse_size_operand(size_text, &request)) {
         return EXIT_FAILURE;
