@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include "io/socket.h"
 #include "io/tls.h"
 #include "nbd/client.h"
+#include "nbd/kernel-device.h"
 #include "qom/object.h"
 #include "util/aio.h"
 #include "util/pidfile.h"
@@ -32,10 +34,14 @@ typedef struct NbdOptions {
     const char *filename;
     const char *bind, *port, *socket, *export_name, *description, *format, *tls_creds, *tls_authz, *tls_hostname, *pid_file;
     const char *cache, *aio, *discard, *detect_zeroes, *snapshot_text;
+    const char *device;                /* of the kernel, to be connected to what is served */
     GPtrArray *bitmaps;
+    ImgSnapshotParam snapshot;
+    int flags;                         /* BDRV_O_* */
+    bool writethrough;
     uint64_t offset;
     uint32_t shared;                   /* 0: no limit */
-    bool persistent, read_only, temporary, list, fork, image_opts, depth, verbose;
+    bool persistent, read_only, temporary, list, fork, image_opts, depth, verbose, disconnect;
 } NbdOptions;
 
 static bool finished;
@@ -72,6 +78,8 @@ static void usage(void)
            "  --tls-creds=ID            credentials for TLS\n"
            "  --tls-authz=ID            who is allowed in over TLS\n"
            "  --tls-hostname=NAME       with --list: whom the server's certificate is for\n"
+           "  -c, --connect=DEV         connect a network block device of the kernel (/dev/nbd0)\n"
+           "  -d, --disconnect          let FILE go, which is such a device\n"
            "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
            "                            what to trace\n"
            "  --fork                    serve in the background once all is ready\n"
@@ -148,14 +156,61 @@ static void set_shared(NbdOptions *o, const char *text)
 
 static void set_offset(NbdOptions *o, const char *text)
 {
-    uint64_t n;
-    Error *err = NULL;
-
-    if (!opt_parse_size("offset", text, &n, &err)) {
-        error_free(err);
+    if (parse_u64(text, 0, &o->offset) < 0) {
         die("Invalid offset '%s'", text);
     }
-    o->offset = n;
+}
+
+static void set_cache(NbdOptions *o, const char *word)
+{
+    set_once(&o->cache, word, "-n and --cache");
+    if (bdrv_parse_cache_mode(word, &o->flags, &o->writethrough) < 0) {
+        die("Invalid cache mode `%s'", word);
+    }
+}
+
+static void set_aio(NbdOptions *o, const char *word)
+{
+    set_once(&o->aio, word, "--aio");
+    if (bdrv_parse_aio(word, &o->flags) < 0) {
+        die("Invalid aio mode '%s'", word);
+    }
+}
+
+static void set_discard(NbdOptions *o, const char *word)
+{
+    set_once(&o->discard, word, "--discard");
+    if (bdrv_parse_discard_flags(word, &o->flags) < 0) {
+        die("Invalid discard mode `%s'", word);
+    }
+}
+
+static void set_detect_zeroes(NbdOptions *o, const char *word)
+{
+    if (strcmp(word, "off") && strcmp(word, "on") && strcmp(word, "unmap")) {
+        die("Failed to parse detect_zeroes mode: invalid parameter value: %s", word);
+    }
+    if (!strcmp(word, "unmap") && !(o->flags & BDRV_O_UNMAP)) {
+        die("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
+    }
+    o->detect_zeroes = word;
+}
+
+static void set_snapshot(NbdOptions *o, const char *text)
+{
+    img_snapshot_param_clear(&o->snapshot);
+    if (!img_snapshot_param_quoted(text, '`', &o->snapshot)) {
+        exit(EXIT_FAILURE);
+    }
+    o->snapshot_text = text;
+}
+
+static void set_name(const char **slot, const char *text, const char *what)
+{
+    if (strlen(text) > NBD_MAX_STRING) {
+        die("export %s '%s' too long", what, text);
+    }
+    *slot = text;
 }
 
 static void take_option(NbdOptions *o, int c, char **argv)
@@ -183,18 +238,18 @@ static void take_option(NbdOptions *o, int c, char **argv)
     case 'B': g_ptr_array_add(o->bitmaps, optarg); break;
     case 'L': o->list = true; break;
     case 's': o->temporary = true; break;
-    case 'l': o->snapshot_text = optarg; break;
+    case 'l': set_snapshot(o, optarg); break;
     case 'n':
-    case OPT_CACHE: set_once(&o->cache, c == 'n' ? "none" : optarg, "-n and --cache"); break;
-    case OPT_AIO: set_once(&o->aio, optarg, "--aio"); break;
-    case OPT_DISCARD: set_once(&o->discard, optarg, "--discard"); break;
-    case OPT_DETECT: o->detect_zeroes = optarg; break;
+    case OPT_CACHE: set_cache(o, c == 'n' ? "none" : optarg); break;
+    case OPT_AIO: set_aio(o, optarg); break;
+    case OPT_DISCARD: set_discard(o, optarg); break;
+    case OPT_DETECT: set_detect_zeroes(o, optarg); break;
     case 'e': set_shared(o, optarg); break;
     case 'f': o->format = optarg; break;
     case 't': o->persistent = true; break;
     case 'v': o->verbose = true; break;
-    case 'x': o->export_name = optarg; break;
-    case 'D': o->description = optarg; break;
+    case 'x': set_name(&o->export_name, optarg, "name"); break;
+    case 'D': set_name(&o->description, optarg, "description"); break;
     case OPT_OBJECT:
         if (!img_object_create(optarg, &err)) {
             error_report_err(err);
@@ -208,9 +263,8 @@ static void take_option(NbdOptions *o, int c, char **argv)
     case 'T': trace_configure(optarg, &error_fatal); break;
     case OPT_FORK: o->fork = true; break;
     case OPT_PID_FILE: o->pid_file = optarg; break;
-    case 'c':
-    case 'd':
-        die("the kernel's NBD device is driven by nbd-client, not by this program");
+    case 'c': o->device = optarg; break;
+    case 'd': o->disconnect = true; break;
     case OPT_SELINUX:
         die("SELinux label cannot be set, no support for SELinux");
     default:
@@ -222,15 +276,16 @@ static void parse_options(NbdOptions *o, int argc, char **argv)
 {
     int c;
 
-    *o = (NbdOptions){ .shared = 1, .bitmaps = g_ptr_array_new() };
-    while ((c = getopt_long(argc, argv, "+hVb:o:p:rsnc:dvk:e:f:tl:x:T:D:AB:L", longs, NULL)) != -1) {
+    *o = (NbdOptions){ .shared = 1, .bitmaps = g_ptr_array_new(), .writethrough = false };
+    while ((c = getopt_long(argc, argv, "hVb:o:p:rsnc:dvk:e:f:tl:x:T:D:AB:L", longs, NULL)) != -1) {
         take_option(o, c, argv);
     }
     if (o->list) {
         if (argc != optind) {
             die("List mode is incompatible with a file name");
         }
-        if (o->export_name || o->description || o->read_only || o->offset || o->bitmaps->len || o->depth || o->snapshot_text) {
+        if (o->export_name || o->description || o->offset || o->bitmaps->len || o->depth || o->snapshot_text || o->device ||
+            o->disconnect) {
             die("List mode is incompatible with per-device settings");
         }
     } else if (argc - optind != 1) {
@@ -240,29 +295,12 @@ static void parse_options(NbdOptions *o, int argc, char **argv)
     } else {
         o->filename = argv[optind];
     }
+    if (o->image_opts && o->format) {
+        die("--image-opts and -f are mutually exclusive");
+    }
 }
 
 /* --- the image ------------------------------------------------------------------------- */
-
-static int open_flags(const NbdOptions *o, bool *writethrough)
-{
-    int flags = 0;
-
-    *writethrough = true;
-    if (bdrv_parse_cache_mode(o->cache ? o->cache : "writeback", &flags, writethrough) < 0) {
-        die("Invalid cache mode `%s'", o->cache);
-    }
-    if (o->aio && bdrv_parse_aio(o->aio, &flags) < 0) {
-        die("Invalid aio mode '%s'", o->aio);
-    }
-    if (o->discard && bdrv_parse_discard_flags(o->discard, &flags) < 0) {
-        die("Invalid discard mode `%s'", o->discard);
-    }
-    if (o->detect_zeroes && strcmp(o->detect_zeroes, "off") && strcmp(o->detect_zeroes, "on") && strcmp(o->detect_zeroes, "unmap")) {
-        die("Failed to parse detect_zeroes mode: invalid parameter value: %s", o->detect_zeroes);
-    }
-    return flags | (o->read_only || o->snapshot_text ? 0 : BDRV_O_RDWR) | (o->temporary ? BDRV_O_SNAPSHOT : 0);
-}
 
 static QDict *image_options(const NbdOptions *o)
 {
@@ -270,7 +308,7 @@ static QDict *image_options(const NbdOptions *o)
 
     if (o->image_opts) {
         qobject_unref(options);
-        options = opts_parse_list(o->filename, "file", NULL, &error_fatal);
+        options = opts_parse_list_noisy(o->filename, "file", NULL, &error_fatal);
         if (!options) {
             exit(EXIT_FAILURE);
         }
@@ -285,8 +323,7 @@ static QDict *image_options(const NbdOptions *o)
 
 static BlockBackend *open_image(const NbdOptions *o)
 {
-    bool writethrough;
-    int flags = open_flags(o, &writethrough);
+    int flags = o->flags | (o->read_only || o->snapshot_text ? 0 : BDRV_O_RDWR) | (o->temporary ? BDRV_O_SNAPSHOT : 0);
     Error *err = NULL;
     BlockBackend *blk = blk_open(o->image_opts ? NULL : o->filename, NULL, image_options(o), flags, &err);
 
@@ -294,30 +331,36 @@ static BlockBackend *open_image(const NbdOptions *o)
         error_reportf_err(err, "Failed to blk_new_open '%s': ", o->filename);
         exit(EXIT_FAILURE);
     }
-    blk_set_enable_write_cache(blk, !writethrough);
+    blk_set_enable_write_cache(blk, !o->writethrough);
     return blk;
+}
+
+/* An error after the image was opened: it is closed first, since bitmaps are marked as in use while it is open. */
+static G_GNUC_NORETURN void leave_early(BlockBackend *blk)
+{
+    blk_unref(blk);
+    bdrv_close_all();
+    exit(EXIT_FAILURE);
 }
 
 static void load_snapshot(const NbdOptions *o, BlockBackend *blk)
 {
-    ImgSnapshotParam param = { NULL };
     Error *err = NULL;
 
     if (!o->snapshot_text) {
         return;
     }
-    if (!img_snapshot_param(o->snapshot_text, &param)) {
-        exit(EXIT_FAILURE);
+    if (o->temporary) {
+        error_setg(&err, "Can't find snapshot");          /* the overlay has none */
+    } else if (img_snapshot_load(blk_bs(blk), &o->snapshot, &err)) {
+        return;
     }
-    if (!img_snapshot_load(blk_bs(blk), &param, &err)) {
-        error_reportf_err(err, "Failed to load snapshot: ");
-        exit(EXIT_FAILURE);
-    }
-    img_snapshot_param_clear(&param);
+    error_reportf_err(err, "Failed to load snapshot: ");
+    leave_early(blk);
 }
 
 /* The node that is exported: the image, or a window of it (referenced). */
-static BlockDriverState *exported_node(const NbdOptions *o, BlockBackend *blk)
+static BlockDriverState *exported_node(const NbdOptions *o, BlockBackend *blk, Error **errp)
 {
     BlockDriverState *bs = blk_bs(blk);
     QDict *options;
@@ -329,8 +372,8 @@ static BlockDriverState *exported_node(const NbdOptions *o, BlockBackend *blk)
     options = qdict_new();
     qdict_put_str(options, "driver", "raw");
     qdict_put_str(options, "file", bdrv_get_node_name(bs));
-    qdict_put_uint(options, "offset", o->offset);
-    return bdrv_open(NULL, NULL, options, bs->read_only ? 0 : BDRV_O_RDWR, &error_fatal);
+    qdict_put_int(options, "offset", o->offset);          /* one above 2^63 is negative to the driver */
+    return bdrv_open(NULL, NULL, options, bs->read_only ? 0 : BDRV_O_RDWR, errp);
 }
 
 /* --- serving ---------------------------------------------------------------------------- */
@@ -348,7 +391,7 @@ static IOAddress *listen_address(const NbdOptions *o)
     return a;
 }
 
-static void add_export(const NbdOptions *o, BlockDriverState *bs)
+static bool add_export(const NbdOptions *o, BlockDriverState *bs)
 {
     g_autoptr(BlockExportOptions) opts = BlockExportOptions_new();
     Error *err = NULL;
@@ -357,7 +400,7 @@ static void add_export(const NbdOptions *o, BlockDriverState *bs)
     opts->id = g_strdup("qemu-nbd-export");
     opts->node_name = g_strdup(bdrv_get_node_name(bs));
     opts->has_writable = true;
-    opts->writable = !bs->read_only;
+    opts->writable = !bs->read_only && !o->read_only;
     opts->u.nbd.name = g_strdup(o->export_name ? o->export_name : "");
     opts->u.nbd.description = g_strdup(o->description);
     opts->u.nbd.has_allocation_depth = true;
@@ -365,7 +408,7 @@ static void add_export(const NbdOptions *o, BlockDriverState *bs)
     if (o->bitmaps->len) {
         opts->u.nbd.bitmaps = BlockDirtyBitmapOrStrList_new();
     }
-    for (guint i = 0; i < o->bitmaps->len; i++) {
+    for (guint i = o->bitmaps->len; i-- > 0;) {              /* the one named last is listed first */
         BlockDirtyBitmapOrStr *which = g_new0(BlockDirtyBitmapOrStr, 1);
 
         which->type = QTYPE_STRING;
@@ -374,8 +417,9 @@ static void add_export(const NbdOptions *o, BlockDriverState *bs)
     }
     if (!blk_exp_add(opts, &err)) {
         error_report_err(err);
-        exit(EXIT_FAILURE);
+        return false;
     }
+    return true;
 }
 
 static void client_gone(uint32_t connections)
@@ -445,12 +489,79 @@ static void tell_ready(int fd)
     close(null);
 }
 
+/* --- a device of the kernel that is connected to what is served --------------------------- */
+
+typedef struct Device {
+    const NbdOptions *o;
+    const IOAddress *addr;
+    int ready;                         /* for tell_ready */
+    bool failed;
+    pthread_t thread;
+} Device;
+
+static void device_connected(void *opaque)
+{
+    Device *d = opaque;
+
+    if (d->o->verbose && !d->o->fork) {
+        fprintf(stderr, "NBD device %s is now connected to %s\n", d->o->device, d->o->filename);
+    }
+    tell_ready(d->ready);
+}
+
+static void *feed_device(void *opaque)
+{
+    Device *d = opaque;
+    Error *err = NULL;
+
+    d->failed = !nbd_kernel_serve(d->o->device, d->addr, device_connected, d, &err);
+    if (d->failed) {
+        error_report_err(err);
+    }
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+static void start_device(Device *d)
+{
+    int ret = pthread_create(&d->thread, NULL, feed_device, d);
+
+    if (ret) {
+        die("Failed to create client thread: %s", strerror(ret));
+    }
+}
+
+/* The image, opened and offered; ends the program on an error. */
+static void offer(const NbdOptions *o)
+{
+    BlockBackend *blk = open_image(o);
+    BlockDriverState *bs;
+    Error *err = NULL;
+
+    load_snapshot(o, blk);
+    bs = exported_node(o, blk, &err);
+    if (!bs) {
+        error_report_err(err);
+        leave_early(blk);
+    }
+    if (!add_export(o, bs)) {
+        bdrv_unref(bs);
+        leave_early(blk);
+    }
+    blk_unref(blk);
+    bdrv_unref(bs);
+    if (o->pid_file && !pidfile_try_write(o->pid_file, &err)) {
+        error_report_err(err);
+        blk_exp_close_all_type(BLOCK_EXPORT_TYPE_NBD);
+        bdrv_close_all();
+        exit(EXIT_FAILURE);
+    }
+}
+
 static int serve(const NbdOptions *o)
 {
     g_autoptr(IOAddress) addr = listen_address(o);
-    int ready = o->fork ? fork_server() : -1;
-    BlockBackend *blk;
-    BlockDriverState *bs;
+    Device device = { .o = o, .addr = addr, .ready = o->fork ? fork_server() : -1 };
     Error *err = NULL;
 
     aio_init_main();
@@ -462,30 +573,26 @@ static int serve(const NbdOptions *o)
         error_report_err(err);
         exit(EXIT_FAILURE);
     }
-    blk = open_image(o);
-    load_snapshot(o, blk);
-    if (o->offset && (int64_t)o->offset >= blk_getlength(blk)) {
-        die("Offset (%" PRIu64 ") has to be smaller than the image size (%" PRId64 ")", o->offset, blk_getlength(blk));
-    }
-    bs = exported_node(o, blk);
-    blk_unref(blk);
-    add_export(o, bs);
+    offer(o);
     nbd_server_hold(false);
-    bdrv_unref(bs);
-    if (o->pid_file) {
-        pidfile_write(o->pid_file, "");
-    }
     if (!o->persistent) {
         nbd_server_set_gone_hook(client_gone);
     }
-    tell_ready(ready);
+    if (o->device) {
+        start_device(&device);
+    } else {
+        tell_ready(device.ready);
+    }
     while (!finished) {
         aio_poll(aio_main_context(), true);
     }
     nbd_server_stop();
     bdrv_close_all();
+    if (o->device) {
+        pthread_join(device.thread, NULL);
+    }
     pidfile_remove();
-    return EXIT_SUCCESS;
+    return device.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* --- listing another server's exports ------------------------------------------------------ */
@@ -648,6 +755,28 @@ static bool make_object(const char *type, const char *id, const QDict *props, Er
     return user_object_add(type, id, props, true, errp) != NULL;
 }
 
+static int let_go(const NbdOptions *o)
+{
+    Error *err = NULL;
+
+    if (!nbd_kernel_disconnect(o->filename, &err)) {
+        error_report_err(err);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+/* A device is fed through a socket of its own, in the background unless a person watches. */
+static void prepare_device(NbdOptions *o)
+{
+    g_autofree char *base = o->device ? g_path_get_basename(o->device) : NULL;
+
+    if (base && !o->socket) {
+        o->socket = g_strdup_printf("/var/lock/qemu-nbd-%s", base);
+    }
+    o->fork |= o->device && !o->verbose;
+}
+
 int main(int argc, char **argv)
 {
     NbdOptions o;
@@ -656,6 +785,10 @@ int main(int argc, char **argv)
     error_init(argv[0]);
     img_object_make = make_object;
     parse_options(&o, argc, argv);
+    if (o.disconnect) {
+        return let_go(&o);
+    }
     check_tls(&o);
+    prepare_device(&o);
     return o.list ? list_exports(&o) : serve(&o);
 }

@@ -80,6 +80,9 @@ static int coroutine_fn negotiate(NbdLink *n, NbdClientExport *e, Error **errp)
     if (ret == 0) {
         ret = nbd_client_go(&c, e, errp);
     }
+    if (ret < 0) {
+        nbd_client_bye(&c);
+    }
     n->structured = c.structured;
     return ret;
 }

@@ -105,6 +105,8 @@ bool img_cache_mode(const char *word, ImgOpen *how);
 /* A -l snapshot parameter of convert and measure: "snapshot.id=..,snapshot.name=.." or an id or name. */
 typedef struct ImgSnapshotParam { char *id, *name, *either; } ImgSnapshotParam;
 bool img_snapshot_param(const char *text, ImgSnapshotParam *out);
+/* The same; the message about a bad one opens its quotation with that character. */
+bool img_snapshot_param_quoted(const char *text, char open, ImgSnapshotParam *out);
 void img_snapshot_param_clear(ImgSnapshotParam *p);
 /* After an error about a snapshot that is not there: the name that may have been meant, if one is near. */
 void img_snapshot_hint(BlockDriverState *bs, const char *wanted);

@@ -10,7 +10,7 @@
 
 static QDict *options_from_string(const char *text, const ImgOpen *how, Error **errp)
 {
-    g_autoptr(QObject) options = opts_parse_list(text, "file", NULL, errp);
+    g_autoptr(QObject) options = opts_parse_list_noisy(text, "file", NULL, errp);
 
     if (!options) {
         return NULL;
@@ -90,7 +90,7 @@ bool img_cache_mode(const char *word, ImgOpen *how)
     return bdrv_parse_cache_mode(word, &how->flags, &how->writethrough) == 0;
 }
 
-bool img_snapshot_param(const char *text, ImgSnapshotParam *out)
+bool img_snapshot_param_quoted(const char *text, char open, ImgSnapshotParam *out)
 {
     g_autoptr(QObject) options = NULL;
     g_autoptr(QObject) checked = NULL;
@@ -104,12 +104,17 @@ bool img_snapshot_param(const char *text, ImgSnapshotParam *out)
     checked = options ? opts_check_all(options, internal_snapshot_opts, &err) : NULL;
     if (!checked) {
         error_report_err(err);
-        error_report("Failed in parsing snapshot param '%s'", text);
+        error_report("Failed in parsing snapshot param %c%s'", open, text);
         return false;
     }
     out->id = g_strdup(opt_get_str(checked, "snapshot.id"));
     out->name = g_strdup(opt_get_str(checked, "snapshot.name"));
     return true;
+}
+
+bool img_snapshot_param(const char *text, ImgSnapshotParam *out)
+{
+    return img_snapshot_param_quoted(text, '\'', out);
 }
 
 void img_snapshot_param_clear(ImgSnapshotParam *p)

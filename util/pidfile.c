@@ -29,7 +29,7 @@ static int fill(int fd, Error **errp)
     return 0;
 }
 
-static bool try_write(const char *path, Error **errp)
+bool pidfile_try_write(const char *path, Error **errp)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -58,7 +58,7 @@ void pidfile_write(const char *path, const char *prefix)
 {
     Error *err = NULL;
 
-    if (!try_write(path, &err)) {
+    if (!pidfile_try_write(path, &err)) {
         error_reportf_err(err, "%s", prefix);
         exit(EXIT_FAILURE);
     }
