@@ -333,6 +333,10 @@ static int check_downgrade(AmendPlan *p)
     const Qcow2 *q = p->q;
     uint64_t incompatible = q->incompatible & ~(QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_COMPRESSION);
 
+    if (q->refcount_order != 4) {
+        error_setg(p->errp, "compat=0.10 requires refcount_bits=16");
+        return -ENOTSUP;
+    }
     if (qcow2_has_data_file(q)) {
         error_setg(p->errp, "Cannot downgrade an image with a data file");
         return -ENOTSUP;
@@ -348,10 +352,6 @@ static int check_downgrade(AmendPlan *p)
             error_setg(p->errp, "Internal snapshots prevent downgrade of image");
             return -ENOTSUP;
         }
-    }
-    if (q->refcount_order != 4) {
-        error_setg(p->errp, "compat=0.10 requires refcount_bits=16");
-        return -ENOTSUP;
     }
     return 0;
 }
