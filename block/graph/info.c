@@ -77,7 +77,7 @@ QDict *bdrv_snapshot_info_dict(const QEMUSnapshotInfo *sn)
 
     qdict_put_str(d, "id", sn->id_str);
     qdict_put_str(d, "name", sn->name);
-    qdict_put_uint(d, "vm-state-size", sn->vm_state_size);
+    qdict_put_int(d, "vm-state-size", sn->vm_state_size);
     qdict_put_int(d, "date-sec", sn->date_sec);
     qdict_put_int(d, "date-nsec", sn->date_nsec);
     qdict_put_int(d, "vm-clock-sec", sn->vm_clock_nsec / 1000000000);
