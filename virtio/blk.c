@@ -21,10 +21,11 @@ const char *virtio_blk_parse(VirtioBlkIo *io, const VirtElement *e)
     }
     io->type = header.type & ~BARRIER;
     io->sector = header.sector;
-    iov_init(&io->data, e->in.niov + e->out.niov);
     if (io->type == VIRTIO_BLK_T_IN || io->type == VIRTIO_BLK_T_GET_ID) {
+        iov_init(&io->data, e->in.niov);
         iov_concat(&io->data, &e->in, 0, e->in.size - 1);
     } else {
+        iov_init(&io->data, e->out.niov);
         iov_concat(&io->data, &e->out, sizeof(header), e->out.size - sizeof(header));
     }
     return NULL;
