@@ -188,6 +188,15 @@ static void idle(VirtioBlkServer *s)
     let_go(e);
 }
 
+static void serve(void *opaque)
+{
+    VduseQueue *q = opaque;
+
+    if (virtio_blk_serve_ring(&q->e->server, &q->ring) && q->running) {
+        aio_bh_schedule(q->more);
+    }
+}
+
 static void on_kick(void *opaque)
 {
     VduseQueue *q = opaque;
@@ -197,7 +206,7 @@ static void on_kick(void *opaque)
     if (__atomic_load_n(&q->e->gone, __ATOMIC_SEQ_CST)) {
         ring_error(&q->ring, "shared memory went away");
     }
-    virtio_blk_serve_ring(&q->e->server, &q->ring);
+    serve(q);
 }
 
 /* --- queues ---------------------------------------------------------------------------------------- */
@@ -237,7 +246,8 @@ static bool start_queue(VduseQueue *q)
     set_kick(q, q->kick);
     q->running = true;
     aio_set_fd_handler(q->e->common.ctx, q->kick, on_kick, NULL, q);
-    virtio_blk_serve_ring(&q->e->server, r);
+    q->more = aio_bh_new(q->e->common.ctx, serve, q);
+    serve(q);
     return true;
 }
 
@@ -248,6 +258,7 @@ static void stop_queue(VduseQueue *q)
         set_kick(q, VDUSE_EVENTFD_DEASSIGN);
         close(q->kick);
         q->kick = -1;
+        g_clear_pointer(&q->more, aio_bh_delete);
         q->running = false;
     }
 }

@@ -22,6 +22,7 @@ typedef struct VduseQueue {
     unsigned index;
     int kick;                          /* -1: none */
     bool running;
+    AioBh *more;                       /* while it runs: goes on with what is left in the ring */
 } VduseQueue;
 
 typedef struct VduseRegion {

@@ -94,6 +94,15 @@ void vu_queue_init(VuQueue *q, VuConn *conn, unsigned index)
     q->ring = (VRing) { .ops = &ring_ops, .broken = &conn->broken, .features = &conn->features, .notification = true };
 }
 
+static void serve(void *opaque)
+{
+    VuQueue *q = opaque;
+
+    if (virtio_blk_serve_ring(&q->conn->server, &q->ring) && q->running) {
+        aio_bh_schedule(q->more);
+    }
+}
+
 static void on_kick(void *opaque)
 {
     VuQueue *q = opaque;
@@ -108,7 +117,7 @@ static void on_kick(void *opaque)
         vu_conn_break(q->conn, "shared memory went away");
         return;
     }
-    virtio_blk_serve_ring(&q->conn->server, &q->ring);
+    serve(q);
 }
 
 static void *place(VuQueue *q, uint64_t user, uint64_t len, unsigned align)
@@ -144,7 +153,8 @@ bool vu_queue_start(VuQueue *q, Error **errp)
     r->signalled_used = r->used_idx;
     q->running = true;
     aio_set_fd_handler(q->conn->exp->common.ctx, q->kick, on_kick, NULL, q);
-    virtio_blk_serve_ring(&q->conn->server, r);            /* what was there before the kick was */
+    q->more = aio_bh_new(q->conn->exp->common.ctx, serve, q);
+    serve(q);                              /* what was there before the kick was */
     return true;
 }
 
@@ -152,6 +162,7 @@ void vu_queue_stop(VuQueue *q)
 {
     if (q->running) {
         aio_set_fd_handler(q->conn->exp->common.ctx, q->kick, NULL, NULL, NULL);
+        g_clear_pointer(&q->more, aio_bh_delete);
         q->running = false;
     }
 }

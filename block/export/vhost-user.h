@@ -75,6 +75,7 @@ typedef struct VuQueue {
     uint64_t log_used;                 /* guest's address of the used ring, when its writes are logged */
     bool has_log, enabled, running;
     int kick, call, err;
+    AioBh *more;                       /* while it runs: goes on with what is left in the ring */
 } VuQueue;
 
 void vu_queue_init(VuQueue *q, VuConn *conn, unsigned index);

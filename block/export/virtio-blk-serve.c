@@ -9,6 +9,7 @@
 #include "virtio-blk-serve.h"
 
 #define MAX_SECTORS 32768              /* of one discard or zero request */
+#define TURN 4096                      /* requests until the thread looks at something else: a driver may add faster than they are served */
 
 typedef struct Request {
     VirtElement elem;
@@ -168,18 +169,24 @@ static bool take_one(VirtioBlkServer *s, VRing *ring)
     return true;
 }
 
-void virtio_blk_serve_ring(VirtioBlkServer *s, VRing *ring)
+bool virtio_blk_serve_ring(VirtioBlkServer *s, VRing *ring)
 {
+    unsigned left = TURN;
+
     s->in_flight++;                            /* not idle before the loop is left */
     aio_plug();
     do {
         vring_set_notification(ring, false);
-        while (take_one(s, ring)) {
+        while (left && take_one(s, ring)) {
+            left--;
         }
-        vring_set_notification(ring, true);
-    } while (!vring_empty(ring));
+        if (left) {
+            vring_set_notification(ring, true);
+        }
+    } while (left && !vring_empty(ring));
     aio_unplug();
     if (--s->in_flight == 0) {
         s->idle(s);
     }
+    return !left;
 }

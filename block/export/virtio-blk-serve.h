@@ -30,8 +30,8 @@ typedef struct VirtioBlkServer {
 uint64_t virtio_blk_serve_features(const VirtioBlkServer *s);
 /* VIRTIO_BLK_SERVE_CONFIG bytes. */
 void virtio_blk_serve_config(const VirtioBlkServer *s, uint8_t *config);
-/* Begin all requests that wait in the ring. */
-void virtio_blk_serve_ring(VirtioBlkServer *s, VRing *ring);
+/* Begin the requests that wait in the ring; true: there may be more, call it again when others had their turn. */
+bool virtio_blk_serve_ring(VirtioBlkServer *s, VRing *ring);
 /* Is this block size possible?  id: of the export, for the error. */
 bool virtio_blk_serve_check_logical(const char *id, uint64_t size, Error **errp);
 
