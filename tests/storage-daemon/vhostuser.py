@@ -50,7 +50,7 @@ class Queue:
     def offer(self, head, kick=True):
         self.put(self.avail + 4 + 2 * (self.next_avail % self.num), "H", head)
         self.next_avail = (self.next_avail + 1) & 0xFFFF
-        self.put(self.avail + 2, "H", self.next_avail)
+        self.front.memory[self.avail + 2:self.avail + 4] = self.next_avail.to_bytes(2, "little")      # struct would write zeroes first
         if kick:
             os.eventfd_write(self.kick, 1)
 
