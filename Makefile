@@ -33,7 +33,8 @@ clean-coverage:
 	find build-cov -name '*.gcda' -delete
 
 # Unit tests, and programs under load with several threads: writers, snapshots, jobs, exports and monitors together.
-TSAN_TESTS = internal-snapshots-under jobs-under-guest virtio-scsi-in-iothread errors-stop-and-resume exports-like virtio-blk-like vhost-user-blk-like job-data hostile-clients hostile-rings
+TSAN_TESTS = internal-snapshots-under jobs-under-guest virtio-scsi-in-iothread errors-stop-and-resume exports-like virtio-blk-like vhost-user-blk-like job-data hostile-clients hostile-rings \
+	requests-cut-short rings-that-change
 TSAN_ENV = G_SLICE=always-malloc UNDER_SANITIZER=1 TSAN_OPTIONS=exitcode=97:suppressions=$(CURDIR)/tests/tsan.supp
 check-tsan:
 	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
