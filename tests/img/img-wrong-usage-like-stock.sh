@@ -64,8 +64,8 @@ commit -p -f raw o.qcow2
 commit -p -b nope o.qcow2
 compare -p a.qcow2 a.qcow2
 rebase -p -T foo -b a.qcow2 -F qcow2 o.qcow2
-info --image-opts driver=raw,file.filename=a.qcow2,read-only
-check --image-opts a.qcow2,noread-only
+info --image-opts driver=raw,file.filename=nope,read-only
+check --image-opts nope,noread-only
 convert -n --target-image-opts a.qcow2 driver=qcow2,file.filename=o.qcow2,discard
 LINES
 finish
