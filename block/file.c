@@ -433,10 +433,14 @@ static void file_refresh_filename(BlockDriverState *bs)
 }
 
 static const char *const file_strong_options[] = { "filename", NULL };
+/* No "locking" or "pr-manager": an image must not switch locks off, nor use what the user has. */
+static const char *const file_image_options[] = { "filename", "aio", "drop-cache", NULL };
 static const char *const file_mutable_options[] = { "x-check-cache-dropped", NULL };
 
 #define FILE_COMMON                                \
     .instance_size = sizeof(FileState),            \
+    .image_may_name = true,                        \
+    .image_options = file_image_options,           \
     .needs_filename = true,                        \
     .open_options = file_open_options,             \
     .fixed_options = file_fixed_options,           \

@@ -340,6 +340,7 @@ static const BlockDriver luks_driver = {
     .open_options = luks_open_options,
     .create_options = luks_create_options,
     .amend_options = luks_amend_options,
+    .image_may_name = true,                   /* without image_options: the secret is the user's */
     .strong_options = luks_strong_options,
     .probe = luks_driver_probe,
     .open = luks_driver_open,

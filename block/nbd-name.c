@@ -163,10 +163,26 @@ static void parse_older_name(const char *filename, QDict *options, Error **errp)
     }
 }
 
+/* An option that says what the name says as well: it would not be clear where to go. */
+static const char *option_beside_name(const QDict *options)
+{
+    for (size_t i = 0; i < qdict_size(options); i++) {
+        const char *key = qdict_key_at(options, i);
+
+        if (!strcmp(key, "host") || !strcmp(key, "port") || !strcmp(key, "path") || !strcmp(key, "export") ||
+            g_str_has_prefix(key, "server.")) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
 void nbd_parse_filename(const char *filename, QDict *options, Error **errp)
 {
-    if (qdict_has(options, "host") || qdict_has(options, "port") || qdict_has(options, "path")) {
-        error_setg(errp, "host/port/path and file names may not be specified at the same time");
+    const char *beside = option_beside_name(options);
+
+    if (beside) {
+        error_setg(errp, "Option '%s' cannot be used with a file name", beside);
     } else if (!strstr(filename, "://")) {
         parse_older_name(filename, options, errp);
     } else if (!parse_url(filename, options)) {

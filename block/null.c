@@ -117,12 +117,16 @@ static void null_refresh_filename(BlockDriverState *bs)
     bs->exact_filename = g_strdup_printf("%s://", bs->drv->name);
 }
 
+/* No latency: an image shall not make anybody wait. */
+static const char *const null_image_options[] = { "filename", "size", "read-zeroes", NULL };
 static const char *const null_strong_options[] = { "size", "read-zeroes", NULL };
 static const char *const null_fixed_options[] = { "size", "read-zeroes", "latency-ns", NULL };
 
 #define NULL_COMMON                                \
     .instance_size = sizeof(NullState),            \
     .open_options = null_options,                  \
+    .image_may_name = true,                        \
+    .image_options = null_image_options,           \
     .strong_options = null_strong_options,         \
     .fixed_options = null_fixed_options,           \
     .parse_filename = null_parse_filename,         \

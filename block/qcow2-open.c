@@ -192,6 +192,9 @@ static BdrvChild *open_named_data_file(BlockDriverState *bs, Error **errp)
 {
     Qcow2 *q = qcow2_of(bs);
 
+    if (bdrv_image_may_name_path(q->data_file_name, errp) < 0) {
+        return NULL;
+    }
     qdict_put_str(bs->options, "data-file.driver", "file");
     qdict_put_str(bs->options, "data-file.filename", q->data_file_name);
     return bdrv_open_child(NULL, bs->options, "data-file", bs, BDRV_CHILD_DATA, false, errp);
@@ -619,6 +622,7 @@ static const BlockDriver bdrv_qcow2 = {
     .open_options = qcow2_open_options,
     .create_options = qcow2_create_options,
     .amend_options = qcow2_amend_options,
+    .image_may_name = true,                   /* without image_options: the secret is the user's */
     .strong_options = strong_options,
     .mutable_options = mutable_options,
     .probe = qcow2_probe,

@@ -269,6 +269,7 @@ static bool open_created(Convert *c, const char *filename)
     ImgOpen how = c->opt->target;
 
     how.extra = c->target_secrets;
+    how.flags |= c->created ? BDRV_O_USERS_BACKING : 0;
     how.fmt = how.image_opts ? NULL : c->opt->output_fmt ?: "raw";
     c->target = img_open(filename, &how);
     return c->target != NULL;

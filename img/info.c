@@ -42,6 +42,7 @@ static const char *next_image(const QDict *info, ImgOpen *how, bool *ok)
     }
     how->image_opts = false;
     how->fmt = qdict_get_str(info, "backing-filename-format");
+    how->flags |= BDRV_O_BY_IMAGE;
     return full;
 }
 

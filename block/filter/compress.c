@@ -49,6 +49,7 @@ static int compress_get_info(BlockDriverState *bs, BlockDriverInfo *bdi)
 static const BlockDriver compress_driver = {
     .name = "compress",
     .is_filter = true,
+    .image_may_name = true,
     .open = compress_open,
     .refresh_limits = compress_refresh_limits,
     .get_info = compress_get_info,

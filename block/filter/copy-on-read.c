@@ -120,6 +120,7 @@ static const BlockDriver copy_on_read_driver = {
     .name = "copy-on-read",
     .instance_size = sizeof(CopyOnRead),
     .is_filter = true,
+    .image_may_name = true,
     .open_options = cor_options,
     .open = cor_open,
     .close = cor_close,

@@ -221,6 +221,7 @@ static const BlockDriver preallocate_driver = {
     .name = "preallocate",
     .instance_size = sizeof(Preallocate),
     .is_filter = true,
+    .image_may_name = true,
     .has_variable_length = true,
     .bounds_are_soft = true,
     .open_options = preallocate_options,

@@ -536,11 +536,16 @@ static const char *const quorum_strong_options[] = {
     "vote-threshold", "blkverify", "rewrite-corrupted", "read-pattern", NULL
 };
 
+/* No "blkverify", which ends the program, and no "rewrite-corrupted", which writes. */
+static const char *const quorum_image_options[] = { "vote-threshold", "read-pattern", NULL };
+
 static const BlockDriver quorum_driver = {
     .name = "quorum",
     .instance_size = sizeof(Quorum),
     .flushes_children = true,
     .open_options = quorum_options,
+    .image_may_name = true,
+    .image_options = quorum_image_options,
     .strong_options = quorum_strong_options,
     .open = quorum_open,
     .close = quorum_close,

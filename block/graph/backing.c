@@ -161,16 +161,33 @@ static bool backing_options_name_file(const QDict *opts)
     return qdict_has(opts, "") || qdict_has(opts, "file.filename");
 }
 
+/* What of the link below bs the image in bs chose: filename is from its header, and so is a format that opts lack. */
+static ImageChoice link_choice(const BlockDriverState *bs, const QDict *opts, const char *filename, bool users_name)
+{
+    ImageChoice choice = bdrv_image_choice_of_child(bs, "backing");
+
+    if (!choice.name && !users_name && (filename || bs->backing_format[0])) {
+        choice.users = qobject_clone(opts);
+        bdrv_options_flatten(choice.users);
+        choice.name = g_strdup(bs->backing_file);
+    } else if (choice.name && filename) {
+        g_free(choice.name);
+        choice.name = g_strdup(bs->backing_file);
+    }
+    return choice;
+}
+
 /*
  * Opens and attaches what is directly below bs.  1: done, *below borrowed and *below_options for the next
  * step; 0: there is nothing below; negative: error.
  */
-static int open_link(BlockDriverState *bs, QDict *opts, ChainLink *link, BlockDriverState **below,
+static int open_link(BlockDriverState *bs, QDict *opts, bool users_name, ChainLink *link, BlockDriverState **below,
                      QDict **below_options, Error **errp)
 {
     ERRP_GUARD();
     const char *reference = qdict_get_str(opts, "");
     g_autofree char *filename = NULL;
+    SCOPED_IMAGE_CHOICE choice = { NULL, NULL };
 
     *link = (ChainLink) { bs, false };
     if (!backing_options_name_file(opts)) {
@@ -184,12 +201,13 @@ static int open_link(BlockDriverState *bs, QDict *opts, ChainLink *link, BlockDr
         }
     }
     if (reference) {
-        *below = bdrv_open_inherit(NULL, reference, NULL, 0, bs, BDRV_CHILD_COW, errp);
+        *below = bdrv_open_inherit(NULL, reference, NULL, 0, bs, "backing", BDRV_CHILD_COW, errp);
     } else {
+        choice = link_choice(bs, opts, filename, users_name);
         if (bs->backing_format[0] && !qdict_has(opts, "driver")) {
             qdict_put_str(opts, "driver", bs->backing_format);
         }
-        *below = bdrv_open_one(filename, qobject_ref(opts), 0, bs, BDRV_CHILD_COW, below_options, errp);
+        *below = bdrv_open_one(filename, qobject_ref(opts), 0, bs, BDRV_CHILD_COW, &choice, below_options, errp);
     }
     if (!*below) {
         error_prepend(errp, "Could not open backing file: ");
@@ -281,7 +299,7 @@ static void name_links(const GArray *links)
     }
 }
 
-int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp)
+int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, bool users_name, Error **errp)
 {
     ERRP_GUARD();
     g_autoptr(GArray) links = g_array_new(false, false, sizeof(ChainLink));
@@ -293,9 +311,10 @@ int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp)
         QDict *below_options = NULL;
         ChainLink link;
 
-        ret = open_link(bs, options, &link, &below, &below_options, errp);
+        ret = open_link(bs, options, users_name, &link, &below, &below_options, errp);
         qobject_unref(options);
         options = below_options;
+        users_name = false;
         if (ret > 0) {
             g_array_append_val(links, link);
             note_image(seen, bs);
@@ -333,7 +352,7 @@ int bdrv_open_backing_file(BlockDriverState *bs, QDict *parent_options, const ch
         return -EINVAL;
     }
     bs->open_flags &= ~BDRV_O_NO_BACKING;
-    return bdrv_open_backing_chain(bs, opts, errp);
+    return bdrv_open_backing_chain(bs, opts, false, errp);
 }
 
 int bdrv_change_backing_file(BlockDriverState *bs, const char *file, const char *fmt, bool require)

@@ -193,7 +193,7 @@ BdrvChild *bdrv_open_child(const char *filename, QDict *options, const char *key
         }
         return NULL;
     }
-    bs = bdrv_open_inherit(filename, reference, g_steal_pointer(&sub), 0, parent, role, errp);
+    bs = bdrv_open_inherit(filename, reference, g_steal_pointer(&sub), 0, parent, key, role, errp);
     if (!bs) {
         return NULL;
     }

@@ -23,6 +23,8 @@ struct BdrvCore {
     bool force_share;                  /* share everything with everyone (-U) */
     bool has_probe_guard;              /* probed raw: sector 0 may not become a format header */
     bool inactive;                     /* as BDRV_O_INACTIVE in open_flags, for the gate */
+    char *image_name;                  /* the name in an image that led here; NULL: the user named it */
+    QDict *user_options;               /* with image_name: what of its options is the user's all the same; flat */
     bool reopening;                    /* between prepare and commit or abort of a reopen */
     uint64_t cumulative_perm, cumulative_shared;   /* what the parents need and share, as granted */
     GSList *op_blockers[BLOCK_OP_MAX]; /* of borrowed Error */

@@ -60,14 +60,38 @@ int bdrv_options_from_json_name(const char **filename, QDict *options, Error **e
 /* probe.c */
 const BlockDriver *bdrv_probe_node(BlockDriverState *file, const char *filename, Error **errp);
 
+/* image-names.c: what opens a node was, in part, chosen by an image. */
+typedef struct ImageChoice {
+    char *name;                        /* owned, as the image has it; NULL: all is the user's choice */
+    QDict *users;                      /* owned: the options that the user gave nevertheless; flat */
+} ImageChoice;
+#define SCOPED_IMAGE_CHOICE __attribute__((cleanup(bdrv_image_choice_clear))) ImageChoice
+void bdrv_image_choice_clear(ImageChoice *choice);
+/* Below a node that an image named, all is the image's choice but what the user said about that child. */
+ImageChoice bdrv_image_choice_of_child(const BlockDriverState *parent, const char *key);
+void bdrv_image_choice_apply(BlockDriverState *bs, const ImageChoice *choice);
+/*
+ * May the image choose these?  0 or -EACCES, with the name and the remedy.  First the options that every node has, then
+ * the driver and its own (before what the name says is parsed into more of them), the node that stands for a child, the
+ * path that is opened.
+ */
+int bdrv_image_check_node_options(const BlockDriverState *bs, const QDict *options, Error **errp);
+int bdrv_image_check_driver(const BlockDriverState *bs, const BlockDriver *drv, const QDict *options, Error **errp);
+int bdrv_image_check_reference(const BlockDriverState *parent, const char *key, const char *reference, Error **errp);
+int bdrv_image_check_path(const BlockDriverState *bs, const char *path, Error **errp);
+
 /* open.c */
 /* options and *backing_options: owned by the callee / given to the caller. */
 BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags, BlockDriverState *parent,
-                                BdrvChildRole role, QDict **backing_options, Error **errp);
+                                BdrvChildRole role, const ImageChoice *image, QDict **backing_options, Error **errp);
+/* key: as which child of parent; both NULL: it is nobody's child. */
 BlockDriverState *bdrv_open_inherit(const char *filename, const char *reference, QDict *options, int flags,
-                                    BlockDriverState *parent, BdrvChildRole role, Error **errp);
-/* backing.c: open the rest of the chain below bs.  options: "backing" and "backing.*", consumed. */
-int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, Error **errp);
+                                    BlockDriverState *parent, const char *key, BdrvChildRole role, Error **errp);
+/*
+ * backing.c: open the rest of the chain below bs.  options: "backing" and "backing.*", consumed.
+ * users_name: the name in bs's header is one that the user gave for this.
+ */
+int bdrv_open_backing_chain(BlockDriverState *bs, QDict *options, bool users_name, Error **errp);
 
 /* filename.c: names of bs alone, its children's being fresh. */
 void bdrv_refresh_own_filename(BlockDriverState *bs);

@@ -139,6 +139,8 @@ static void node_free(BlockDriverState *bs)
     g_free(bs->backing_file);
     g_free(bs->backing_format);
     g_free(bs->auto_backing_file);
+    g_free(bs->core->image_name);
+    qobject_unref(bs->core->user_options);
     g_free(bs->core);
     g_free(bs);
 }

@@ -70,7 +70,7 @@ static int choose_named_driver(OpenRequest *r, Error **errp)
 }
 
 /* A protocol node: the plain name becomes the option "filename", or whatever its prefix stands for. */
-static int name_to_protocol_options(OpenRequest *r, Error **errp)
+static int name_to_protocol_options(OpenRequest *r, const BlockDriverState *bs, Error **errp)
 {
     ERRP_GUARD();
     g_autofree char *name = NULL;
@@ -95,6 +95,9 @@ static int name_to_protocol_options(OpenRequest *r, Error **errp)
             return -EINVAL;
         }
         qdict_put_str(r->options, "driver", r->drv->name);
+    }
+    if (bdrv_image_check_driver(bs, r->drv, r->options, errp) < 0) {
+        return -EACCES;
     }
     if (typed_by_user && r->drv->parse_filename) {
         r->drv->parse_filename(name, r->options, errp);
@@ -144,7 +147,7 @@ static BlockDriverState *open_file_first(OpenRequest *r, BlockDriverState *bs, E
     const char *reference = ref ? qobject_get_str(ref) : NULL;
     BdrvChildRole role = r->drv && r->drv->is_filter ? BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY : BDRV_CHILD_IMAGE;
 
-    return bdrv_open_inherit(r->filename, reference, g_steal_pointer(&sub), 0, bs, role, errp);
+    return bdrv_open_inherit(r->filename, reference, g_steal_pointer(&sub), 0, bs, "file", role, errp);
 }
 
 static bool names_a_file(const OpenRequest *r)
@@ -156,12 +159,18 @@ static bool names_a_file(const OpenRequest *r)
 static int prepare_file(OpenRequest *r, BlockDriverState *bs, BlockDriverState **file, Error **errp)
 {
     *file = NULL;
+    if (r->drv && bdrv_image_check_driver(bs, r->drv, r->options, errp) < 0) {
+        return -EACCES;
+    }
     if (names_a_file(r)) {
         *file = open_file_first(r, bs, errp);
         if (!*file) {
             return -EINVAL;
         }
         qdict_put_str(r->options, "file", (*file)->node_name);
+        if (bs->core->image_name) {            /* judged already */
+            qdict_put_str(bs->core->user_options, "file", (*file)->node_name);
+        }
     }
     if (r->drv) {
         return 0;
@@ -176,7 +185,7 @@ static int prepare_file(OpenRequest *r, BlockDriverState *bs, BlockDriverState *
     }
     bs->probed = true;
     qdict_put_str(r->options, "driver", r->drv->name);
-    return 0;
+    return bdrv_image_check_driver(bs, r->drv, r->options, errp);
 }
 
 static void warn_probed_raw(BlockDriverState *bs)
@@ -262,6 +271,9 @@ static int open_driver(OpenRequest *r, BlockDriverState *bs, const char *node_na
         return -EINVAL;
     }
     if (filename) {
+        if (bdrv_image_check_path(bs, filename, errp) < 0) {
+            return -EACCES;
+        }
         bdrv_node_set_filename(&bs->filename, filename);
         bdrv_node_set_filename(&bs->exact_filename, r->flags & BDRV_O_PROTOCOL ? filename : "");
     }
@@ -352,7 +364,7 @@ static bool nesting_is_bounded(const QDict *options, Error **errp)
 
 /* One node without its backing chain; *backing_options for that (NULL: none wanted). */
 BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags, BlockDriverState *parent,
-                                BdrvChildRole role, QDict **backing_options, Error **errp)
+                                BdrvChildRole role, const ImageChoice *image, QDict **backing_options, Error **errp)
 {
     __attribute__((cleanup(open_request_clear))) OpenRequest r = { .filename = filename, .options = options };
     BlockDriverState *bs;
@@ -377,9 +389,10 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
     }
     bs->core->inherits_from = parent ? parent->core->serial : 0;
     r.force_share = parent && parent->core->force_share;
+    bdrv_image_choice_apply(bs, image);
     take_backing_options(&r);
-    if (choose_named_driver(&r, errp) < 0 ||
-        ((r.flags & BDRV_O_PROTOCOL) && name_to_protocol_options(&r, errp) < 0) ||
+    if (bdrv_image_check_node_options(bs, r.options, errp) < 0 || choose_named_driver(&r, errp) < 0 ||
+        ((r.flags & BDRV_O_PROTOCOL) && name_to_protocol_options(&r, bs, errp) < 0) ||
         open_into(&r, bs, errp) < 0) {
         bdrv_unref(bs);
         return NULL;
@@ -388,22 +401,41 @@ BlockDriverState *bdrv_open_one(const char *filename, QDict *options, int flags,
     return bs;
 }
 
-BlockDriverState *bdrv_open_inherit(const char *filename, const char *reference, QDict *options, int flags,
-                                    BlockDriverState *parent, BdrvChildRole role, Error **errp)
+/* The options beside a name that was read in an image are the caller's but for its format. */
+static ImageChoice choice_of_caller(const char *filename, QDict *options)
 {
+    ImageChoice choice = { g_strdup(filename), options ? qobject_clone(options) : qdict_new() };
+
+    bdrv_options_flatten(choice.users);
+    qdict_del(choice.users, "driver");
+    return choice;
+}
+
+BlockDriverState *bdrv_open_inherit(const char *filename, const char *reference, QDict *options, int flags,
+                                    BlockDriverState *parent, const char *key, BdrvChildRole role, Error **errp)
+{
+    SCOPED_IMAGE_CHOICE choice = { NULL, NULL };
+    bool users_backing = flags & BDRV_O_USERS_BACKING;
     QDict *backing_options;
     BlockDriverState *bs;
 
     if (reference) {
-        bs = open_reference(filename, reference, options, errp);
+        bs = parent && bdrv_image_check_reference(parent, key, reference, errp) < 0
+             ? NULL : open_reference(filename, reference, options, errp);
         qobject_unref(options);
         return bs;
     }
-    bs = bdrv_open_one(filename, options, flags, parent, role, &backing_options, errp);
+    if (parent) {
+        choice = bdrv_image_choice_of_child(parent, key);
+    } else if (flags & BDRV_O_BY_IMAGE) {
+        choice = choice_of_caller(filename, options);
+    }
+    flags &= ~(BDRV_O_BY_IMAGE | BDRV_O_USERS_BACKING);
+    bs = bdrv_open_one(filename, options, flags, parent, role, &choice, &backing_options, errp);
     if (!bs) {
         return NULL;
     }
-    if (backing_options && bdrv_open_backing_chain(bs, backing_options, errp) < 0) {
+    if (backing_options && bdrv_open_backing_chain(bs, backing_options, users_backing, errp) < 0) {
         bdrv_unref(bs);
         return NULL;
     }
@@ -425,7 +457,7 @@ static void open_outside(void *opaque)
 {
     OpenCall *call = opaque;
 
-    call->bs = bdrv_open_inherit(call->filename, call->reference, call->options, call->flags, NULL, 0, call->errp);
+    call->bs = bdrv_open_inherit(call->filename, call->reference, call->options, call->flags, NULL, NULL, 0, call->errp);
 }
 
 BlockDriverState *bdrv_open(const char *filename, const char *reference, QDict *options, int flags, Error **errp)

@@ -206,6 +206,7 @@ static BlockDriverState *make_target(const DriveBackup *arg, FileTarget *t, Erro
     if (!existing && !create_image(arg, t, size, errp)) {
         return NULL;
     }
+    t->flags |= existing ? 0 : BDRV_O_USERS_BACKING;     /* what the source reads through */
     return open_target(arg, t, errp);
 }
 

@@ -62,6 +62,13 @@ struct BlockDriver {
     bool needs_filename;
     bool has_variable_length;
     bool flushes_children;           /* co_flush_to_disk does, and decides what a child's failure means */
+    /*
+     * A backing file's name in an image may choose this driver.  For those alone that do no more than to show what plain
+     * files hold: no connection, no write of their own, no exit, no large memory, nothing of the user's (image-names.c).
+     * Default: no.
+     */
+    bool image_may_name;
+    const char *const *image_options;   /* then: of open_options, what a json: name in an image may set; NULL: none */
     bool bounds_are_soft;            /* writes past the end grow the node (protocol files) */
     const OptDesc *open_options;     /* runtime options absorbed before open; see bs->opts */
     const OptDesc *create_options;   /* `create -o`, NULL when it cannot create */
@@ -283,6 +290,8 @@ int bdrv_child_refresh_perms(BlockDriverState *bs, BdrvChild *c, Error **errp);
 void bdrv_default_perms(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
                         uint64_t perm, uint64_t shared, uint64_t *nperm, uint64_t *nshared);
 void bdrv_set_length(BlockDriverState *bs, int64_t bytes);
+/* May an image have this file opened?  Not if it stands for a descriptor that the user passed.  0 or -EACCES. */
+int bdrv_image_may_name_path(const char *path, Error **errp);
 /*
  * Opened for writing, but it is not possible: fall back to read-only if the node was opened with
  * auto-read-only (0), else -EACCES with msg (NULL: "Image is read-only").

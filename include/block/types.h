@@ -41,6 +41,8 @@ typedef enum BdrvOpenFlags {
     BDRV_O_IO_URING     = 1 << 13,
     BDRV_O_RESIZE       = 1 << 14,
     BDRV_O_NO_SHARE     = 1 << 15,  /* nobody else may write or resize meanwhile */
+    BDRV_O_BY_IMAGE     = 1 << 16,  /* the name and "driver" were read in an image: only what an image may name */
+    BDRV_O_USERS_BACKING = 1 << 17, /* the user himself just named the backing file that the header names */
 } BdrvOpenFlags;
 
 /* How a request is to be carried out. */

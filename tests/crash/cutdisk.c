@@ -286,9 +286,13 @@ static int64_t cut_getlength(BlockDriverState *bs)
 
 static int cut_reopen(BdrvReopenState *rs, Error **errp) { return 0; }
 
+static const char *const cut_image_options[] = { "disk", NULL };
+
 static const BlockDriver cut_driver = {
     .name = "cutdisk",
     .protocol = "cutdisk",
+    .image_may_name = true,
+    .image_options = cut_image_options,
     .instance_size = sizeof(CutState),
     .has_variable_length = true,
     .bounds_are_soft = true,
@@ -375,7 +379,7 @@ char *cut_disk_json(int disk)
 {
     g_autofree char *path = files.folder ? file_of(disk) : NULL;
 
-    return path ? g_strdup_printf("{\"driver\":\"file\",\"filename\":\"%s\",\"locking\":\"off\",\"aio\":\"%s\",\"cache\":{\"direct\":%s}}",
+    return path ? g_strdup_printf("{\"driver\":\"file\",\"filename\":\"%s\",\"aio\":\"%s\",\"cache\":{\"direct\":%s}}",
                                   path, files.engine, direct() ? "true" : "false")
                 : g_strdup_printf("{\"driver\":\"cutdisk\",\"disk\":%d}", disk);
 }

@@ -184,9 +184,13 @@ static int coroutine_fn memory_co_block_status(BlockDriverState *bs, bool want_z
 
 static int memory_reopen(BdrvReopenState *rs, Error **errp) { return 0; }
 
+static const char *const memory_image_options[] = { "disk", NULL };
+
 static const BlockDriver memory_driver = {
     .name = "fuzz-memory",
     .protocol = "fuzz-memory",
+    .image_may_name = true,
+    .image_options = memory_image_options,
     .instance_size = sizeof(Disk *),
     .has_variable_length = true,
     .bounds_are_soft = true,

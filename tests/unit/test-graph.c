@@ -104,7 +104,7 @@ static int mem_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVe
 
 static const BlockDriver mem_driver = {
     .name = "test-mem", .protocol = "test-mem", .instance_size = sizeof(Mem), .needs_filename = true,
-    .open_options = mem_options, .strong_options = mem_strong,
+    .image_may_name = true, .image_options = mem_strong, .open_options = mem_options, .strong_options = mem_strong,
     .parse_filename = mem_parse_filename, .open = mem_open, .close = mem_close, .getlength = mem_getlength, .co_read = mem_co_read,
     .check_perm = mem_check_perm, .set_perm = mem_set_perm,
     .reopen_prepare = mem_reopen_prepare, .reopen_commit = mem_reopen_commit, .reopen_abort = mem_reopen_abort,
@@ -146,7 +146,7 @@ static int fmt_reopen_prepare(BdrvReopenState *rs, Error **errp)
 
 static const BlockDriver fmt_driver = {
     .name = "test-fmt", .is_format = true, .supports_backing = true, .probe = fmt_probe, .open_options = fmt_options,
-    .open = fmt_open, .reopen_prepare = fmt_reopen_prepare,
+    .image_may_name = true, .open = fmt_open, .reopen_prepare = fmt_reopen_prepare,
 };
 
 static int filter_open(BlockDriverState *bs, QDict *options, int flags, Error **errp)
