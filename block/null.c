@@ -24,14 +24,23 @@ static const OptDesc null_options[] = {
 };
 
 /* "null-co://": all that may follow is nothing. */
-static void null_parse_filename(const char *filename, QDict *options, Error **errp)
+static void expect_name(const char *filename, const char *driver, Error **errp)
 {
-    const char *rest;
+    g_autofree char *only = g_strconcat(driver, "://", NULL);
 
-    if ((!str_has_prefix(filename, "null-co://", &rest) && !str_has_prefix(filename, "null-aio://", &rest)) || *rest) {
-        error_setg(errp, "The only allowed filename for this driver is '%s://'",
-                   str_has_prefix(filename, "null-aio", NULL) ? "null-aio" : "null-co");
+    if (strcmp(filename, only)) {
+        error_setg(errp, "The only allowed filename for this driver is '%s'", only);
     }
+}
+
+static void null_co_parse_filename(const char *filename, QDict *options, Error **errp)
+{
+    expect_name(filename, "null-co", errp);
+}
+
+static void null_aio_parse_filename(const char *filename, QDict *options, Error **errp)
+{
+    expect_name(filename, "null-aio", errp);
 }
 
 static int null_open(BlockDriverState *bs, QDict *options, int flags, Error **errp)
@@ -129,7 +138,6 @@ static const char *const null_fixed_options[] = { "size", "read-zeroes", "latenc
     .image_options = null_image_options,           \
     .strong_options = null_strong_options,         \
     .fixed_options = null_fixed_options,           \
-    .parse_filename = null_parse_filename,         \
     .open = null_open,                             \
     .reopen_prepare = null_reopen_prepare,         \
     .getlength = null_getlength,                   \
@@ -140,8 +148,12 @@ static const char *const null_fixed_options[] = { "size", "read-zeroes", "latenc
     .co_block_status = null_co_block_status,       \
     .refresh_filename = null_refresh_filename
 
-static const BlockDriver null_co_driver = { .name = "null-co", .protocol = "null-co", NULL_COMMON };
-static const BlockDriver null_aio_driver = { .name = "null-aio", .protocol = "null-aio", NULL_COMMON };
+static const BlockDriver null_co_driver = {
+    .name = "null-co", .protocol = "null-co", .parse_filename = null_co_parse_filename, NULL_COMMON
+};
+static const BlockDriver null_aio_driver = {
+    .name = "null-aio", .protocol = "null-aio", .parse_filename = null_aio_parse_filename, NULL_COMMON
+};
 
 void bdrv_null_register(void)
 {
