@@ -16,7 +16,6 @@ typedef struct NullState {
 } NullState;
 
 static const OptDesc null_options[] = {
-    { "filename", OPT_STRING, NULL, NULL },
     { "size", OPT_SIZE, "size of the null block", NULL },
     { "latency-ns", OPT_NUMBER, "nanoseconds (approximated) to wait before completing request", NULL },
     { "read-zeroes", OPT_BOOL, "return zeroes when read", NULL },
@@ -127,7 +126,7 @@ static void null_refresh_filename(BlockDriverState *bs)
 }
 
 /* No latency: an image shall not make anybody wait. */
-static const char *const null_image_options[] = { "filename", "size", "read-zeroes", NULL };
+static const char *const null_image_options[] = { "size", "read-zeroes", NULL };
 static const char *const null_strong_options[] = { "size", "read-zeroes", NULL };
 static const char *const null_fixed_options[] = { "size", "read-zeroes", "latency-ns", NULL };
 

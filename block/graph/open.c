@@ -256,6 +256,11 @@ static int check_leftovers(BlockDriverState *bs, Error **errp)
     if (!key) {
         return 0;
     }
+    if (!bs->drv->supports_backing && !(bs->open_flags & BDRV_O_NO_BACKING) &&
+        (qdict_has(bs->options, "backing") || qdict_has_prefix(bs->options, "backing."))) {
+        error_setg(errp, "Driver doesn't support backing files");
+        return -EINVAL;
+    }
     error_setg(errp, bs->open_flags & BDRV_O_PROTOCOL ? "Block protocol '%s' doesn't support the option '%s'"
                : "Block format '%s' does not support the option '%s'", bs->drv->name, key);
     return -EINVAL;
