@@ -21,7 +21,7 @@ typedef struct Instance {
 } Instance;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static GList *instances;           /* newest first */
+static GList *instances;           /* oldest first */
 
 static Instance *find_locked(YankKind kind, const char *name)
 {
@@ -45,7 +45,7 @@ void yank_add(YankKind kind, const char *name)
         i = g_new0(Instance, 1);
         i->kind = kind;
         i->name = g_strdup(name);
-        instances = g_list_prepend(instances, i);
+        instances = g_list_append(instances, i);
     }
     i->users++;
     pthread_mutex_unlock(&lock);

@@ -214,7 +214,7 @@ static void test_out_of_band(void)
     }
     block_until_yanked = false;
     client_send(c, "{'execute':'query-yank'}");
-    expect(c, "{\"return\": [{\"node-name\": \"n\", \"type\": \"block-node\"}, {\"type\": \"chardev\", \"id\": \"q\"}]}");
+    expect(c, "{\"return\": [{\"type\": \"chardev\", \"id\": \"q\"}, {\"node-name\": \"n\", \"type\": \"block-node\"}]}");
     yank_remove_fn(YANK_BLOCK_NODE, "n", on_yank, NULL);
     yank_remove(YANK_BLOCK_NODE, "n");
     client_free(c);
