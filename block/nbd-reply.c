@@ -9,7 +9,7 @@
 #include <string.h>
 #include "nbd-client.h"
 
-#define MAX_STATUS_PAYLOAD (1024 * 1024)
+#define MAX_STATUS_PAYLOAD 1000            /* one extent is asked for */
 #define MAX_ERROR_PAYLOAD (64 * 1024)
 #define MAX_ERRORS 65536                   /* for one request: one a sector of the longest read */
 

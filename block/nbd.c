@@ -260,6 +260,24 @@ static int coroutine_fn nbd_co_truncate(BlockDriverState *bs, int64_t offset, bo
     return 0;
 }
 
+/*
+ * Servers are to tell of whole blocks.  Where one ends within a block: what is whole before it, and the block with the
+ * end is data, as nothing is known of its second part.
+ */
+static int64_t whole_blocks(NbdExtent *e, int64_t asked, uint32_t block)
+{
+    int64_t n = MIN((int64_t)e->length, asked);
+
+    if (n == asked || n % block == 0) {
+        return n;
+    }
+    if (n < block) {
+        e->flags = 0;
+        return MIN(asked, (int64_t)block);
+    }
+    return ALIGN_DOWN(n, block);
+}
+
 static int coroutine_fn nbd_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
                                             int64_t *pnum, int64_t *map, BlockDriverState **file)
 {
@@ -283,7 +301,7 @@ static int coroutine_fn nbd_co_block_status(BlockDriverState *bs, bool want_zero
     if (ret < 0) {
         return ret;
     }
-    *pnum = MIN(e.length, r.len);
+    *pnum = whole_blocks(&e, r.len, bs->bl.request_alignment);
     return (e.flags & NBD_STATE_HOLE ? 0 : BDRV_BLOCK_DATA) | (e.flags & NBD_STATE_ZERO ? BDRV_BLOCK_ZERO : 0) |
            BDRV_BLOCK_OFFSET_VALID;
 }

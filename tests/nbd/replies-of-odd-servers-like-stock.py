@@ -97,6 +97,8 @@ WRITES = {
 STATUSES = {
     "one": lambda h: chunk(h, STATUS, struct.pack(">III", 1, SIZE, 3)),
     "two": lambda h: chunk(h, STATUS, struct.pack(">IIIII", 1, 65536, 0, SIZE - 65536, 3)),
+    "124 of them": lambda h: chunk(h, STATUS, struct.pack(">I", 1) + struct.pack(">II", SIZE, 0) * 124),
+    "125 of them": lambda h: chunk(h, STATUS, struct.pack(">I", 1) + struct.pack(">II", SIZE, 0) * 125),
     "longer than asked": lambda h: chunk(h, STATUS, struct.pack(">III", 1, 2 * SIZE, 0)),
     "of no length": lambda h: chunk(h, STATUS, struct.pack(">III", 1, 0, 0)),
     "of another context": lambda h: chunk(h, STATUS, struct.pack(">III", 2, SIZE, 0)),
