@@ -78,6 +78,7 @@ int file_lock_apply(FileState *s, int fd, uint64_t perm, uint64_t shared, bool e
 
 int file_lock_check(int fd, uint64_t perm, uint64_t shared, const char *filename, Error **errp)
 {
+    ERRP_GUARD();
     for (int bit = 0; bit < PERM_BITS; bit++) {
         if ((perm & (1ULL << bit)) && held_by_other(fd, UNSHARED_BASE + bit)) {
             error_setg(errp, "Failed to get \"%s\" lock", perm_words[bit]);

@@ -154,6 +154,7 @@ Chardev *chr_new_from_checked(const QDict *options, Error **errp)
 
 QDict *chr_check_new(const QDict *options, Error **errp)
 {
+    ERRP_GUARD();
     const char *id = qdict_get_str(options, "id");
 
     if (id && !id_wellformed(id)) {

@@ -82,6 +82,7 @@ static uint64_t slot_work(const LuksHeader *h, int i) { return h->slot[i].iterat
 
 static bool work_is_bounded(const LuksHeader *h, int i, uint64_t spent, Error **errp)
 {
+    ERRP_GUARD();
     uint64_t bound = luks_work_bound(h), work = slot_work(h, i);
 
     if (work <= bound && spent <= bound - work) {
@@ -250,6 +251,7 @@ bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint
 /* Of slot i, whose share is what the digest leaves of an eighth; false when not all slots could be tried any more. */
 static bool slot_iterations(LuksHeader *h, int i, const char *pass, uint64_t iter_time_ms, Error **errp)
 {
+    ERRP_GUARD();
     uint64_t bound = luks_work_bound(h), share = bound / LUKS_SLOTS, others = work_of_others(h, i);
 
     share -= MIN(share, digest_work(h));

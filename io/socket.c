@@ -64,6 +64,7 @@ struct addrinfo *socket_resolve(const IOAddress *a, bool passive, Error **errp)
 
 int socket_unix_address(const IOAddress *a, struct sockaddr_un *un, socklen_t *len, Error **errp)
 {
+    ERRP_GUARD();
     size_t pathlen = strlen(a->path), space = sizeof(un->sun_path) - (a->abstract ? 1 : 0);
 
     if (pathlen > space) {

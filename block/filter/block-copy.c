@@ -73,6 +73,7 @@ static bool target_reads_through(BlockDriverState *target)
 
 static int64_t choose_cluster_size(BlockDriverState *target, Error **errp)
 {
+    ERRP_GUARD();
     bool cow = target_reads_through(target);
     BlockDriverInfo bdi = { 0 };
     int ret = bdrv_get_info(target, &bdi);

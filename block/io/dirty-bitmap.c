@@ -194,6 +194,7 @@ void bdrv_dirty_bitmap_set_inconsistent(BdrvDirtyBitmap *bm)
 
 int bdrv_dirty_bitmap_check(const BdrvDirtyBitmap *bm, unsigned flags, Error **errp)
 {
+    ERRP_GUARD();
     const char *name = bm->name ? bm->name : "";
 
     if ((flags & BDRV_BITMAP_BUSY) && bm->busy) {
