@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "blkdebug.h"
@@ -182,9 +183,20 @@ static int add_line(GArray *sections, const char *line, Error **errp)
     return 0;
 }
 
+/* Does not wait for somebody to write to a FIFO. */
+static FILE *open_config(const char *file)
+{
+    int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0) {
+        fcntl(fd, F_SETFL, 0);
+    }
+    return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
 static int parse_file(GArray *sections, const char *file, Error **errp)
 {
-    FILE *f = fopen(file, "r");
+    FILE *f = open_config(file);
     char line[1024], name[64];
     int ret = 0;
 

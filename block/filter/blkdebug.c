@@ -25,6 +25,11 @@ static const OptDesc blkdebug_options[] = {
     { NULL }
 };
 
+/* All that it has: rules for requests to what is below reach nothing else, and overlays of the peer's tests name them. */
+static const char *const blkdebug_image[] = {
+    "config", "x-image", "align", "max-transfer", "opt-write-zero", "max-write-zero", "opt-discard", "max-discard", NULL
+};
+
 static const char *const blkdebug_strong[] = {
     "config", "inject-error.", "set-state.", "align", "max-transfer", "opt-write-zero", "max-write-zero",
     "opt-discard", "max-discard", NULL
@@ -268,6 +273,8 @@ static const BlockDriver blkdebug_driver = {
     .instance_size = sizeof(Blkdebug),
     .is_filter = true,
     .open_options = blkdebug_options,
+    .image_may_name = true,
+    .image_options = blkdebug_image,
     .strong_options = blkdebug_strong,
     .parse_filename = blkdebug_parse_filename,
     .open = blkdebug_open,
