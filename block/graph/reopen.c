@@ -351,6 +351,10 @@ static int prepare_entry(ReopenEntry *e, Error **errp)
     }
     e->new = (NodeState) { node.flags, !(node.flags & BDRV_O_RDWR), node.force_share, node.detect_zeroes,
                            node.detect_zeroes_unmap };
+    if (e->new.read_only && !e->old.read_only && e->bs->open_flags & BDRV_O_COPY_ON_READ) {
+        error_setg(errp, "Can't set node '%s' to r/o with copy-on-read enabled", e->bs->node_name);
+        return -EINVAL;
+    }
     ret = bdrv_flush(e->bs);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Error flushing drive");

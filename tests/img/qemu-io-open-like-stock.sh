@@ -85,6 +85,7 @@ disk -c 'sigraise 0' -c l
 -c reopen disk
 -c reopen
 -c 'reopen -r' -c 'write 0 1' disk
+-C -c 'reopen -r' -c 'write -q 0 1' -c 'reopen -w' disk
 -c 'reopen -r' -c 'reopen -w' -c 'write -q 0 1' disk
 -r -c 'reopen -w' -c 'write -q 0 1' disk
 -c 'reopen -c none' disk
