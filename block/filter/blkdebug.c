@@ -25,10 +25,8 @@ static const OptDesc blkdebug_options[] = {
     { NULL }
 };
 
-/* All that it has: rules for requests to what is below reach nothing else, and overlays of the peer's tests name them. */
-static const char *const blkdebug_image[] = {
-    "config", "x-image", "align", "max-transfer", "opt-write-zero", "max-write-zero", "opt-discard", "max-discard", NULL
-};
+/* Rules reach nothing but the requests to what is below, and overlays that name them are how errors are tested.  No limits: memory. */
+static const char *const blkdebug_image[] = { "config", "x-image", NULL };
 
 static const char *const blkdebug_strong[] = {
     "config", "inject-error.", "set-state.", "align", "max-transfer", "opt-write-zero", "max-write-zero",
