@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "socket-int.h"
 #include "util/cutils.h"
+#include "util/leftovers.h"
 
 #define SOCKETS_MAX 16
 
@@ -156,10 +157,15 @@ static bool listen_unix(IOListener *l, const IOAddress *a, int backlog, Error **
         error_setg_errno(errp, errno, "Failed to create Unix socket");
         return false;
     }
+    if (!named->abstract) {
+        l->unlink_path = g_strdup(named->path);
+        leftovers_add(l->unlink_path);
+    }
     if (!listen_bound(l, fd, (struct sockaddr *)&un, len, named->path, backlog, errp)) {
+        leftovers_forget(l->unlink_path);
+        g_clear_pointer(&l->unlink_path, g_free);
         return false;
     }
-    l->unlink_path = named->abstract ? NULL : g_strdup(named->path);
     return true;
 }
 
@@ -304,6 +310,7 @@ void io_listener_free(IOListener *l)
     }
     if (l->unlink_path) {
         unlink(l->unlink_path);
+        leftovers_forget(l->unlink_path);
     }
     g_free(l->unlink_path);
     g_free(l);

@@ -14,6 +14,7 @@
 #include "objects/for-exports.h"
 #include "system/system.h"
 #include "util/aio.h"
+#include "util/leftovers.h"
 #include "util/pidfile.h"
 
 /* Everything that lives for the length of the program, in the order in which the parts name each other. */
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
         return 1;
     }
     process_daemonize();
+    leftovers_remove_on_signal();
     process_write_pidfile(emu.pidfile);
     atexit(pidfile_remove);
     sandbox_enter_early();

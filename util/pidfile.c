@@ -5,10 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "util/error.h"
+#include "util/leftovers.h"
 #include "util/pidfile.h"
 
 static char *pidfile;
@@ -29,7 +32,7 @@ static int fill(int fd, Error **errp)
     return 0;
 }
 
-bool pidfile_try_write(const char *path, Error **errp)
+static bool create(const char *path, Error **errp)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -50,8 +53,22 @@ bool pidfile_try_write(const char *path, Error **errp)
     }
     real = realpath(path, NULL);        /* a daemon changes its folder; the descriptor stays open and holds the lock */
     pidfile = g_strdup(real ? real : path);
+    leftovers_add(pidfile);
     free(real);
     return true;
+}
+
+/* No signal ends the program between making the file and noting it. */
+bool pidfile_try_write(const char *path, Error **errp)
+{
+    sigset_t all, before;
+    bool ok;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    ok = create(path, errp);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
 }
 
 void pidfile_write(const char *path, const char *prefix)
@@ -68,6 +85,7 @@ void pidfile_remove(void)
 {
     if (pidfile) {
         unlink(pidfile);
+        leftovers_forget(pidfile);
         g_clear_pointer(&pidfile, g_free);
     }
 }
