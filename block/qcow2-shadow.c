@@ -25,6 +25,8 @@
 
 #define COPIES_FIRST (1 * MiB)       /* held in memory ... */
 #define COPIES_BYTES (12 * MiB)      /* ... at most */
+#define FEW_BUFFERS 8
+#define SLAB_BYTES (2 * MiB)
 #define EVICT_BYTES (512 * KiB)      /* written in one go */
 #define BLOCK_RUN 64                 /* blocks in one write */
 #define MAX_FREED_RANGES (1u << 20)
@@ -52,7 +54,8 @@ struct Qcow2Shadow {
     bool settling;
     unsigned in_memory, max_in_memory, most_in_memory;
     Qcow2Tasks writes;               /* of blocks */
-    GPtrArray *spare;                /* buffers of one cluster, to be used again */
+    GPtrArray *slabs;                /* memory of buffers of one cluster... */
+    GPtrArray *spare;                /* ...and those in no use */
     uint64_t rt_place;
     bool ending;                     /* the last flush comes at once */
     int64_t growth;                  /* clusters in use more than in the image */
@@ -210,10 +213,24 @@ static int coroutine_fn make_room(Qcow2Shadow *s)
     return s->in_memory >= s->max_in_memory ? push_out_oldest(s, some) : 0;
 }
 
+/* One by one at first; then many at once, in pages as large as there are: each small one would be a fault of its own. */
+static bool add_buffers(Qcow2Shadow *s)
+{
+    unsigned n = s->slabs->len < FEW_BUFFERS ? 1 : MAX(SLAB_BYTES >> s->q->cluster_bits, 1);
+    uint8_t *slab = bdrv_blockalign(s->q->bs->file->bs, (size_t)n << s->q->cluster_bits);
+    if (!slab) {
+        return false;
+    }
+    g_ptr_array_add(s->slabs, slab);
+    while (n-- > 0) {
+        g_ptr_array_add(s->spare, slab + ((size_t)n << s->q->cluster_bits));
+    }
+    return true;
+}
+
 static uint8_t *block_buffer(Qcow2Shadow *s)
 {
-    return s->spare->len ? g_ptr_array_steal_index_fast(s->spare, s->spare->len - 1)
-                         : bdrv_blockalign(s->q->bs->file->bs, s->q->cluster_size);
+    return s->spare->len || add_buffers(s) ? g_ptr_array_steal_index_fast(s->spare, s->spare->len - 1) : NULL;
 }
 
 /* What the block held before the shadow. */
@@ -580,9 +597,7 @@ int64_t coroutine_fn qcow2_shadow_alloc_tables(Qcow2Shadow *s, uint64_t n)
 
 static void free_block(void *opaque)
 {
-    ShadowBlock *b = opaque;
-    bdrv_memfree(b->data);
-    g_free(b);
+    g_free(opaque);                  /* its buffer is part of a slab */
 }
 
 int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
@@ -606,7 +621,8 @@ int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
     s->next = q->free_cluster_index;
     s->blocks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_block);
     s->writes.parallel = 2;
-    s->spare = g_ptr_array_new_with_free_func(bdrv_memfree);
+    s->slabs = g_ptr_array_new_with_free_func(bdrv_memfree);
+    s->spare = g_ptr_array_new();
     s->max_in_memory = MAX(COPIES_FIRST >> q->cluster_bits, 8);
     s->most_in_memory = MAX(COPIES_BYTES >> q->cluster_bits, 8);
     *out = s;
@@ -634,6 +650,7 @@ void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s)
         qcow2_tasks_finish(&s->writes);
         g_hash_table_destroy(s->blocks);
         g_ptr_array_unref(s->spare);
+        g_ptr_array_unref(s->slabs);
         g_free(s->rt);
         if (s->freed) {
             g_array_free(s->freed, true);

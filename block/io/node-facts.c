@@ -5,7 +5,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "io.h"
+#include "util/cutils.h"
+
+#define LARGE_PAGE ((size_t)2 << 20)
 
 int64_t bdrv_getlength(BlockDriverState *bs)
 {
@@ -54,10 +58,16 @@ int64_t bdrv_write_highest_offset(const BlockDriverState *bs)
 
 void *bdrv_blockalign(BlockDriverState *bs, size_t bytes)
 {
-    size_t align = MAX(bs ? bs->bl.opt_mem_alignment : 0, 512);
+    size_t align = MAX(bs ? bs->bl.opt_mem_alignment : 0, 512), large = ALIGN_DOWN(bytes, LARGE_PAGE);
     void *p = NULL;
 
-    return posix_memalign(&p, align, MAX(bytes, 1)) ? NULL : p;
+    if (posix_memalign(&p, large ? MAX(align, LARGE_PAGE) : align, MAX(bytes, 1))) {
+        return NULL;
+    }
+    if (large) {
+        madvise(p, large, MADV_HUGEPAGE);      /* one fault in place of 512; it does no harm where there are none */
+    }
+    return p;
 }
 
 void bdrv_memfree(void *p)
