@@ -257,7 +257,9 @@ def bench_rows(b, cache, engine, depth):
         opts = ["-d", str(depth), "-t", cache, "-i", engine, *opts]
 
         def allocated(side, r):
-            return b.rate(side, count, *bench_cmd(b.path(side.name), count, *opts, step=step))
+            # The folios of two files differ, whatever wrote them: the sides change files from round to round.
+            path = b.path((side.name, "stock" if side is b.ours else "ours")[r % 2])
+            return b.rate(side, count, *bench_cmd(path, count, *opts, step=step))
 
         def fresh(side, r):
             path = b.path("fresh." + side.name)
