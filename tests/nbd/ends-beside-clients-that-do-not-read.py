@@ -7,13 +7,11 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import json
 import os
-import socket
 import struct
 import subprocess
 import sys
-import time
 
-from lib import read
+from lib import connect, read
 
 NBD, DAEMON = os.environ["QEMU_NBD"], os.environ["QEMU_STORAGE_DAEMON"]
 PATH = os.path.join(os.environ["TEST_DIR"], "s")
@@ -22,21 +20,7 @@ PATIENCE = 90
 
 def stuck():
     """A client that asked for more than the socket takes, has seen the first byte of it, and reads no further."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(PATIENCE)
-        try:
-            s.connect(PATH)
-            break
-        except OSError:
-            s.close()
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-    read(s, 18)
-    s.sendall(struct.pack(">I", 3) + struct.pack(">QII", 0x49484156454F5054, 1, 0))
-    read(s, 10)
+    s = connect(PATH, PATIENCE)
     for handle in range(4):
         s.sendall(struct.pack(">IHHQQI", 0x25609513, 0, 0, handle, 0, 8 << 20))
     read(s, 1)

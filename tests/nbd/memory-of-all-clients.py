@@ -5,41 +5,20 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import json
 import os
-import socket
 import struct
 import subprocess
 import sys
 import threading
-import time
 
-from lib import read
+from lib import connect, read
 
 NBD, IMG, DAEMON = os.environ["QEMU_NBD"], os.environ["QEMU_IMG"], os.environ["QEMU_STORAGE_DAEMON"]
 FOLDER = os.environ["TEST_DIR"]
 MiB = 1 << 20
-OPTION, REQUEST = struct.Struct(">QII"), struct.Struct(">IHHQQI")
+REQUEST = struct.Struct(">IHHQQI")
 READ, WRITE, DISC = 0, 1, 2
 PATIENCE = 240
 SANITIZED = "asan" in os.environ.get("TEST_FLAVOUR", "") or "ASAN_OPTIONS" in os.environ
-
-
-def connect(path, export=b""):
-    end = time.monotonic() + PATIENCE
-    while True:
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(PATIENCE)
-        try:
-            s.connect(path)
-            break
-        except OSError:
-            s.close()
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-    read(s, 18)
-    s.sendall(struct.pack(">I", 3) + OPTION.pack(0x49484156454F5054, 1, len(export)) + export)
-    read(s, 10)
-    return s
 
 
 def request(s, kind, offset, length, handle=1):
@@ -55,7 +34,7 @@ def answer(s, length=0):
 
 def in_good_health(path):
     """A client is served with small requests and the longest ones."""
-    s = connect(path)
+    s = connect(path, PATIENCE)
     for size in (512, 32 * MiB, 512):
         request(s, READ, 0, size)
         answer(s, size)
@@ -90,11 +69,11 @@ def qemu_nbd(image):
         in_good_health(path)
         stuck = []
         for i in range(4):
-            s = connect(path)
+            s = connect(path, PATIENCE)
             for handle in range(16):
                 request(s, READ, 0, 4 * MiB, handle)
             stuck.append(s)
-            s = connect(path)
+            s = connect(path, PATIENCE)
             request(s, WRITE, 0, 4 * MiB + i)
             stuck.append(s)
         in_good_health(path)
@@ -129,7 +108,7 @@ def own_server(image):
         daemon.stdin.flush()
         for _ in range(4):                     # a greeting and the answers
             assert b"error" not in daemon.stdout.readline()
-        clients = [connect(path, b"above") for _ in range(6)]
+        clients = [connect(path, PATIENCE, b"above") for _ in range(6)]
         for s in clients:
             for handle in range(2):
                 request(s, READ, 0, 32 * MiB, handle)

@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.environ["TEST_SRC"] + "/qtest")
 from guestlib import ScsiAdapter
-from qtestlib import INDIRECT, IS_INDIRECT, Machine, PciDevice, VirtioPci
+from qtestlib import AhciPort, INDIRECT, IS_INDIRECT, Machine, PciDevice, VirtioPci
 
 INJECTOR = os.path.join(os.environ["BUILD_DIR"], "tests/crash/failalloc.so")
 LARGE, MOST, SIZE, KiB, MiB = 32 << 10, 60, 16 << 20, 1 << 10, 1 << 20
@@ -339,27 +339,7 @@ def ide():
         each_allocation(m, "CD READ raw", lambda: drive.packet([0xbe, 0, 0, 0, 0, 0, 0, 0, 200, 0xf8], 0x8000 * 15))
 
 
-class Port:
-    """Port 0 of the controller at 1f.2."""
-    base = 0xe0000000
-
-    def __init__(self, m):
-        self.m = m
-        pci = PciDevice(m, 31, 2)
-        pci.set_config(0x24, self.base)
-        pci.set_config(4, 7, 2)
-        m.writel(self.base + 4, 0x80000002)
-        for area in (0x10000, 0x11000):
-            m.qtest(f"memset {area:#x} 0x1000 0")
-        for register, value in ((0x00, 0x10000), (0x08, 0x11000), (0x10, 0xffffffff), (0x18, 0x11)):
-            self.put(register, value)
-
-    def put(self, register, value):
-        self.m.writel(self.base + 0x100 + register, value)
-
-    def get(self, register):
-        return self.m.readl(self.base + 0x100 + register)
-
+class Port(AhciPort):
     def transfer(self, command, sectors, pieces):
         m, table = self.m, 0x200000
         m.write(table, bytes([0x27, 0x80, command, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, sectors & 255, sectors >> 8]).ljust(0x80, b"\0"))

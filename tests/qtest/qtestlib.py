@@ -240,6 +240,31 @@ class PciDevice:
 INDIRECT, EVENT_IDX, VERSION_1 = 1 << 28, 1 << 29, 1 << 32
 
 
+class AhciPort:
+    """Port 0 of the AHCI controller at 1f.2: its registers; command list at 0x10000, received FIS at 0x11000."""
+    base = 0xe0000000
+
+    def __init__(self, machine):
+        self.m = machine
+        pci = PciDevice(machine, 31, 2)
+        pci.set_config(0x24, self.base)
+        pci.set_config(4, 7, 2)
+        machine.writel(self.base + 4, 0x80000002)
+        self.start()
+
+    def put(self, register, value):
+        self.m.writel(self.base + 0x100 + register, value)
+
+    def get(self, register):
+        return self.m.readl(self.base + 0x100 + register)
+
+    def start(self):
+        for area in (0x10000, 0x11000, 0x12000):
+            self.m.qtest(f"memset {area:#x} 0x1000 0")
+        for register, value in ((0x00, 0x10000), (0x04, 0), (0x08, 0x11000), (0x0c, 0), (0x30, 0xffffffff), (0x10, 0xffffffff), (0x14, 0), (0x18, 0x11)):
+            self.put(register, value)
+
+
 class VirtioPci(PciDevice):
     """The modern interface, or the legacy one (legacy=True)."""
 
