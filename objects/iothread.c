@@ -54,6 +54,7 @@ static bool check_poll(Object *o, const Property *p, int64_t v, Error **errp)
 static bool complete(Object *o, Error **errp)
 {
     IoThread *t = IOTHREAD(o);
+    g_autoptr(GError) error = NULL;
 
     if (t->pool_min > t->pool_max) {
         error_setg(errp, "bad thread-pool-min/thread-pool-max values");
@@ -64,8 +65,12 @@ static bool complete(Object *o, Error **errp)
         return false;
     }
     apply_polling(t);
+    t->thread = g_thread_try_new("iothread", run, t, &error);
+    if (!t->thread) {
+        error_setg(errp, "Failed to start the thread: %s", error->message);
+        return false;
+    }
     t->running = true;
-    t->thread = g_thread_new("iothread", run, t);
     while (!__atomic_load_n(&t->thread_id, __ATOMIC_SEQ_CST)) {
         g_thread_yield();
     }
