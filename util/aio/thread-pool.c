@@ -2,8 +2,9 @@
  * Worker threads for calls that block.
  *
  * One pool for the program.  Jobs stand in a queue under `lock`; workers are started while jobs
- * wait and nobody is idle, and end after IDLE_SECONDS without work (but for the minimum).  A job lives on
- * the stack of the coroutine that waits for it.
+ * wait and nobody is idle, and end after IDLE_SECONDS without work (but for the minimum).  Where not one can be
+ * started (a limit of the system), who brings a job does what waits.  A job lives on the stack of the coroutine that
+ * waits for it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -133,16 +134,30 @@ static void start_worker(void)
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (pthread_create(&thread, &attr, worker, NULL) == 0) {
         nb_threads++;
-    } else if (nb_threads == 0) {
-        g_error("no thread for blocking I/O could be started");
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
 }
 
-/* n jobs, linked up to *last, go to the workers.  Under lock. */
-static void hand_over_locked(PoolJob *first, PoolJob **last, int n)
+/* All jobs that wait, when there is no worker to do them; they are the caller's then.  Under lock. */
+static PoolJob *take_all_without_workers(void)
 {
+    PoolJob *all = nb_threads ? NULL : head;
+
+    if (all) {
+        head = NULL;
+        tail = &head;
+        nb_queued = 0;
+    }
+    return all;
+}
+
+/* n jobs, linked up to *last, go to the workers.  Takes and gives back the lock. */
+static void hand_over(PoolJob *first, PoolJob **last, int n)
+{
+    PoolJob *next;
+
+    pthread_mutex_lock(&lock);
     *tail = first;
     tail = last;
     nb_queued += n;
@@ -154,13 +169,12 @@ static void hand_over_locked(PoolJob *first, PoolJob **last, int n)
     } else {
         pthread_cond_signal(&work);
     }
-}
-
-static void hand_over(PoolJob *first, PoolJob **last, int n)
-{
-    pthread_mutex_lock(&lock);
-    hand_over_locked(first, last, n);
+    first = take_all_without_workers();
     pthread_mutex_unlock(&lock);
+    for (; first; first = next) {
+        next = first->next;        /* the job may be gone once it is done */
+        do_job(first);
+    }
 }
 
 bool aio_pool_submit(AioContext *ctx, bool alone)
@@ -185,18 +199,21 @@ int coroutine_fn thread_pool_co_run_queued(ThreadQueue *q, int (*fn)(void *arg),
 {
     AioContext *ctx = aio_current_context();
     PoolJob job = { .fn = fn, .arg = arg, .co = coroutine_self(), .queue = q };
-    bool batch = aio_is_batch(ctx);
+    bool batch = aio_is_batch(ctx), first;
 
     ctx->pool_jobs += batch;
     pthread_mutex_lock(&lock);
-    if (!q->busy) {
+    first = !q->busy;
+    if (first) {
         q->busy = true;
-        hand_over_locked(&job, &job.next, 1);
     } else {
         *(q->first ? &q->last->next : &q->first) = &job;
         q->last = &job;
     }
     pthread_mutex_unlock(&lock);
+    if (first) {
+        hand_over(&job, &job.next, 1);
+    }
     coroutine_yield();
     ctx->pool_jobs -= batch;
     return job.ret;
