@@ -93,6 +93,8 @@ static int64_t read_clock(void)
     return __atomic_load_n(&clock_runs, __ATOMIC_SEQ_CST) ? aio_clock_ns(AIO_CLOCK_REALTIME) - base : base;
 }
 
+static void (*clock_setter)(int64_t ns);    /* of qtest, whose clock stands always */
+
 static void clock_run(bool run)
 {
     if (run != clock_runs) {
@@ -100,10 +102,11 @@ static void clock_run(bool run)
 
         __atomic_store_n(&clock_base, base, __ATOMIC_SEQ_CST);
         __atomic_store_n(&clock_runs, run, __ATOMIC_SEQ_CST);
+        aio_clock_set_standing(AIO_CLOCK_VIRTUAL, !run || clock_setter);
+        aio_clock_moved(aio_main_context(), AIO_CLOCK_VIRTUAL);
     }
 }
 
-static void (*clock_setter)(int64_t ns);
 void vm_clock_set_hook(void (*set)(int64_t ns)) { clock_setter = set; }
 
 void vm_clock_set(int64_t ns)
@@ -116,7 +119,11 @@ void vm_clock_set(int64_t ns)
     aio_clock_moved(aio_main_context(), AIO_CLOCK_VIRTUAL);
 }
 
-void vm_clock_init(void) { aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_clock); }
+void vm_clock_init(void)
+{
+    aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_clock);
+    aio_clock_set_standing(AIO_CLOCK_VIRTUAL, true);
+}
 
 void vm_start(void)
 {

@@ -47,6 +47,7 @@ void qtest_set_enabled(void)
 {
     enabled = true;
     aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_clock);
+    aio_clock_set_standing(AIO_CLOCK_VIRTUAL, true);
     vm_clock_set_hook(set_clock);
 }
 

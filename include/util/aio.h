@@ -76,7 +76,11 @@ int64_t aio_clock_ns(AioClock clock);
 void aio_clock_set_source(AioClock clock, int64_t (*now_ns)(void));
 /* When the next timer of ctx on this clock expires, -1: none.  Own thread. */
 int64_t aio_clock_next_expiry(AioContext *ctx, AioClock clock);
-/* A clock that was taken over has jumped: timers that are due now run at the next turn. Own thread. */
+/*
+ * A clock that was taken over goes at the pace of real time, or stands and its timers wake nobody.  Each jump, and each change
+ * between the two, is told to the context that has its timers.  Own thread.
+ */
+void aio_clock_set_standing(AioClock clock, bool standing);
 void aio_clock_moved(AioContext *ctx, AioClock clock);
 typedef struct AioTimer AioTimer;
 AioTimer *aio_timer_new(AioContext *ctx, AioClock clock, AioBhFn *fn, void *opaque);
@@ -101,7 +105,7 @@ void aio_wait_kick(void);
  */
 void aio_set_batch(bool on);
 
-/* Blocking work in a worker thread; the coroutine sleeps meanwhile. Returns what fn returns. */
+/* Blocking work in a worker thread (in this one if none can start); the coroutine sleeps meanwhile. Returns what fn returns. */
 int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg);
 /*
  * Jobs that exclude each other: one worker does them in the order of their coming, never in place.  For work that takes
@@ -109,7 +113,7 @@ int coroutine_fn thread_pool_co_run(int (*fn)(void *arg), void *arg);
  */
 typedef struct ThreadQueue { bool busy; struct PoolJob *first, *last; } ThreadQueue;
 int coroutine_fn thread_pool_co_run_queued(ThreadQueue *q, int (*fn)(void *arg), void *arg);
-/* Nobody waits for fn here; it tells in its own way that it has ended. */
+/* Nobody waits for fn here; it tells in its own way that it has ended, which may be before this returns (no thread can start). */
 void thread_pool_run_detached(int (*fn)(void *arg), void *arg);
 /* Bounds on worker threads for the whole program (default 0..64). */
 void thread_pool_set_limits(int min, int max);

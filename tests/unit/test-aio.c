@@ -1,12 +1,13 @@
 /*
  * The event loop's waking and the engines' edges: wakes that come just before the loop sleeps, waits in
  * other threads, plugged coroutines that sleep, long vectors, neighbours that go as one request (past the cache, and
- * through it in a batch program), fair locks, work done in place.
+ * through it in a batch program), fair locks, work done in place, a clock that stands, a system without threads left.
  *
  * A lost wake shows as a hang; the alarm turns it into a failure.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -21,6 +22,16 @@
 #include "util/aio.h"
 
 #define TIMEOUT_S 60
+
+static bool no_threads;
+
+/* Stands before the system's: the limit on threads is reached when the test says so. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    __typeof__(&pthread_create) next = dlsym(RTLD_NEXT, "pthread_create");
+
+    return no_threads ? EAGAIN : next(thread, attr, run, arg);
+}
 
 static void test_notify_before_sleep(void)
 {
@@ -395,6 +406,89 @@ static void test_batch(void)
     aio_set_batch(false);
 }
 
+static int count_job(void *arg)
+{
+    ++*(int *)arg;
+    return 0;
+}
+
+static void coroutine_fn queued_entry(void *opaque)
+{
+    static ThreadQueue queue;
+
+    thread_pool_co_run_queued(&queue, note_thread, opaque);
+    done++;
+}
+
+/* Where the system has no thread for blocking work it is done all the same, by whoever brings it.  Runs first: no worker yet. */
+static void test_no_threads(void)
+{
+    pthread_t who[3];
+    int detached = 0;
+
+    no_threads = true;
+    thread_pool_run_detached(count_job, &detached);
+    g_assert_cmpint(detached, ==, 1);
+    run_works(who, 3);
+    done = 0;
+    for (int i = 0; i < 3; i++) {
+        g_assert_true(pthread_equal(who[i], pthread_self()));
+        coroutine_enter(coroutine_create(queued_entry, &who[i]));
+    }
+    while (done < 3) {
+        aio_poll(aio_main_context(), true);
+    }
+    aio_set_batch(true);
+    run_works(who, 3);
+    aio_set_batch(false);
+    no_threads = false;
+    run_works(who, 1);
+    g_assert_false(pthread_equal(who[0], pthread_self()));
+}
+
+static int64_t machine_ns;
+static int64_t read_machine_clock(void) { return machine_ns; }
+static void count_expiry(void *opaque) { ++*(int *)opaque; }
+
+/* Timers of a clock that stands wake nobody: the loop runs only for the clock of the real time, and turns once for it. */
+static void test_standing_clock(void)
+{
+    AioContext *ctx = aio_main_context();
+    int expired = 0, real = 0, turns_of_loop = 0;
+    AioTimer *t[3], *end = aio_timer_new(ctx, AIO_CLOCK_REALTIME, count_expiry, &real);
+
+    machine_ns = 1000;
+    aio_clock_set_source(AIO_CLOCK_VIRTUAL, read_machine_clock);
+    aio_clock_set_standing(AIO_CLOCK_VIRTUAL, true);
+    for (int i = 0; i < 3; i++) {
+        t[i] = aio_timer_new(ctx, AIO_CLOCK_VIRTUAL, count_expiry, &expired);
+        aio_timer_mod_ns(t[i], 1000 + 1000000 * (3 - i));
+    }
+    aio_timer_mod_ns(end, aio_clock_ns(AIO_CLOCK_REALTIME) + 30000000);
+    for (; !real; turns_of_loop++) {
+        aio_poll(ctx, true);
+    }
+    g_assert_cmpint(expired, ==, 0);
+    g_assert_cmpint(turns_of_loop, <=, 5);
+    machine_ns += 2000000;
+    aio_clock_moved(ctx, AIO_CLOCK_VIRTUAL);
+    while (aio_poll(ctx, false)) {
+    }
+    g_assert_cmpint(expired, ==, 2);
+    g_assert_true(aio_timer_pending(t[0]));
+    aio_clock_set_standing(AIO_CLOCK_VIRTUAL, false);
+    aio_clock_moved(ctx, AIO_CLOCK_VIRTUAL);      /* goes on, at the pace of the real time */
+    machine_ns += 1000000;
+    while (expired < 3) {
+        aio_poll(ctx, true);
+    }
+    aio_clock_set_source(AIO_CLOCK_VIRTUAL, NULL);
+    for (int i = 0; i < 3; i++) {
+        aio_timer_free(t[i]);
+    }
+    aio_timer_free(end);
+}
+
 static void coroutine_fn sleeper(void *opaque)
 {
     int64_t *best = opaque;
@@ -426,6 +520,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     alarm(TIMEOUT_S);
     aio_init_main();
+    g_test_add_func("/aio/no-threads", test_no_threads);
+    g_test_add_func("/aio/standing-clock", test_standing_clock);
     g_test_add_func("/aio/notify-before-sleep", test_notify_before_sleep);
     g_test_add_func("/aio/notify-races", test_notify_races);
     g_test_add_func("/aio/kick-other-context", test_kick_other_context);

@@ -1,16 +1,16 @@
 /*
  * Clocks and timers: a heap of timers in each context.
  *
- * All timers stand in one heap by the time at which their clock, were it to go on at the pace of
- * real time, reaches the expiry; a clock that was taken over by a machine is asked again when the
- * heap says so.
+ * All timers stand in one heap by the time at which their clock, going on at the pace of real time, reaches the
+ * expiry.  A clock that was taken over by a machine may stand: its timers are at the end of the heap then and wake
+ * nobody, until aio_clock_moved gives each its place again.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <time.h>
 #include "loop-int.h"
 
-#define RECHECK_NS 1000000LL       /* how soon to ask a clock that did not keep pace */
+#define NEVER_DUE INT64_MAX        /* the place of a timer whose clock stands */
 
 struct AioTimer {
     AioContext *ctx;
@@ -23,6 +23,7 @@ struct AioTimer {
 };
 
 static int64_t (*clock_source[3])(void);
+static bool clock_stands[3];       /* of a clock that was taken over */
 
 static int64_t posix_ns(clockid_t id)
 {
@@ -45,6 +46,11 @@ void aio_clock_set_source(AioClock clock, int64_t (*now_ns)(void))
     clock_source[clock] = now_ns;
 }
 
+void aio_clock_set_standing(AioClock clock, bool standing)
+{
+    clock_stands[clock] = standing;
+}
+
 AioTimer *aio_timer_new(AioContext *ctx, AioClock clock, AioBhFn *fn, void *opaque)
 {
     AioTimer *t = g_new0(AioTimer, 1);
@@ -59,16 +65,12 @@ static void heap_set(AioContext *ctx, int i, AioTimer *t)
     t->index = i;
 }
 
-/* Move the timer at i to where it belongs. */
-static void heap_fix(AioContext *ctx, int i)
+/* Move the timer at i down to where it belongs; below it all is in order. */
+static void heap_down(AioContext *ctx, int i)
 {
     AioTimer *t = ctx->timers[i];
     int n = ctx->nb_timers;
 
-    while (i > 0 && ctx->timers[(i - 1) / 2]->due_ns > t->due_ns) {
-        heap_set(ctx, i, ctx->timers[(i - 1) / 2]);
-        i = (i - 1) / 2;
-    }
     for (;;) {
         int child = 2 * i + 1;
 
@@ -82,6 +84,19 @@ static void heap_fix(AioContext *ctx, int i)
         i = child;
     }
     heap_set(ctx, i, t);
+}
+
+/* Move the timer at i to where it belongs, up or down. */
+static void heap_fix(AioContext *ctx, int i)
+{
+    AioTimer *t = ctx->timers[i];
+
+    while (i > 0 && ctx->timers[(i - 1) / 2]->due_ns > t->due_ns) {
+        heap_set(ctx, i, ctx->timers[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    heap_set(ctx, i, t);
+    heap_down(ctx, i);
 }
 
 void aio_timer_del(AioTimer *t)
@@ -115,17 +130,25 @@ static void timer_arm(AioTimer *t, int64_t due_ns)
     heap_fix(ctx, t->index);
 }
 
+/* When, in real time, the clock of this timer will have reached its expiry. */
+static int64_t due_time(const AioTimer *t, int64_t now)
+{
+    int64_t left = t->expire_ns - aio_clock_ns(t->clock);
+
+    if (left <= 0) {
+        return now;
+    }
+    return clock_stands[t->clock] || left > INT64_MAX - now ? NEVER_DUE : now + left;
+}
+
 void aio_timer_mod_ns(AioTimer *t, int64_t expire_ns)
 {
-    int64_t now = posix_ns(CLOCK_MONOTONIC), left;
-
     t->expire_ns = expire_ns;
     if (!clock_source[t->clock] && t->clock != AIO_CLOCK_HOST) {
         timer_arm(t, expire_ns);   /* the same scale: timers armed late still go off in their order */
         return;
     }
-    left = expire_ns - aio_clock_ns(t->clock);
-    timer_arm(t, now + MAX(left, 0));
+    timer_arm(t, due_time(t, posix_ns(CLOCK_MONOTONIC)));
 }
 
 int64_t aio_timer_expiry_ns(const AioTimer *t) { return t->index >= 0 ? t->expire_ns : -1; }
@@ -147,7 +170,7 @@ int64_t aio_timers_wait_ns(AioContext *ctx)
 {
     int64_t left;
 
-    if (!ctx->nb_timers) {
+    if (!ctx->nb_timers || ctx->timers[0]->due_ns == NEVER_DUE) {
         return -1;
     }
     left = ctx->timers[0]->due_ns - posix_ns(CLOCK_MONOTONIC);
@@ -165,10 +188,10 @@ bool aio_timers_run(AioContext *ctx)
     now = posix_ns(CLOCK_MONOTONIC);
     while (ctx->nb_timers && ctx->timers[0]->due_ns <= now) {
         AioTimer *t = ctx->timers[0];
-        int64_t left = t->expire_ns - aio_clock_ns(t->clock);
+        int64_t due = due_time(t, now);
 
-        if (left > 0) {
-            timer_arm(t, now + (clock_source[t->clock] ? MAX(MIN(left, RECHECK_NS), 1) : left));
+        if (due > now) {
+            timer_arm(t, due);
             continue;
         }
         aio_timer_del(t);
@@ -194,14 +217,16 @@ int64_t aio_clock_next_expiry(AioContext *ctx, AioClock clock)
 
 void aio_clock_moved(AioContext *ctx, AioClock clock)
 {
-    int64_t now = posix_ns(CLOCK_MONOTONIC), clock_now = aio_clock_ns(clock);
+    int64_t now = posix_ns(CLOCK_MONOTONIC);
 
     for (unsigned i = 0; i < ctx->nb_timers; i++) {
         AioTimer *t = ctx->timers[i];
 
-        if (t->clock == clock && t->expire_ns <= clock_now && t->due_ns > now) {
-            t->due_ns = now;
-            heap_fix(ctx, i);      /* moves it up only: what takes its place was looked at before */
+        if (t->clock == clock) {
+            t->due_ns = due_time(t, now);
         }
+    }
+    for (int i = (int)ctx->nb_timers / 2 - 1; i >= 0; i--) {
+        heap_down(ctx, i);
     }
 }
