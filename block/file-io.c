@@ -107,11 +107,8 @@ int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t byte
     return n < 0 ? (int)n : 0;
 }
 
-int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
-                               BdrvRequestFlags f)
+static int coroutine_fn write_all(FileState *s, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, unsigned flags)
 {
-    FileState *s = bs->opaque;
-    unsigned flags = f & BDRV_REQ_FUA ? AIO_REQ_FUA : 0;
     int64_t n = 0, rest;
 
     if (wants_worker(s, bytes, LARGE_WRITE)) {
@@ -122,6 +119,21 @@ int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t byt
         n = rest < 0 ? rest : n + rest;
     }
     return n < 0 ? (int)n : n < bytes ? -ENOSPC : 0;
+}
+
+int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo,
+                               BdrvRequestFlags f)
+{
+    FileState *s = bs->opaque;
+    bool fua = f & BDRV_REQ_FUA;
+    int lost = fua ? __atomic_load_n(&s->lost, __ATOMIC_RELAXED) : 0;
+    int ret = lost ? -lost : write_all(s, offset, bytes, qiov, qo, fua ? AIO_REQ_FUA : 0);
+
+    /* Was it the write, or what a flush tells (perhaps of other data)?  That it does once. */
+    if (ret < 0 && !lost && fua && !(s->open_flags & O_DIRECT) && write_all(s, offset, bytes, qiov, qo, 0) == 0) {
+        file_note_flush(s, ret);
+    }
+    return ret;
 }
 
 typedef enum FileOp { FILE_PUNCH, FILE_ZERO, FILE_DISCARD } FileOp;
@@ -259,14 +271,24 @@ static int flush_job(void *opaque)
     return file_flush_after_writeback(opaque);
 }
 
+int file_note_flush(FileState *s, int ret)
+{
+    if (ret < 0 && !(s->open_flags & O_DIRECT)) {
+        __atomic_store_n(&s->lost, -ret, __ATOMIC_RELAXED);
+    }
+    return ret;
+}
+
 int coroutine_fn file_co_flush(BlockDriverState *bs)
 {
     FileState *s = bs->opaque;
+    int lost = __atomic_load_n(&s->lost, __ATOMIC_RELAXED);
 
-    if (s->writeback) {
-        return thread_pool_co_run(flush_job, s);
+    if (lost) {
+        return -lost;
     }
-    return aio_engine_co_rw(s->engine, s->fd, AIO_OP_FDATASYNC, 0, NULL, 0, 0);
+    return file_note_flush(s, s->writeback ? thread_pool_co_run(flush_job, s)
+                                           : aio_engine_co_rw(s->engine, s->fd, AIO_OP_FDATASYNC, 0, NULL, 0, 0));
 }
 
 typedef struct CopyJob {

@@ -214,7 +214,7 @@ void file_end_writeback(FileState *s)
     FileWriteback *w = g_steal_pointer(&s->writeback);
 
     if (w) {
-        stop(w, true);
+        file_note_flush(s, stop(w, true));     /* a reopened file's next flush tells */
         unref(w);
     }
 }

@@ -380,6 +380,7 @@ static void file_reopen_commit(BdrvReopenState *rs)
 
     file_end_writeback(s);
     n->writeback = NULL;
+    n->lost = s->lost;
     if (n->fd != s->fd) {
         /*
          * The new descriptor gets its locks only now: before, a permission check on the old one would have

@@ -27,6 +27,7 @@ typedef struct FileState {
     ThreadQueue large_writes, reads_ahead;   /* cached ones */
     struct FileWriteback *writeback;   /* NULL: none was begun yet */
     int no_zero_range, no_punch;  /* atomic: the kernel said "not supported" once */
+    int lost;                      /* atomic; an errno: cached data may be gone, no flush succeeds any more */
 } FileState;
 
 extern const OptDesc file_open_options[], file_create_options[];
@@ -54,6 +55,11 @@ int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t byte
 int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes);
 QObject *file_get_specific_stats(BlockDriverState *bs);
 int coroutine_fn file_co_flush(BlockDriverState *bs);
+/*
+ * A flush of cached data failed with -errno (0: none did).  The system tells of it once and calls the pages clean: what is lost will
+ * not be written by the next flush, which would succeed.  So none does from now on.  Returns ret.
+ */
+int file_note_flush(FileState *s, int ret);
 int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
                                     int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf);
 int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,

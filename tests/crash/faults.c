@@ -52,6 +52,7 @@ static void arm(const Fault *f)
     cut_fail_errno = io_errno = f->kind == FAULT_MEMORY ? ENOMEM : f->error;
     cut_cause = harmless(f->kind) ? 0 : cut_fail_errno;
     cut_fail_lasting = cut_delay_lasting = io_lasting = f->lasting;
+    io_lost = false;
     io_fault = in_system(f->kind) ? io_faults[f->kind] : IO_SHORT;
     *(f->kind == FAULT_MEMORY ? &alloc_fail_at : f->kind == FAULT_DELAY ? &cut_delay_at : f->kind == FAULT_ERROR ? &cut_fail_at : &io_at) = f->at;
 }
@@ -64,13 +65,13 @@ static int64_t counted(FaultKind kind)
     return kind == FAULT_MEMORY ? alloc_seen : in_system(kind) ? io_seen : cut_requests;
 }
 
-/* After one failure all works again, but for a node that lost sight of its roots. */
+/* After one failure all works again, but for a node that lost sight of its roots, and flushes of a file of which one failed. */
 static void judge_going_on(CutRun *r, const Fault *f)
 {
     for (CutRun *m = r; m; m = m->next) {
         int ret = f->lasting || !m->blk ? 0 : cut_step_goes_on(m);
 
-        if (ret < 0 && ret != -ENOMEDIUM) {
+        if (ret < 0 && ret != -ENOMEDIUM && !(io_lost && ret == -f->error)) {
             cut_run_wrong(r, "the node does not go on: %s", strerror(-ret));
         }
     }

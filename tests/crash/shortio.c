@@ -19,7 +19,7 @@
 #define ODD 512                        /* what a short transfer moves is a multiple of this, since O_DIRECT wants that for the rest */
 
 int64_t io_at, io_seen, io_trips;
-bool io_lasting;
+bool io_lasting, io_lost;
 IoFault io_fault;
 int io_errno = EIO;
 
@@ -127,7 +127,13 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags
 }
 
 /* No power is cut here: nothing needs to reach a disk. */
-int fdatasync(int fd) { return fails() ? -1 : 0; }
+int fdatasync(int fd)
+{
+    bool failed = fails();
+
+    io_lost |= failed && errno != EINTR;
+    return failed ? -1 : 0;
+}
 
 int fallocate(int fd, int mode, off_t offset, off_t len)
 {

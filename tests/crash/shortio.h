@@ -23,6 +23,7 @@ typedef enum IoFault {
 
 extern int64_t io_at, io_seen, io_trips;
 extern bool io_lasting;
+extern bool io_lost;                   /* a flush failed: with a page cache none does well any more, as nobody knows what is gone */
 extern IoFault io_fault;
 extern int io_errno;
 

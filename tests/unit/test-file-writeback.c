@@ -1,6 +1,6 @@
 /*
  * Proves that a flush never waits for writing begun early which no worker has begun: with one worker it would wait for good.
- * And that what an early flush was told comes up in the flush that follows.
+ * And that what an early flush was told comes up in the flush that follows, and each failure of a cached flush in all that follow.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -133,7 +133,45 @@ static void test_error_comes_up(void)
     wait_for_flushes(1);
     g_assert_cmpint(blk_flush(blk), ==, -ENOSPC);
     g_assert_cmpint(blk_pwrite(blk, 0, 4, "data", 0), ==, 0);
-    g_assert_cmpint(blk_flush(blk), ==, 0);            /* told once */
+    g_assert_cmpint(blk_flush(blk), ==, -ENOSPC);      /* the system told it once; what is lost stays so */
+    close_file(blk, name);
+}
+
+/* A flush that failed is told by each one after it, also of a file that was reopened; without a cache the next may do well. */
+static void test_failure_stays(void)
+{
+    char *name;
+    BlockBackend *blk = open_file(&name);
+    QDict *options = qdict_new();
+
+    go = true;
+    flush_error = EIO;
+    g_assert_cmpint(blk_flush(blk), ==, -EIO);
+    g_assert_cmpint(blk_pwrite(blk, 0, 4, "more", 0), ==, 0);
+    g_assert_cmpint(blk_flush(blk), ==, -EIO);
+    g_assert_cmpint(blk_pwrite(blk, 0, 4, "fua.", BDRV_REQ_FUA), ==, -EIO);
+    qdict_put_bool(options, "cache.direct", true);
+    if (bdrv_reopen(blk_bs(blk), options, true, NULL) == 0) {
+        g_assert_cmpint(blk_pwrite(blk, 0, 4, "more", 0), ==, 0);
+        g_assert_cmpint(blk_flush(blk), ==, -EIO);
+    }
+    close_file(blk, name);
+}
+
+static void test_failure_without_cache(void)
+{
+    char *name;
+    BlockBackend *blk = open_file(&name);
+    QDict *options = qdict_new();
+
+    go = true;
+    qdict_put_bool(options, "cache.direct", true);
+    if (bdrv_reopen(blk_bs(blk), options, true, NULL) == 0) {      /* not on every file system */
+        flush_error = EIO;
+        g_assert_cmpint(blk_pwrite(blk, 0, 4, "more", 0), ==, 0);
+        g_assert_cmpint(blk_flush(blk), ==, -EIO);
+        g_assert_cmpint(blk_flush(blk), ==, 0);
+    }
     close_file(blk, name);
 }
 
@@ -157,6 +195,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/file-writeback/one-worker", test_one_worker);
     g_test_add_func("/file-writeback/error-comes-up", test_error_comes_up);
+    g_test_add_func("/file-writeback/failure-stays", test_failure_stays);
+    g_test_add_func("/file-writeback/failure-without-cache", test_failure_without_cache);
     g_test_add_func("/file-writeback/close", test_close);
     return g_test_run();
 }
