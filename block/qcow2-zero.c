@@ -257,15 +257,25 @@ static int coroutine_fn widen_partial(BlockDriverState *bs, int64_t *offset, int
     return 0;
 }
 
-/* After the look at the rest, under the lock: is the subcluster still one whose rest is zero? */
-static int coroutine_fn partial_still_zero(Qcow2 *q, uint64_t offset)
+/*
+ * After the look at the rest, under the lock: is the subcluster still one whose rest is zero?  With its table in hand nothing waits
+ * between this look and the change, so nobody writes to the rest meanwhile.  *table: NULL, or to be given back after the change.
+ */
+static int coroutine_fn partial_still_zero(Qcow2 *q, uint64_t offset, void **table)
 {
     uint64_t n = 0, host;
+    uint32_t idx;
     Qcow2ClusterType type;
     int ret = 0;
     while (ret == 0 && !n) {
         n = q->subcluster_size;
-        ret = qcow2_claim_clip(q, offset, &n);
+        if (*table) {
+            qcow2_cache_put(q->l2_cache, table);
+        }
+        if (q->version >= 3 || has_table(q, offset)) {
+            ret = qcow2_l2_for_write(q, offset, table, &idx);
+        }
+        ret = ret < 0 ? ret : qcow2_claim_clip(q, offset, &n);
     }
     if (ret < 0) {
         return ret;
@@ -296,14 +306,18 @@ int coroutine_fn qcow2_co_zero(BlockDriverState *bs, int64_t offset, int64_t byt
         }
     }
     CO_SCOPED_LOCK(&q->lock);
+    void *table = NULL;
     if (partial) {
-        ret = partial_still_zero(q, offset);
+        ret = partial_still_zero(q, offset, &table);
     }
     if (ret == 0 && q->version < 3) {
         /* Version 2 knows no zero clusters; without a backing image an unallocated one is as good. */
         ret = bs->backing ? -ENOTSUP : qcow2_discard_clusters(q, offset, bytes, QCOW2_DISCARD_REQUEST, false);
     } else if (ret == 0) {
         ret = qcow2_zeroize(q, offset, bytes, flags);
+    }
+    if (table) {
+        qcow2_cache_put(q->l2_cache, &table);
     }
     return ret;
 }
