@@ -15,7 +15,7 @@ char *(*monitor_cpu_path)(int64_t index);
 bool monitor_hmp_preconfig;
 
 static __thread Monitor *current;
-static bool command_runs;               /* main thread */
+static bool command_runs, held;         /* main thread */
 
 Monitor *monitor_cur(void)
 {
@@ -217,7 +217,7 @@ int monitor_take_msgfd(Monitor *mon)
 /* Also while somebody polls in the middle of work of his own: a job's end, a drain. */
 bool monitor_command_runs(void)
 {
-    return command_runs || aio_poll_nested();
+    return command_runs || held || aio_poll_nested();
 }
 
 Monitor *monitor_command_begin(Monitor *mon)
@@ -236,7 +236,7 @@ static void kick_all(void *opaque)
     for (GList *l = copy; l; l = l->next) {
         Monitor *mon = l->data;
 
-        if (mon->kick && !command_runs) {
+        if (mon->kick && !command_runs && !held) {
             mon->kick(mon);
         }
     }
@@ -245,7 +245,7 @@ static void kick_all(void *opaque)
 
 static void on_unnested(void)
 {
-    if (!command_runs) {
+    if (!command_runs && !held) {
         aio_bh_oneshot(aio_main_context(), kick_all, NULL);
     }
 }
@@ -257,8 +257,13 @@ void monitor_command_end(Monitor *previous)
     aio_bh_oneshot(aio_main_context(), kick_all, NULL);
 }
 
-void monitors_hold(void) { command_runs = true; }
-void monitors_release(void) { monitor_command_end(monitor_set_cur(NULL)); }
+void monitors_hold(void) { held = true; }
+
+void monitors_release(void)
+{
+    held = false;
+    monitor_command_end(monitor_set_cur(NULL));
+}
 
 /* --- beginning and end ------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /*
- * -preconfig: monitors are served before the board exists; only commands that need none may run.
+ * -preconfig: monitors are served before the board exists; only commands that need none may run.  Those that come behind
+ * x-exit-preconfig wait for the machine.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -52,4 +53,5 @@ void qmp_x_exit_preconfig(Error **errp)
         return;
     }
     waiting = false;
+    monitors_hold();                   /* the next command finds the machine */
 }

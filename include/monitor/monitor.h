@@ -56,7 +56,7 @@ extern char *(*monitor_cpu_path)(int64_t index);
 /* There is no board yet: HMP runs only what needs none. */
 extern bool monitor_hmp_preconfig;
 
-/* Main thread: commands wait from hold to release, while the program itself polls in the middle of some work. */
+/* Main thread: commands wait from hold (which a command may call: those after it) to release, while the program itself polls. */
 void monitors_hold(void);
 void monitors_release(void);
 
