@@ -315,7 +315,7 @@ void virtio_blk_vm_changed(void *opaque, bool running, VmState state)
 {
     VirtioBlk *s = opaque;
 
-    if (running && has_waiting(s)) {
+    if (running && !__atomic_load_n(&s->vdev.held, __ATOMIC_SEQ_CST) && has_waiting(s)) {
         blk_inc_in_flight(s->conf.blk);       /* the device stays until the list was taken */
         aio_bh_oneshot(s->vdev.ctx ? s->vdev.ctx : aio_main_context(), restart, s);
     }

@@ -113,6 +113,17 @@ static void queue_reset(VirtioDevice *vdev, unsigned i)
     virtio_blk_drop_waiting(VIRTIO_BLK(vdev), &vdev->vqs[i]);
 }
 
+static void held(VirtioDevice *vdev, bool on)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+
+    if (on) {
+        blk_drain(s->conf.blk);
+    } else {
+        virtio_blk_vm_changed(s, vm_running(), vm_state());
+    }
+}
+
 /* --- what the backend tells ------------------------------------------------------------------------------- */
 
 static void resized(void *opaque) { virtio_notify_config(opaque); }
@@ -282,7 +293,7 @@ static const VirtioClass blk_class = {
     .dev = VIRTIO_CLASS_DEV(.vmstate = &blk_vmstate), .waiting = virtio_blk_waiting, .wait_again = virtio_blk_wait_again, .loaded = loaded,
     .device_id = 2, .name = "virtio-blk", .config_size = VIRTIO_BLK_CONFIG_SIZE, .realize = realize,
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config,
-    .status_changed = status_changed, .reset = reset, .queue_reset = queue_reset, .default_vectors = default_vectors,
+    .status_changed = status_changed, .reset = reset, .queue_reset = queue_reset, .held = held, .default_vectors = default_vectors,
 };
 static const TypeInfo blk_type = {
     .name = "virtio-blk-device", .parent = "virtio-device", .size = sizeof(VirtioBlk), .props = blk_props, .init = init,

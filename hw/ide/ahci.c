@@ -41,6 +41,7 @@ typedef struct Ahci {
     PciDevice pci;
     uint32_t ghc, irq_status;
     uint32_t idp_index;
+    bool master;                  /* memory may be reached; off when what was in flight has ended */
     AhciPort port[PORTS];
 } Ahci;
 
@@ -67,6 +68,13 @@ static void raise_port(AhciPort *p, uint32_t bits)
 
 /* --- FISes to the host ------------------------------------------------------------------------------------ */
 
+static void post_fis(AhciPort *p, unsigned offset, const void *fis, size_t len)
+{
+    if ((p->cmd & CMD_FIS_RX) && p->a->master) {
+        dma_write(p->fis + offset, fis, len);
+    }
+}
+
 /* irq: the host is interrupted; else it only sees that the drive is no longer busy. */
 static void write_d2h(AhciPort *p, uint8_t status, bool irq)
 {
@@ -85,9 +93,7 @@ static void write_d2h(AhciPort *p, uint8_t status, bool irq)
     f[12] = d->nsector;
     f[13] = d->hob_nsector;
     p->tfd = d->error << 8 | status;
-    if (p->cmd & CMD_FIS_RX) {
-        dma_write(p->fis + 0x40, f, sizeof(f));
-    }
+    post_fis(p, 0x40, f, sizeof(f));
     if (irq) {
         raise_port(p, IRQ_D2H | (status & IDE_ERR ? IRQ_FATAL : 0));
     }
@@ -125,9 +131,7 @@ static void send_pio_setup(AhciPort *p, uint16_t len, bool irq, uint8_t phase)
     f[16] = len;
     f[17] = len >> 8;
     p->tfd = d->error << 8 | d->status;
-    if (p->cmd & CMD_FIS_RX) {
-        dma_write(p->fis + 0x20, f, sizeof(f));
-    }
+    post_fis(p, 0x20, f, sizeof(f));
     if (irq) {
         raise_port(p, IRQ_PIO);
     }
@@ -145,9 +149,7 @@ static void send_sdb(AhciPort *p, int slot)
     memcpy(f + 4, &done, 4);
     p->sact &= ~done;
     p->tfd = d->error << 8 | (d->status & 0x77);
-    if (p->cmd & CMD_FIS_RX) {
-        dma_write(p->fis + 0x58, f, sizeof(f));
-    }
+    post_fis(p, 0x58, f, sizeof(f));
     raise_port(p, d->status & IDE_ERR ? IRQ_FATAL : IRQ_SDB);
 }
 
@@ -353,7 +355,7 @@ static void run_next(AhciPort *p)
 {
     IdeDrive *d = p->ide.drives[0];
 
-    while (p->slot < 0 && (p->cmd & CMD_LIST_ON) && p->issue && d && d->dev.realized && !p->done_pending) {
+    while (pci_is_master(&p->a->pci) && p->slot < 0 && (p->cmd & CMD_LIST_ON) && p->issue && d && d->dev.realized && !p->done_pending) {
         uint32_t before = p->issue;
 
         start_slot(p, __builtin_ctz(p->issue));
@@ -525,8 +527,21 @@ static const IoOps idp_ops = { .read = idp_read, .write = idp_write, .min_size =
 
 /* --- the function --------------------------------------------------------------------------------------------------------- */
 
+static void config_written(PciDevice *d, unsigned offset, unsigned size)
+{
+    Ahci *a = (Ahci *)d;
+
+    for (int i = 0; i < PORTS && a->master && !pci_is_master(d); i++) {
+        if (a->port[i].slot >= 0) {
+            blk_drain(a->port[i].ide.drives[0]->conf.blk);
+        }
+    }
+    a->master = pci_is_master(d);
+}
+
 static void reset(PciDevice *d)
 {
+    ((Ahci *)d)->master = false;
     d->config[0x90] = 0x40;
     hba_reset((Ahci *)d);
 }
@@ -653,6 +668,7 @@ static bool ahci_load(void *obj, const void *wire, Error **errp)
     a->ghc = (w->ghc & GHC_IRQ) | GHC_AHCI;
     a->idp_index = w->idp_index & 0xffc;
     pci_wire_load(&a->pci, &w->pci);
+    a->master = pci_is_master(&a->pci);
     update_irq(a);
     return true;
 }
@@ -692,6 +708,7 @@ static const VmDesc ahci_vmstate = {
 static const PciClass ahci_class = {
     .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE, .alias = "ahci", .vmstate = &ahci_vmstate), .vendor = 0x8086, .device = 0x2922,
     .revision = 2, .class_id = 0x0106, .prog_if = 1, .int_pin = 1, .realize = realize, .reset = reset,
+    .config_written = config_written,
 };
 static const TypeInfo ahci_type = { .name = "ich9-ahci", .parent = "pci-device", .size = sizeof(Ahci), .class_data = &ahci_class };
 QOM_TYPE(ahci_type)

@@ -44,6 +44,9 @@ static int64_t map(void *opaque, IoVec *v, uint64_t bytes, bool to_memory)
     BmChannel *b = opaque;
     uint64_t total = 0;
 
+    if (!pci_is_master(&b->p->pci)) {
+        return -1;
+    }
     for (unsigned i = 0; i < 4096 / 8 && total < bytes; i++) {
         uint32_t prd[2], len;
 
@@ -53,7 +56,7 @@ static int64_t map(void *opaque, IoVec *v, uint64_t bytes, bool to_memory)
         len = prd[1] & 0xfffe;
         len = len ? len : 0x10000;
         len = MIN(len, bytes - total);
-        if (!pci_is_master(&b->p->pci) || !dma_map_iov(v, prd[0] & ~1u, len, to_memory)) {
+        if (!dma_map_iov(v, prd[0] & ~1u, len, to_memory)) {
             return -1;
         }
         total += len;

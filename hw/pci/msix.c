@@ -42,7 +42,7 @@ void msix_notify(PciDevice *d, unsigned vector)
 /* Deliver what waited and is no longer masked. */
 static void flush(PciDevice *d)
 {
-    for (unsigned v = 0; v < d->msix.entries; v++) {
+    for (unsigned v = 0; v < d->msix.entries && pci_is_master(d); v++) {
         uint64_t bit = 1ULL << (v % 64);
 
         if ((__atomic_load_n(&d->msix.pending[v / 64], __ATOMIC_SEQ_CST) & bit) && msix_enabled(d) && !masked(d, v)) {

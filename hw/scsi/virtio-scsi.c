@@ -555,6 +555,15 @@ static void queue_reset(VirtioDevice *vdev, unsigned i)
     }
 }
 
+static void held(VirtioDevice *vdev, bool on)
+{
+    VirtioScsi *s = VIRTIO_SCSI(vdev);
+
+    if (on && s->bus && s->bus->devices->len) {
+        blk_drain_all();
+    }
+}
+
 static bool realize(VirtioDevice *vdev, Error **errp)
 {
     static const ScsiBusInfo bus_info = { 0, 255, 16383, plugged, unplugged, attention, own_context, settle };
@@ -630,7 +639,7 @@ static const Property vscsi_props[] = {
 
 static const VirtioClass vscsi_class = {
     .dev = VIRTIO_CLASS_DEV(.vmstate = &scsi_vmstate), .loaded = loaded, .device_id = 8, .name = "virtio-scsi", .config_size = CONFIG_SIZE, .realize = realize,
-    .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset, .queue_reset = queue_reset,
+    .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset, .queue_reset = queue_reset, .held = held,
     .default_vectors = default_vectors,
 };
 static void init(Object *o) { pthread_mutex_init(&VIRTIO_SCSI(o)->lock, NULL); }

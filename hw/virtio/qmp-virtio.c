@@ -184,6 +184,7 @@ VirtioStatus *qmp_x_query_virtio_status(const XQueryVirtioStatusArgs *arg, Error
     s->queue_sel = pci ? pci->queue_sel : 0;
     s->vm_running = vm_running();
     s->broken = __atomic_load_n(&v->broken, __ATOMIC_SEQ_CST);
+    s->disabled = v->status && v->held;
     s->use_started = v->use_started;
     s->started = v->status & VIRTIO_STATUS_DRIVER_OK;
     s->disable_legacy_check = v->disable_legacy_check;

@@ -14,5 +14,7 @@ uint64_t virtio_pci_read_isr(VirtioPci *p);
 /* The vector, or none when there are not so many. */
 uint16_t virtio_pci_check_vector(VirtioPci *p, uint16_t vector);
 void virtio_pci_device_reset(VirtioPci *p);
+/* As the command register says, which was written. */
+void virtio_pci_update_held(VirtioPci *p);
 
 #endif

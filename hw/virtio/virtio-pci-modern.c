@@ -244,8 +244,15 @@ void virtio_pci_config_reading(PciDevice *d, unsigned offset, unsigned size)
 
 void virtio_pci_config_written(PciDevice *d, unsigned offset, unsigned size)
 {
+    VirtioPci *p = (VirtioPci *)d;
     uint32_t at, len;
 
+    if (offset < PCI_REG_COMMAND + 2 && offset + size > PCI_REG_COMMAND) {
+        virtio_pci_update_held(p);
+        if (!pci_is_master(d)) {           /* a driver that wants to go on begins anew, as with the peer */
+            virtio_set_status(p->vdev, p->vdev->status & ~VIRTIO_STATUS_DRIVER_OK);
+        }
+    }
     if (offset < CFG_DATA + 4 && offset + size > CFG_DATA && window(d, &at, &len)) {
         uint32_t v = 0;
 

@@ -65,6 +65,12 @@ uint16_t virtio_pci_check_vector(VirtioPci *p, uint16_t vector)
     return vector < p->pci.msix.entries ? vector : VIRTIO_NO_VECTOR;
 }
 
+/* Without bus mastering the device takes nothing from its rings. */
+void virtio_pci_update_held(VirtioPci *p)
+{
+    virtio_hold(p->vdev, p->vdev->use_disabled_flag && !pci_is_master(&p->pci));
+}
+
 /* The driver reset the device: registers of the proxy go with it. */
 void virtio_pci_device_reset(VirtioPci *p)
 {
@@ -109,7 +115,12 @@ static uint64_t legacy_read(void *opaque, uint64_t offset, unsigned size)
 
 static void legacy_set_status(VirtioPci *p, uint8_t status)
 {
+    uint16_t command = pci_get16(&p->pci, PCI_REG_COMMAND);
+
     virtio_set_status(p->vdev, status);
+    if (status == (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)) {      /* old drivers do not think of bus mastering */
+        pci_config_write(pci_host(p->pci.dev.bus), p->pci.devfn, PCI_REG_COMMAND, command | PCI_CMD_MASTER, 2);
+    }
     if (!status) {
         virtio_pci_device_reset(p);
     }
@@ -245,6 +256,7 @@ bool virtio_pci_realize(PciDevice *d, Error **errp)
         }
         pci_register_bar(d, 0, PCI_BAR_IO, size, "virtio-pci", &legacy_ops, p);
     }
+    virtio_pci_update_held(p);
     return true;
 }
 
@@ -262,6 +274,7 @@ void virtio_pci_reset(PciDevice *d)
     VirtioPci *p = VIRTIO_PCI(d);
 
     virtio_pci_device_reset(p);
+    virtio_pci_update_held(p);
     p->queue_sel = 0;
     p->feature_sel = p->guest_feature_sel = 0;
 }

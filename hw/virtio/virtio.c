@@ -32,7 +32,10 @@ static void kick_bh(void *opaque)
 {
     VirtQueue *vq = opaque;
 
-    if (vq->handler && vring_ready(&vq->ring) && !__atomic_load_n(&vq->vdev->broken, __ATOMIC_SEQ_CST)) {
+    if (__atomic_load_n(&vq->vdev->held, __ATOMIC_SEQ_CST) || __atomic_load_n(&vq->vdev->broken, __ATOMIC_SEQ_CST)) {
+        return;
+    }
+    if (vq->handler && vring_ready(&vq->ring)) {
         vq->handler(vq->vdev, vq);
     }
 }
@@ -249,6 +252,24 @@ void virtio_reset(VirtioDevice *vdev)
     vdev->config_vector = VIRTIO_NO_VECTOR;
     for (unsigned i = 0; i < vdev->n_queues; i++) {
         virtio_queue_reset(vdev, i);
+    }
+}
+
+void virtio_hold(VirtioDevice *vdev, bool on)
+{
+    const VirtioClass *c = virtio_class(vdev);
+
+    if (__atomic_exchange_n(&vdev->held, on, __ATOMIC_SEQ_CST) == on) {
+        return;
+    }
+    if (on) {
+        virtio_barrier(vdev);              /* no handler is at work */
+    }
+    if (c->held) {
+        c->held(vdev, on);
+    }
+    if (on) {
+        virtio_barrier(vdev);
     }
 }
 

@@ -58,6 +58,7 @@ void virtio_wire_save(void *obj, void *wire)
     w->queue_sel = p->queue_sel;
     w->features = v->guest_features;
     w->broken = __atomic_load_n(&v->broken, __ATOMIC_SEQ_CST);
+    w->disabled = v->status && v->held;
     w->started = v->use_started && (v->status & VIRTIO_STATUS_DRIVER_OK) != 0;
     w->config_len = MIN(c->config_size, sizeof(w->config));
     c->get_config(v, v->config);
@@ -428,5 +429,6 @@ bool virtio_wire_load(void *obj, const void *wire, Error **errp)
     __atomic_store_n(&v->broken, w->broken != 0, __ATOMIC_SEQ_CST);
     load_vectors(&p->pci, w);
     pci_wire_load(&p->pci, &w->pci);
+    virtio_pci_update_held(p);
     return true;
 }

@@ -61,6 +61,7 @@ typedef struct VirtioClass {
     void (*status_changed)(VirtioDevice *vdev, uint8_t old);
     void (*reset)(VirtioDevice *vdev);    /* nothing in flight afterwards */
     void (*queue_reset)(VirtioDevice *vdev, unsigned i);     /* the same for one queue, from which nothing more is taken */
+    void (*held)(VirtioDevice *vdev, bool on);               /* on: what is in flight ends; off: what waits may go on */
     int (*default_vectors)(VirtioDevice *vdev);
     /* State: requests that wait for the machine to run, oldest first (how many of them; NULL: there are never any), ... */
     unsigned (*waiting)(VirtioDevice *vdev, VirtioWaiting *out, unsigned max);
@@ -84,6 +85,7 @@ struct VirtioDevice {
     uint64_t host_features, guest_features;
     uint8_t status, isr;                  /* isr: atomic */
     bool broken;                          /* atomic */
+    bool held;                            /* atomic: the transport may not reach memory, so nothing is taken from the rings */
     bool use_started, use_disabled_flag, disable_legacy_check;
     uint32_t generation;
     uint16_t config_vector;
@@ -132,6 +134,8 @@ void virtio_queue_reset(VirtioDevice *vdev, unsigned i);
 void virtio_queue_stop(VirtioDevice *vdev, unsigned i);
 void virtio_set_status(VirtioDevice *vdev, uint8_t status);
 void virtio_reset(VirtioDevice *vdev);
+/* Nothing is taken any more, and what was is given back on return (on), or kicks are heard again. */
+void virtio_hold(VirtioDevice *vdev, bool on);
 /* Whatever the I/O thread was doing for this device at the time of the call is over on return. */
 void virtio_barrier(VirtioDevice *vdev);
 bool virtio_set_features(VirtioDevice *vdev, uint64_t features);
