@@ -140,11 +140,22 @@ static int open_run(BlockBackend *unused, int argc, char **argv)
     return open_file(argv[optind], g_steal_pointer(&opts), &mode);
 }
 
-static int close_run(BlockBackend *unused, int argc, char **argv)
+/* Closes the file.  A write that was answered early may fail only now. */
+static int close_file(void)
 {
+    int ret = blk_settle(blk);
+
+    if (ret < 0) {
+        printf("write failed: %s\n", strerror(-ret));
+    }
     blk_unref(blk);
     blk = NULL;
-    return 0;
+    return ret;
+}
+
+static int close_run(BlockBackend *unused, int argc, char **argv)
+{
+    return close_file();
 }
 
 static int quit_run(BlockBackend *unused, int argc, char **argv)
@@ -432,8 +443,8 @@ int main(int argc, char **argv)
     }
     status = a.commands->len ? run_commands(a.commands) : run_prompt();
     blk_drain_all();
-    if (blk) {
-        blk_unref(blk);
+    if (blk && close_file() < 0) {
+        status = 1;
     }
     g_ptr_array_free(a.commands, TRUE);
     interrupt_finish();

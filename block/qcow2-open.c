@@ -643,6 +643,7 @@ static const BlockDriver bdrv_qcow2 = {
     .co_write_compressed = qcow2_co_write_compressed,
     .co_copy_range = qcow2_co_copy_range,
     .co_flush_to_os = qcow2_co_flush_to_os,
+    .co_settle = qcow2_co_settle,
     .co_truncate = qcow2_co_truncate,
     .co_block_status = qcow2_co_block_status,
     .get_info = qcow2_get_info,

@@ -495,6 +495,13 @@ int qcow2_make_empty(BlockDriverState *bs)
     return m.ret;
 }
 
+int coroutine_fn qcow2_co_settle(BlockDriverState *bs)
+{
+    Qcow2 *q = qcow2_of(bs);
+    CO_SCOPED_LOCK(&q->lock);
+    return qcow2_defer_settle_all(q);
+}
+
 int coroutine_fn qcow2_co_flush_to_os(BlockDriverState *bs)
 {
     Qcow2 *q = qcow2_of(bs);

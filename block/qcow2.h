@@ -379,6 +379,7 @@ int coroutine_fn qcow2_co_discard(BlockDriverState *bs, int64_t offset, int64_t 
 int coroutine_fn qcow2_co_copy_range(BlockDriverState *dst, int64_t dst_offset, BdrvChild *src, int64_t src_offset,
                                      int64_t bytes, BdrvRequestFlags rf, BdrvRequestFlags wf);
 int coroutine_fn qcow2_co_flush_to_os(BlockDriverState *bs);
+int coroutine_fn qcow2_co_settle(BlockDriverState *bs);
 int coroutine_fn qcow2_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
                                        int64_t *pnum, int64_t *map, BlockDriverState **file);
 int coroutine_fn qcow2_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,

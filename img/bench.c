@@ -95,7 +95,7 @@ static void announce(const Bench *b)
 static int run_bench(Bench *b)
 {
     static const ImgPipelineOps ops = { bench_take, bench_work, bench_alloc, bdrv_memfree };
-    int64_t start;
+    int64_t start, end;
     int ret;
 
     co_queue_init(&b->idle);
@@ -103,13 +103,17 @@ static int run_bench(Bench *b)
     announce(b);
     start = aio_clock_ns(AIO_CLOCK_REALTIME);
     ret = img_pipeline_run(&ops, b, MIN(b->depth, MAX(b->count, 1)), b->buffer_size);
+    end = aio_clock_ns(AIO_CLOCK_REALTIME);
+    if (ret == 0 && b->write && (ret = blk_settle(b->blk)) < 0) {
+        error_report("Failed request: %s", strerror(-ret));
+    }
     if (ret == -ENOMEM) {
         error_report("Cannot allocate memory for %" PRId64 " requests of %" PRId64 " bytes", b->depth, b->buffer_size);
     }
     if (ret < 0) {
         return EXIT_FAILURE;
     }
-    printf("Run completed in %3.3f seconds.\n", (aio_clock_ns(AIO_CLOCK_REALTIME) - start) / 1e9);
+    printf("Run completed in %3.3f seconds.\n", (end - start) / 1e9);
     return EXIT_SUCCESS;
 }
 

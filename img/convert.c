@@ -222,6 +222,9 @@ static int convert_images(Convert *c, char **sources, const char *target)
         return -EINVAL;
     }
     ret = convert_copy(c);
+    if (ret == 0 && (ret = blk_settle(c->target)) < 0) {
+        error_report("error while writing: %s", strerror(-ret));
+    }
     if (ret == 0 && c->opt->bitmaps) {
         ret = convert_copy_bitmaps(blk_bs(c->source[0].blk), blk_bs(c->target), c->opt->skip_broken_bitmaps);
     }

@@ -17,7 +17,7 @@ TRACE_EVENT(blk_co_preadv)
 TRACE_EVENT(blk_co_pwritev)
 
 typedef enum BlkOp {
-    BLK_READ, BLK_WRITE, BLK_WRITE_COMPRESSED, BLK_ZERO, BLK_DISCARD, BLK_FLUSH, BLK_COPY_RANGE, BLK_TRUNCATE
+    BLK_READ, BLK_WRITE, BLK_WRITE_COMPRESSED, BLK_ZERO, BLK_DISCARD, BLK_FLUSH, BLK_SETTLE, BLK_COPY_RANGE, BLK_TRUNCATE
 } BlkOp;
 
 typedef struct BlkRequest {
@@ -171,7 +171,7 @@ static bool changes_content(BlkOp op)
 
 static int check_request(const BlkRequest *r)
 {
-    if (r->op == BLK_FLUSH || r->op == BLK_TRUNCATE) {
+    if (r->op == BLK_FLUSH || r->op == BLK_SETTLE || r->op == BLK_TRUNCATE) {
         return blk_is_available(r->blk) ? 0 : -ENOMEDIUM;
     }
     if (r->op == BLK_COPY_RANGE) {
@@ -210,6 +210,8 @@ static int coroutine_fn dispatch(BlkRequest *r)
         return bdrv_discard(root, r->offset, r->bytes);
     case BLK_FLUSH:
         return bdrv_flush(root->bs);
+    case BLK_SETTLE:
+        return bdrv_settle(root->bs);
     case BLK_COPY_RANGE:
         return bdrv_copy_range(root, r->offset, r->dst->root, r->dst_offset, r->bytes, 0, flags);
     case BLK_TRUNCATE:
@@ -316,6 +318,13 @@ int blk_copy_range(BlockBackend *src, int64_t src_offset, BlockBackend *dst, int
 int blk_flush(BlockBackend *blk)
 {
     BlkRequest r = { blk, BLK_FLUSH };
+
+    return run_request(&r);
+}
+
+int blk_settle(BlockBackend *blk)
+{
+    BlkRequest r = { blk, BLK_SETTLE };
 
     return run_request(&r);
 }

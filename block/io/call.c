@@ -6,7 +6,7 @@
 #include <errno.h>
 #include "io.h"
 
-typedef enum IoOp { IO_READ, IO_WRITE, IO_ZERO, IO_DISCARD, IO_FLUSH, IO_TRUNCATE, IO_COPY, IO_STATUS } IoOp;
+typedef enum IoOp { IO_READ, IO_WRITE, IO_ZERO, IO_DISCARD, IO_FLUSH, IO_SETTLE, IO_TRUNCATE, IO_COPY, IO_STATUS } IoOp;
 
 typedef struct IoCall {
     IoOp op;
@@ -41,6 +41,8 @@ static int coroutine_fn dispatch(IoCall *k)
         return io_co_discard(k->c, k->offset, k->bytes);
     case IO_FLUSH:
         return io_co_flush(k->bs);
+    case IO_SETTLE:
+        return io_co_settle(k->bs);
     case IO_TRUNCATE:
         return io_co_truncate(k->c, k->offset, k->exact, k->prealloc, k->flags, k->errp);
     case IO_COPY:
@@ -116,6 +118,11 @@ int bdrv_discard(BdrvChild *c, int64_t offset, int64_t bytes)
 int bdrv_flush(BlockDriverState *bs)
 {
     return call(&(IoCall) { IO_FLUSH, .bs = bs });
+}
+
+int bdrv_settle(BlockDriverState *bs)
+{
+    return call(&(IoCall) { IO_SETTLE, .bs = bs });
 }
 
 int bdrv_truncate(BdrvChild *c, int64_t offset, bool exact, PreallocMode prealloc, BdrvRequestFlags flags, Error **errp)

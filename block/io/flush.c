@@ -49,6 +49,29 @@ void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes)
     }
 }
 
+int coroutine_fn io_co_settle(BlockDriverState *bs)
+{
+    int ret = 0;
+
+    if (!bs || !bs->drv) {
+        return -ENOMEDIUM;
+    }
+    if (bs->read_only || bs->core->inactive) {
+        return 0;
+    }
+    io_begin(bs);
+    if (bs->drv->co_settle) {
+        ret = bs->drv->co_settle(bs);
+    }
+    for (BdrvChild *c = bs->children; c && ret == 0; c = c->next) {
+        if (c->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
+            ret = io_co_settle(c->bs);
+        }
+    }
+    io_end(bs);
+    return ret;
+}
+
 int coroutine_fn io_co_flush(BlockDriverState *bs)
 {
     int ret = 0;

@@ -105,6 +105,7 @@ int coroutine_fn io_co_write(BdrvChild *c, int64_t offset, int64_t bytes, IoVec 
 int coroutine_fn io_co_zero(BdrvChild *c, int64_t offset, int64_t bytes, BdrvRequestFlags flags);
 int coroutine_fn io_co_discard(BdrvChild *c, int64_t offset, int64_t bytes);
 int coroutine_fn io_co_flush(BlockDriverState *bs);
+int coroutine_fn io_co_settle(BlockDriverState *bs);
 int coroutine_fn io_co_truncate(BdrvChild *c, int64_t offset, bool exact, PreallocMode prealloc, BdrvRequestFlags flags,
                                 Error **errp);
 int coroutine_fn io_co_copy_range(BdrvChild *src, int64_t src_offset, BdrvChild *dst, int64_t dst_offset, int64_t bytes,

@@ -219,7 +219,8 @@ static int coroutine_fn backup_run(Job *job, Error **errp)
         }
     }
     if (b->sync != MIRROR_SYNC_MODE_NONE) {
-        return copy_all(b);
+        ret = copy_all(b);
+        return ret < 0 || job_is_cancelled(job) ? ret : bdrv_settle(b->target);
     }
     while (!job_is_cancelled(job)) {
         job_yield(job);

@@ -44,6 +44,8 @@ int blk_pwrite_compressed(BlockBackend *blk, int64_t offset, int64_t bytes, cons
 int blk_pdiscard(BlockBackend *blk, int64_t offset, int64_t bytes);
 int blk_copy_range(BlockBackend *src, int64_t src_offset, BlockBackend *dst, int64_t dst_offset, int64_t bytes, BdrvRequestFlags flags);
 int blk_flush(BlockBackend *blk);
+/* For who writes, does not flush and tells how it went: failures of writes that were answered early. */
+int blk_settle(BlockBackend *blk);
 int blk_truncate(BlockBackend *blk, int64_t offset, bool exact, PreallocMode prealloc, BdrvRequestFlags flags, Error **errp);
 int blk_save_vmstate(BlockBackend *blk, const void *buf, int64_t pos, int size);
 int blk_load_vmstate(BlockBackend *blk, void *buf, int64_t pos, int size);

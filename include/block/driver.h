@@ -131,6 +131,8 @@ struct BlockDriver {
     /* To stable storage.  co_flush_to_os writes back the driver's caches only. */
     int coroutine_fn (*co_flush_to_disk)(BlockDriverState *bs);
     int coroutine_fn (*co_flush_to_os)(BlockDriverState *bs);
+    /* Carry out writes that were answered and put off; what cannot be written is told here at the latest, or by a flush. */
+    int coroutine_fn (*co_settle)(BlockDriverState *bs);
     /* A hint: what was written there will be flushed soon.  Does not wait, tells of no errors: the flush does. */
     void (*begin_writeback)(BlockDriverState *bs, int64_t offset, int64_t bytes);
     int coroutine_fn (*co_truncate)(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
@@ -312,6 +314,8 @@ int bdrv_write_sync(BdrvChild *c, int64_t offset, int64_t bytes, const void *buf
 int bdrv_zero(BdrvChild *c, int64_t offset, int64_t bytes, BdrvRequestFlags flags);
 int bdrv_discard(BdrvChild *c, int64_t offset, int64_t bytes);
 int bdrv_flush(BlockDriverState *bs);
+/* Writes that were answered and put off (co_settle), here and below, are carried out.  Nothing is made durable. */
+int bdrv_settle(BlockDriverState *bs);
 /* Have the disk begin with what was written there, as a flush is to follow; returns at once and promises nothing. */
 void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes);
 /* Can a node have this length at all?  -EINVAL or -EIO. */
