@@ -320,6 +320,33 @@ static void test_cached_together(void)
     g_unlink(path);
 }
 
+#define LONE 200
+
+static void coroutine_fn lone_entry(void *opaque)
+{
+    FileTest *t = opaque;
+    char buf[PIECE] = "";
+    struct iovec v = { buf, sizeof(buf) };
+
+    for (int i = 0; i < LONE; i++) {
+        g_assert_cmpint(aio_engine_co_rw(t->kind, t->fd, AIO_OP_WRITE, i * 3 * PIECE, &v, 1, 0), ==, PIECE);
+    }
+}
+
+/* In a batch program one write at a time is a plain call, whatever the engine, the last like the first. */
+static void test_lone(const void *kind)
+{
+    int calls = write_calls(), made;
+
+    aio_set_batch(true);
+    with_engine(GPOINTER_TO_INT(kind), lone_entry);
+    aio_set_batch(false);
+    made = write_calls() - calls;
+    if (calls && aio_engine_available(GPOINTER_TO_INT(kind), NULL)) {
+        g_assert_cmpint(made, >=, LONE - 5);
+    }
+}
+
 static void test_plugged(const void *kind) { with_engine(GPOINTER_TO_INT(kind), plugged_entry); }
 static void test_long_vector(const void *kind) { with_engine(GPOINTER_TO_INT(kind), long_vector_entry); }
 
@@ -533,11 +560,13 @@ int main(int argc, char **argv)
         g_autofree char *plugged = g_strdup_printf("/aio/plugged-sleeps/%s", engines[i].name);
         g_autofree char *neighbours = g_strdup_printf("/aio/neighbours/%s", engines[i].name);
         g_autofree char *apart = g_strdup_printf("/aio/apart/%s", engines[i].name);
+        g_autofree char *lone = g_strdup_printf("/aio/lone/%s", engines[i].name);
         g_autofree char *vector = g_strdup_printf("/aio/long-vector/%s", engines[i].name);
 
         g_test_add_data_func(plugged, GINT_TO_POINTER(engines[i].kind), test_plugged);
         g_test_add_data_func(neighbours, GINT_TO_POINTER(engines[i].kind), test_neighbours);
         g_test_add_data_func(apart, GINT_TO_POINTER(engines[i].kind), test_apart);
+        g_test_add_data_func(lone, GINT_TO_POINTER(engines[i].kind), test_lone);
         g_test_add_data_func(vector, GINT_TO_POINTER(engines[i].kind), test_long_vector);
     }
     return g_test_run();

@@ -50,7 +50,7 @@ typedef struct AioRequest {
 
 typedef struct AioQueue {
     AioRequest *first, *last;
-    unsigned apart;                /* came since the engine last took some, and do not go on where the one before ends */
+    unsigned apart;                /* of those that wait: came since the engine last tried, and do not go on where the one before ends */
 } AioQueue;
 /* So many that cannot be merged go to the kernel at once: the disk works on them while the rest is made. */
 #define AIO_EARLY 8

@@ -16,6 +16,7 @@
 void aio_queue_add(AioQueue *q, AioRequest *r)
 {
     r->next = NULL;
+    q->apart = q->first ? q->apart : 0;
     q->apart += !q->first || q->last->fd != r->fd || q->last->offset + (int64_t)q->last->bytes != r->offset;
     *(q->first ? &q->last->next : &q->first) = r;
     q->last = r;

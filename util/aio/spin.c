@@ -5,7 +5,9 @@
  * again takes as long as a good part of the read.  On a busy one who watches for the end only takes the processor from
  * those who would do something.  Which it is, is measured: of every ROUND reads a few pairs are done, one in each way, the
  * rest in the way that won more of them (a sum would be decided by the one read that something else was in the way of).
- * Who was made to give way while watching is on a busy machine, and leaves it for the next REST reads.  Nobody watches for longer than WATCH_NS.
+ * Who is made to give way while watching may be on a busy machine, and leaves it for the next reads: few at first, as it may
+ * have been a thread of the kernel that had a moment's work, twice as many each time it happens again, up to REST_MAX.
+ * Nobody watches for longer than WATCH_NS.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,13 +20,15 @@
 #define PAIRS 15                   /* one asleep, one awake */
 #define ROUND 512
 #define LOOK_EVERY 32              /* reads: was this thread made to give way? */
-#define REST 4096
+#define REST_MIN 32
+#define REST_MAX 4096
 #define WATCH_NS 200000
 
 struct AioSpin {
     io_context_t kernel;           /* NULL: the system has none for us, so sleep */
     unsigned turn;                 /* in this round */
     unsigned rest;                 /* reads to be done asleep before the next round */
+    unsigned next_rest;
     long gave_way;                 /* so far */
     int64_t asleep_ns;             /* the pair's first */
     unsigned won;                  /* pairs in which the awake one was faster */
@@ -85,8 +89,11 @@ static void count_turn(AioSpin *s)
 
         s->gave_way = times_gave_way();
         if (s->gave_way - before > 1) {
-            s->rest = REST;
+            s->rest = s->next_rest = MIN(MAX(s->next_rest * 2, REST_MIN), REST_MAX);
         }
+    }
+    if (s->turn == ROUND) {
+        s->next_rest /= 2;
     }
     if (s->turn == ROUND || s->rest) {
         s->turn = 0;
