@@ -41,6 +41,7 @@ void qcow2_claim_begin(Qcow2 *q, Qcow2Claim *c, uint64_t from, uint64_t to)
     c->from = from;
     c->to = to;
     co_queue_init(&c->waiters);
+    c->gather = NULL;
     c->prev = NULL;
     c->next = q->in_flight->claims;
     if (c->next) {
@@ -56,6 +57,15 @@ void qcow2_claim_end(Qcow2 *q, Qcow2Claim *c)
         c->next->prev = c->prev;
     }
     co_queue_wake_all(&c->waiters);
+}
+
+Qcow2Claim *qcow2_claim_at(const Qcow2 *q, uint64_t offset)
+{
+    Qcow2Claim *c = q->in_flight->claims;
+    while (c && (offset < c->from || offset >= c->to)) {
+        c = c->next;
+    }
+    return c;
 }
 
 int coroutine_fn qcow2_claim_clip(Qcow2 *q, uint64_t offset, uint64_t *bytes)

@@ -17,10 +17,14 @@ typedef struct Qcow2Claim {
     uint64_t from, to;               /* guest offsets, cluster aligned */
     CoQueue waiters;
     struct Qcow2Claim *next, *prev;
+    struct Qcow2Gather *gather;      /* others may join its one new cluster (qcow2-gather.c), at host */
+    uint64_t host;
 } Qcow2Claim;
 
 void qcow2_claim_begin(Qcow2 *q, Qcow2Claim *c, uint64_t from, uint64_t to);
 void qcow2_claim_end(Qcow2 *q, Qcow2Claim *c);
+/* Whose claim is offset in?  NULL: nobody's. */
+Qcow2Claim *qcow2_claim_at(const Qcow2 *q, uint64_t offset);
 /*
  * Cut *bytes from offset on to what is free of claims; 0 bytes after having waited (lock dropped
  * meanwhile) for a claim that covers offset, or having settled a copy put off there: look at

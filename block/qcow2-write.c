@@ -6,6 +6,7 @@
  *           FILL      ours alone, but (sub)clusters become data: bitmap or flags change
  *           FRESH     new clusters; a claim keeps others off the guest range
  *           DEFER     a new cluster too, but the guest's bytes alone are put aside now (qcow2-defer.c)
+ *           JOINED    the bytes go into the write of a FRESH piece that is about to begin (qcow2-gather.c)
  *   MOVE    lock dropped: guest data, with what must be copied before and after it, in one write
  *   LINK    lock held: L2 entries change in memory (S4: only now), old clusters are freed late
  *
@@ -20,12 +21,13 @@
 #include "crypt-co.h"
 #include "qcow2-crypt.h"
 #include "qcow2-defer.h"
+#include "qcow2-gather.h"
 #include "qcow2-io.h"
 
 /* Copies and zeroes up to this size are merged with the data into one write. */
 #define MERGE_MAX (128 * KiB)
 
-typedef enum PieceKind { INPLACE, FILL, FRESH, DEFER } PieceKind;
+typedef enum PieceKind { INPLACE, FILL, FRESH, DEFER, JOINED } PieceKind;
 
 typedef struct OldEntry {
     uint64_t entry, bitmap;
@@ -43,9 +45,12 @@ typedef struct Piece {
     Qcow2Claim claim;                /* FILL, FRESH */
     uint64_t fresh;                  /* FRESH: first new cluster */
     unsigned ticket;                 /* INPLACE: the others are guarded by their claims */
-    bool may_defer;                  /* the data comes from memory: it may wait there */
+    const IoVec *qiov;               /* the data comes from memory, where it may wait; NULL: from elsewhere */
+    size_t qo;
     Qcow2Pending *pending;           /* DEFER */
     bool kept;                       /* DEFER: in memory for now */
+    Qcow2Gather gather;              /* FRESH */
+    Qcow2Joiner joiner;              /* JOINED */
 } Piece;
 
 static uint64_t entry_host(uint64_t entry)
@@ -310,7 +315,7 @@ static bool can_defer(Piece *p, const void *table)
 {
     Qcow2 *q = p->q;
     uint64_t in = qcow2_in_cluster(q, p->offset), first = MIN(p->bytes, q->cluster_size - in);
-    if (!p->may_defer || qcow2_has_data_file(q) || q->crypt != QCOW2_CRYPT_NONE) {
+    if (!p->qiov || qcow2_has_data_file(q) || q->crypt != QCOW2_CRYPT_NONE) {
         return false;
     }
     if (first < q->cluster_size) {
@@ -425,6 +430,25 @@ static int coroutine_fn plan_inplace(Piece *p, bool *done)
     return ret;
 }
 
+/* Into a cluster whose first write is about to begin.  True when the piece is planned. */
+static bool plan_joined(Piece *p)
+{
+    if (!p->stream || !qcow2_gather_join(p->q, &p->joiner, p->offset, &p->bytes, p->qiov, p->qo, &p->host)) {
+        return false;
+    }
+    p->kind = JOINED;
+    return true;
+}
+
+/* The first small write into one new cluster, which it fills with zeroes to the end: others may come along. */
+static bool may_gather(const Piece *p)
+{
+    const Qcow2 *q = p->q;
+    return p->kind == FRESH && p->qiov && p->stream && p->virgin && p->tail_zero && p->offset == p->claim.from &&
+           p->claim.to - p->claim.from == q->cluster_size && p->to == p->claim.to && q->cluster_size <= MERGE_MAX &&
+           !qcow2_is_encrypted(q) && !qcow2_has_data_file(q);
+}
+
 /* A piece that changes L2.  p->bytes 0 on return: waited for another request, look again. */
 static int coroutine_fn plan_change(Piece *p, uint64_t hint)
 {
@@ -438,10 +462,10 @@ static int coroutine_fn plan_change(Piece *p, uint64_t hint)
     if (ret < 0) {
         return ret;
     }
-    if (!p->may_defer || !plan_join(p)) {
+    if (!p->qiov || (!plan_join(p) && !plan_joined(p))) {
         ret = qcow2_claim_clip(q, p->offset, &p->bytes);
     }
-    if (ret == 0 && p->bytes && !p->pending) {
+    if (ret == 0 && p->bytes && !p->pending && p->kind != JOINED) {
         ret = plan_in_table(p, &table, q->l1[qcow2_l1_index(q, p->offset)] & QCOW2_L1_OFFSET_MASK, hint);
     }
     qcow2_cache_put(q->l2_cache, &table);
@@ -466,7 +490,7 @@ static int coroutine_fn plan(Piece *p, uint64_t hint)
         if (!p->bytes) {
             continue;
         }
-        if (p->kind == DEFER) {
+        if (p->kind == DEFER || p->kind == JOINED) {
             p->from = p->offset;
             p->to = p->offset + p->bytes;
             return 0;
@@ -480,6 +504,9 @@ static int coroutine_fn plan(Piece *p, uint64_t hint)
         }
         if (p->kind == INPLACE) {
             p->ticket = qcow2_io_begin(q);
+        } else if (may_gather(p)) {
+            p->claim.host = p->fresh;
+            qcow2_gather_begin(&p->gather, &p->claim, p->offset, p->bytes, p->qiov, p->qo);
         }
         return 0;
     }
@@ -558,6 +585,28 @@ static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
     return ret;
 }
 
+/* All who came along, and zeroes behind them. */
+static int coroutine_fn write_gathered(Piece *p)
+{
+    Qcow2 *q = p->q;
+    IoVec *all = &p->gather.all;
+    uint64_t tail;
+    qcow2_gather_close(q, &p->gather);
+    tail = p->to - p->gather.end;
+    uint8_t *zeroes = tail ? bdrv_blockalign(q->data_file->bs, tail) : NULL;
+    if (tail && !zeroes) {
+        return -ENOMEM;
+    }
+    if (tail) {
+        memset(zeroes, 0, tail);
+        iov_add(all, zeroes, tail);
+    }
+    bdrv_child_event(q->bs->file, "write_aio");
+    int ret = bdrv_write(q->data_file, p->host, all->size, all, 0, 0);
+    bdrv_memfree(zeroes);
+    return ret;
+}
+
 /* Bring the plain bytes [at, + n) of the piece together: copies before, the guest's own, copies after. */
 static int coroutine_fn gather(Piece *p, uint64_t at, uint64_t n, IoVec *qiov, size_t qo, uint8_t *buf)
 {
@@ -602,8 +651,14 @@ static int coroutine_fn move(Piece *p, const Qcow2Source *src, uint64_t done)
         bdrv_child_event(p->q->bs->file, "write_aio");
         return 0;                    /* the bytes are taken in finish() */
     }
+    if (p->kind == JOINED) {
+        return qcow2_gather_wait(p->q, &p->joiner);
+    }
     if (p->kind == FRESH || p->kind == DEFER) {
         qcow2_ahead_reach(p->q, p->host + (p->to - p->offset));
+    }
+    if (p->gather.claim) {
+        return write_gathered(p);
     }
     if (qcow2_is_encrypted(p->q)) {
         return write_enciphered(p, src->qiov, src->qo + done);
@@ -672,6 +727,9 @@ static int coroutine_fn finish(Piece *p, int ret, const Qcow2Source *src, uint64
         qcow2_io_end(q, p->ticket);
         return ret;
     }
+    if (p->kind == JOINED) {
+        return ret;
+    }
     CO_SCOPED_LOCK(&q->lock);
     if (p->kind == DEFER) {
         int left = qcow2_defer_leave(q, p->pending, p->offset, p->bytes, ret == 0, p->kept ? src->qiov : NULL,
@@ -686,6 +744,7 @@ static int coroutine_fn finish(Piece *p, int ret, const Qcow2Source *src, uint64
     if (ret < 0) {
         piece_cancel(p);
     }
+    qcow2_gather_end(&p->gather, ret);
     return ret;
 }
 
@@ -709,7 +768,7 @@ int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_
     bool stream = note_stream(qcow2_of(bs), offset, bytes);
     while (done < bytes) {
         Piece p = { .q = qcow2_of(bs), .offset = offset + done, .bytes = bytes - done,
-                    .may_defer = src->qiov != NULL, .stream = stream };
+                    .qiov = src->qiov, .qo = src->qo + done, .stream = stream };
         int ret = begin(&p, hint);
         if (ret < 0) {
             return ret;
