@@ -91,6 +91,12 @@ class Bench:
             os.fsync(fd)
             os.close(fd)
 
+    def forget(self, path):
+        """Remove a file; the disk has been told which blocks are free when this returns."""
+        if os.path.exists(path):
+            os.unlink(path)
+            os.sync()
+
     def limit(self, moves):
         """
         Seconds that moves take here at best: (bytes read, bytes written) through the page cache, (bytes to or from the
@@ -103,19 +109,20 @@ class Bench:
         return max(read / self.speed["page_read"], write / self.speed["page_write"], disk / self.speed["disk"]) + \
             syncs / self.speed["sync"]
 
-    def rounds(self, seconds=None, most=None):
-        """0, 1, ... as long as there is time: (round, sides in their order)."""
+    def rounds(self, seconds=None, most=None, least=1):
+        """0, 1, ... as long as there is time, `least` times at least: (round, sides in their order)."""
         seconds = (seconds or ROW_SECONDS) / (3 if self.args.quick else 1)
         start = time.monotonic()
         for r in range(self.args.rounds or most or MOST_ROUNDS):
             yield r, ((self.ours, self.stock) if r % 2 == 0 else (self.stock, self.ours))
-            if not self.args.rounds and (time.monotonic() - start > seconds or time.monotonic() - self.start > IN_A_HURRY):
+            over = time.monotonic() - start > seconds and r + 1 >= least
+            if not self.args.rounds and (over or time.monotonic() - self.start > IN_A_HURRY):
                 break
 
-    def pair(self, name, once, seconds=None, most=None, **how):
+    def pair(self, name, once, seconds=None, most=None, least=1, **how):
         """once(side, round) returns a figure (seconds, or a rate) and optionally KiB of memory."""
         figures = {s.name: [] for s in (self.ours, self.stock)}
-        for r, sides in self.rounds(seconds, most):
+        for r, sides in self.rounds(seconds, most, least):
             for side in sides:
                 figures[side.name].append(once(side, r))
         self.row(name, figures, **how)
