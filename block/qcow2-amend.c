@@ -492,7 +492,11 @@ static int coroutine_fn run_steps(AmendPlan *p)
         bool lazy = q->lazy_refcounts;
         q->lazy_refcounts = false;     /* version 2 has no dirty bit */
         ret = settle_and_mark_clean(q);
-        ret = ret < 0 ? ret : downgrade(p);
+        if (ret < 0) {
+            error_setg_errno(p->errp, -ret, "Failed to make the image clean");
+        } else {
+            ret = downgrade(p);
+        }
         q->lazy_refcounts = ret < 0 && lazy;
     }
     return ret;
