@@ -208,6 +208,15 @@ static int coroutine_fn l2_copy(Qcow2 *q, void *fresh, uint64_t old_offset)
     return 0;
 }
 
+/* The disk has room for the table, or the write that needs it fails: in a cycle it would be too late, and its clusters leak. */
+static int coroutine_fn l2_make_room(Qcow2 *q, uint64_t place)
+{
+    if ((int64_t)(place + q->cluster_size) <= q->bs->file->bs->total_bytes) {
+        return 0;
+    }
+    return bdrv_zero(q->bs->file, place, q->cluster_size, 0);
+}
+
 /* Give L1 entry i a table of its own, with the entries of the old one.  -EAGAIN: the entry changed meanwhile. */
 static int coroutine_fn l2_replace(Qcow2 *q, uint64_t i, void **table)
 {
@@ -229,8 +238,11 @@ static int coroutine_fn l2_replace(Qcow2 *q, uint64_t i, void **table)
     if (ret < 0) {
         return ret;
     }
+    ret = l2_make_room(q, fresh);
     /* Counts of tables do not lag: a lost table is more than a repair can guess. */
-    ret = qcow2_counts_may_lag(q) ? qcow2_commit(q, false) : 0;
+    if (ret == 0 && qcow2_counts_may_lag(q)) {
+        ret = qcow2_commit(q, false);
+    }
     if (ret == 0) {
         ret = qcow2_cache_get_new(q->l2_cache, fresh, table);
     }

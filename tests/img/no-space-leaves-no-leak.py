@@ -29,7 +29,7 @@ def limited(command, limit):
 
 
 def make_base(options):
-    run(IMG, "create", "-q", "-f", "qcow2", "-o", options, "base", "64M")
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", options, "base", "2G")
     run(IO, "-c", "write -P 1 0 4M", "base")
     run(IMG, "bitmap", "--add", "-g", "4096", "base", "old")
     run(IO, "-c", "write -P 1 0 40k", "base")
@@ -39,11 +39,12 @@ def make_base(options):
 CASES = [[IO, "-c", "write -P 2 8M 1M", "-c", "write -P 2 40M 64k", "IMAGE"],
          [IO, *(word for i in range(6) for word in ("-c", f"aio_write -P 2 {8192 + i * 700}k 300k")), "-c", "aio_flush", "IMAGE"],
          [IO, *(word for i in range(3) for word in ("-c", f"write -c -P 2 {8 + 9 * i}M 64k")), "IMAGE"],
+         [IO, "-c", "write -P 2 600M 64k", "-c", "write -P 2 1200M 64k", "IMAGE"],
          [IO, "-c", "write -z 8M 20M", "-c", "write -z 6000k 10k", "IMAGE"],
          [IMG, "snapshot", "-c", "s", "IMAGE"],
          [IMG, "resize", "-q", "IMAGE", "4T"],
-         [IMG, "resize", "-q", "--preallocation=metadata", "IMAGE", "80M"],
-         [IMG, "resize", "-q", "--preallocation=falloc", "IMAGE", "66M"],
+         [IMG, "resize", "-q", "--preallocation=metadata", "IMAGE", "2064M"],
+         [IMG, "resize", "-q", "--preallocation=falloc", "IMAGE", "2050M"],
          [IMG, "amend", "-o", "refcount_bits=64", "IMAGE"],
          [IMG, "amend", "-o", "compat=0.10", "IMAGE"],
          [IMG, "bitmap", "--add", "IMAGE", "new"],

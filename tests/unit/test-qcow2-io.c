@@ -385,7 +385,7 @@ static void test_request_counts(void)
     static uint8_t buf[1 * MiB];
     fake_world(&s);
     g_assert_cmpint(do_write(4096, buf, 4096), ==, 0);
-    g_assert_cmpuint(fake_requests(), ==, 1);
+    g_assert_cmpuint(fake_requests(), ==, 2);         /* and one that finds room for the table */
     g_assert_cmpuint(fake_bytes_written(), ==, 4096);
     g_assert_cmpint(do_write(65536, buf, sizeof(buf)), ==, 0);
     g_assert_cmpuint(fake_requests(), ==, 1);
@@ -396,7 +396,7 @@ static void test_request_counts(void)
     fake_snapshot_create();
     fake_bytes_written();
     g_assert_cmpint(do_write(8192, buf, 4096), ==, 0);
-    g_assert_cmpuint(fake_requests(), ==, 0);         /* kept in memory */
+    g_assert_cmpuint(fake_requests(), ==, 1);         /* room for a table; the bytes are kept in memory */
     fake_settle();
     g_assert_cmpuint(fake_requests(), ==, 2);         /* one read of what is around it, one write of all */
     g_assert_cmpuint(fake_bytes_written(), ==, 65536);
