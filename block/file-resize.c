@@ -101,6 +101,14 @@ static int allocate_range(int fd, int64_t offset, int64_t bytes)
     return -ret;
 }
 
+/* Did the file grow, by no more than was tried?  What lies behind that was written by somebody else meanwhile. */
+static bool grown_within(int fd, int64_t from, int64_t to)
+{
+    int64_t length = file_length_fd(fd);
+
+    return length > from && length <= to;
+}
+
 int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp)
 {
     int64_t current = file_length_fd(fd);
@@ -138,7 +146,7 @@ int file_truncate_fd(int fd, int64_t offset, PreallocMode prealloc, Error **errp
             error_setg_errno(errp, -ret, "Could not allocate the first block");
         }
     }
-    if (ret < 0 && file_length_fd(fd) > current && file_set_length(fd, current) < 0) {
+    if (ret < 0 && grown_within(fd, current, offset) && file_set_length(fd, current) < 0) {
         error_prepend(errp, "(and the old length could not be restored) ");
     }
     return ret;

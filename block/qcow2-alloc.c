@@ -131,6 +131,14 @@ static int coroutine_fn tail_usable(Qcow2 *q, uint32_t bytes, bool *fits, bool *
     return ret;
 }
 
+void qcow2_end_stream_cluster(Qcow2 *q, uint64_t first, uint64_t n)
+{
+    uint64_t cluster = q->free_byte_offset >> q->cluster_bits;
+    if (q->free_byte_offset && cluster >= first && cluster < first + n) {
+        q->free_byte_offset = 0;
+    }
+}
+
 int64_t coroutine_fn qcow2_alloc_bytes(Qcow2 *q, uint32_t bytes)
 {
     bool fits, may_extend;

@@ -426,6 +426,7 @@ static void coroutine_fn punch(Qcow2 *q, const FreeRange *r)
             continue;
         }
         if (i > from) {
+            qcow2_end_stream_cluster(q, first + from, i - from);
             co_mutex_unlock(&q->lock);
             bdrv_discard(q->bs->file, (first + from) << q->cluster_bits, (i - from) << q->cluster_bits);
             co_mutex_lock(&q->lock);

@@ -115,7 +115,8 @@ void coroutine_fn qcow2_io_wait(Qcow2 *q)
 
 bool qcow2_is_virgin(const Qcow2 *q, uint64_t host)
 {
-    return host >= qcow2_written_end(q) && host >= q->in_flight->soiled;
+    return host >= qcow2_written_end(q) && host >= q->in_flight->soiled &&
+           host >= (uint64_t)bdrv_write_failed_end(q->data_file->bs);
 }
 
 void qcow2_not_virgin(Qcow2 *q, uint64_t host)

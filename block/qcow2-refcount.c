@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "qcow2-commit.h"
+#include "qcow2-io.h"
 #include "qcow2-vector.h"
 #include "util/iov.h"
 
@@ -308,9 +309,8 @@ static void cluster_is_free(Qcow2 *q, uint64_t cluster)
     qcow2_cache_discard(q->rb_cache, offset);
     qcow2_cache_discard(q->l2_cache, offset);
     q->free_cluster_index = MIN(q->free_cluster_index, cluster);
-    if (q->free_byte_offset && qcow2_cluster_start(q, q->free_byte_offset) == offset) {
-        q->free_byte_offset = 0;
-    }
+    qcow2_end_stream_cluster(q, cluster, 1);
+    qcow2_not_virgin(q, offset + q->cluster_size);       /* also what a write that failed left there */
 }
 
 /* Add delta to entries [i, i + *n) of a block; on failure *n tells how many were changed. */

@@ -263,6 +263,8 @@ int64_t coroutine_fn qcow2_alloc(Qcow2 *q, uint64_t bytes);
 int64_t coroutine_fn qcow2_alloc_at(Qcow2 *q, uint64_t offset, uint64_t nb_clusters);
 /* For compressed data: bytes < cluster_size, not aligned. */
 int64_t coroutine_fn qcow2_alloc_bytes(Qcow2 *q, uint32_t bytes);
+/* No compressed data is added to what these clusters hold. */
+void qcow2_end_stream_cluster(Qcow2 *q, uint64_t first, uint64_t n);
 /* Add delta (may be negative; then at once, for clusters that never reached the disk) to a byte range's counts. */
 int coroutine_fn qcow2_update_refcount(Qcow2 *q, uint64_t offset, uint64_t bytes, int64_t delta, Qcow2DiscardType type);
 /* Free what an L2 entry references (all kinds), late. */

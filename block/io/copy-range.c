@@ -69,7 +69,9 @@ static int coroutine_fn copy_tracked(BdrvChild *src, int64_t src_offset, BdrvChi
     tracked_wait(&to);
     ret = bs->drv->co_copy_range(bs, dst_offset, src, src_offset, bytes, read_flags,
                                  write_flags & ~BDRV_REQ_SERIALISING);
-    if (ret >= 0) {
+    if (ret < 0) {
+        atomic_max(&io_of(bs)->failed_end, dst_offset + bytes);
+    } else {
         note_change(bs, dst_offset, bytes, true);
         if (write_flags & BDRV_REQ_FUA) {
             ret = io_co_flush(bs);

@@ -37,6 +37,7 @@ struct BdrvIoState {
     uint64_t write_gen;                /* atomic; changes completed */
     uint64_t stable_gen;               /* flush_lock */
     int64_t highest;                   /* atomic; end of the furthest write */
+    int64_t failed_end;                /* atomic; end of the furthest write that failed: some of it may have landed */
     uint64_t write_threshold;          /* atomic; 0: none */
 
     pthread_mutex_t bitmap_lock;

@@ -56,6 +56,11 @@ int64_t bdrv_write_highest_offset(const BlockDriverState *bs)
     return LOAD(&io_of(bs)->highest);
 }
 
+int64_t bdrv_write_failed_end(const BlockDriverState *bs)
+{
+    return LOAD(&io_of(bs)->failed_end);
+}
+
 void *bdrv_blockalign(BlockDriverState *bs, size_t bytes)
 {
     size_t align = MAX(bs ? bs->bl.opt_mem_alignment : 0, 512), large = ALIGN_DOWN(bytes, LARGE_PAGE);

@@ -76,6 +76,7 @@ static int coroutine_fn write_aligned(BlockDriverState *bs, int64_t offset, int6
     }
     bdrv_debug_event(bs, "pwritev_done");
     if (ret < 0) {
+        atomic_max(&io_of(bs)->failed_end, offset + bytes);
         return ret;
     }
     note_change(bs, offset, bytes, true);

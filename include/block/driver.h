@@ -331,6 +331,8 @@ int bdrv_block_status_one(BlockDriverState *bs, bool want_zero, int64_t offset, 
 bool bdrv_is_writable(const BlockDriverState *bs);
 /* End of the furthest write since open, for statistics. */
 int64_t bdrv_write_highest_offset(const BlockDriverState *bs);
+/* Behind this nothing was even tried: a write that failed may have left some of itself before it. */
+int64_t bdrv_write_failed_end(const BlockDriverState *bs);
 /* Aligned memory good for O_DIRECT on bs; NULL if it cannot be had. Free with bdrv_memfree. */
 void *bdrv_blockalign(BlockDriverState *bs, size_t bytes);
 void bdrv_memfree(void *p);

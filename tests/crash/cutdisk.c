@@ -157,11 +157,30 @@ static int trip(void)
 #define LONG_DELAY 60                          /* rounds of the loop: all that is in flight beside it ends first */
 #define DISK_MAX (int64_t)(64 * MiB)            /* as a file system that is full */
 
+/* What is left of a write that fails: each other sector of it. */
+static void leave_half(BlockDriverState *bs, const CutEntry *e)
+{
+    int64_t n = DIV_UP(e->bytes, BDRV_SECTOR_SIZE);
+    g_autofree uint8_t *sectors = NULL;
+
+    if (e->kind == CUT_WRITE && e->offset + e->bytes <= DISK_MAX) {
+        alloc_own++;
+        sectors = g_malloc0(n);
+        alloc_own--;
+        for (int64_t i = 0; i < n; i += 2) {
+            sectors[i] = 1;
+        }
+        cut_apply(&cut_disks[disk_of(bs)], e, sectors);
+    }
+}
+
 static int do_entry(BlockDriverState *bs, CutEntry e)
 {
     int ret = trip();
 
-    if (ret == 0 && e.kind != CUT_DISCARD && (e.offset > DISK_MAX || e.bytes > DISK_MAX - e.offset)) {
+    if (ret < 0) {
+        leave_half(bs, &e);
+    } else if (e.kind != CUT_DISCARD && (e.offset > DISK_MAX || e.bytes > DISK_MAX - e.offset)) {
         ret = -EFBIG;
     }
 

@@ -143,6 +143,7 @@ int bdrv_truncate(BdrvChild *c, int64_t offset, bool exact, PreallocMode preallo
 
 int64_t bdrv_getlength(BlockDriverState *bs) { return bs->total_bytes; }
 int64_t bdrv_write_highest_offset(const BlockDriverState *bs) { return bs->total_bytes; }
+int64_t bdrv_write_failed_end(const BlockDriverState *bs) { return 0; }
 int64_t bdrv_get_allocated_size(BlockDriverState *bs) { return bs->total_bytes; }
 void bdrv_set_length(BlockDriverState *bs, int64_t bytes) { bs->total_bytes = bytes; }
 void bdrv_debug_event(BlockDriverState *bs, const char *event) { }
