@@ -115,8 +115,8 @@ void cut_scenario_step(CutRun *r, const CutScenario *s);
 bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g);
 
 /* cutsteps.c */
-CutStep cut_step_writes, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize, cut_step_reopen,
-        cut_step_check, cut_step_churn;
+CutStep cut_step_writes, cut_step_row, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize,
+        cut_step_reopen, cut_step_check, cut_step_churn;
 /* A write and a flush, of which a failure is no failure of the run: 0 or what they said. */
 int cut_step_goes_on(CutRun *r);
 /* cutsnapshots.c */

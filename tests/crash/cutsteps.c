@@ -127,6 +127,18 @@ void cut_step_writes(CutRun *r)
     cut_wait();
 }
 
+/* A row of small writes side by side, each going on where the one before it ends. */
+void cut_step_row(CutRun *r)
+{
+    unsigned n = 1u << cut_pick(r, 0, 3), size = cut_model_size(r->model), count = cut_pick(r, 2, 16);
+    unsigned first = n * cut_pick(r, 0, (size - n) / n);
+
+    for (unsigned i = 0; i < count && first + n <= size; i++, first += n) {
+        start_write(r, first, n, NULL);
+    }
+    cut_wait();
+}
+
 void cut_step_flush(CutRun *r)
 {
     guint tick = cut_model_tick(r->model);
@@ -378,6 +390,7 @@ static bool has_group_bitmaps(const CutGeometry *g) { return can_be_grouped(g) &
 
 const CutScenario cut_scenarios[] = {
     { "writes", { STEP(writes, 6), STEP(flush, 3) } },
+    { "rows", { STEP(row, 6), STEP(flush, 2), STEP(discard, 1), STEP(zero, 1), STEP(snapshot, 1) } },
     { "snapshots", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 3), STEP(apply, 2), STEP(delete, 2) }, .fits = has_snapshots },
     { "live", { STEP(writes, 2), STEP(flush, 1), STEP(live_snapshot, 4), STEP(delete_live, 2), STEP(apply, 1), STEP(apply_live, 2) }, .fits = has_snapshots },
     { "zeroes", { STEP(writes, 3), STEP(flush, 2), STEP(zero, 3), STEP(discard, 3), STEP(snapshot, 1) } },
