@@ -231,12 +231,37 @@ static int file_job(void *arg)
     }
 }
 
+/*
+ * The last extent of data that was found.  To find its end again for each part of it costs a walk over its pages (tmpfs) or
+ * blocks.  Taking a hole for data is never wrong, only slow, so threads and other processes need no order with this.
+ */
+static void remember_data(FileState *s, int64_t start, int64_t end)
+{
+    __atomic_store_n(&s->data_start, start, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->data_end, end, __ATOMIC_RELAXED);
+}
+
+void file_forget_data(FileState *s)
+{
+    remember_data(s, 0, 0);
+}
+
+/* Bytes from offset on that are known to be data, or 0. */
+static int64_t known_data(const FileState *s, int64_t offset)
+{
+    int64_t start = __atomic_load_n(&s->data_start, __ATOMIC_RELAXED), end = __atomic_load_n(&s->data_end, __ATOMIC_RELAXED);
+
+    return offset >= start && offset < end ? end - offset : 0;
+}
+
 int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags flags)
 {
     FileState *s = bs->opaque;
     FileJob j = { s, (flags & BDRV_REQ_MAY_UNMAP) && !s->device ? FILE_PUNCH : FILE_ZERO, offset, bytes };
+    int ret = thread_pool_co_run(file_job, &j);
 
-    return thread_pool_co_run(file_job, &j);
+    file_forget_data(s);
+    return ret;
 }
 
 int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t bytes)
@@ -245,6 +270,7 @@ int coroutine_fn file_co_discard(BlockDriverState *bs, int64_t offset, int64_t b
     FileJob j = { s, FILE_DISCARD, offset, bytes };
     int ret = thread_pool_co_run(file_job, &j);
 
+    file_forget_data(s);
     if (ret < 0) {
         __atomic_add_fetch(&s->discards_failed, 1, __ATOMIC_RELAXED);
     } else {
@@ -328,7 +354,9 @@ int coroutine_fn file_co_copy_range(BlockDriverState *dst, int64_t dst_offset, B
         return -ENOTSUP;
     }
     j.in = ((FileState *)src->bs->opaque)->fd;
-    return thread_pool_co_run(copy_job, &j);
+    int ret = thread_pool_co_run(copy_job, &j);
+    file_forget_data(d);
+    return ret;
 }
 
 int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
@@ -342,6 +370,11 @@ int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int6
     *map = offset;
     *file = bs;
     if (!want_zero || s->device) {
+        return ret | BDRV_BLOCK_DATA;
+    }
+    int64_t known = known_data(s, offset);
+    if (known) {
+        *pnum = MIN(bytes, known);
         return ret | BDRV_BLOCK_DATA;
     }
     data = lseek(s->fd, offset, SEEK_DATA);
@@ -359,7 +392,9 @@ int coroutine_fn file_co_block_status(BlockDriverState *bs, bool want_zero, int6
     }
     hole = lseek(s->fd, offset, SEEK_HOLE);
     if (hole > offset) {
-        *pnum = MIN(bytes, ALIGN_UP(hole, (int64_t)s->align) - offset);
+        hole = ALIGN_UP(hole, (int64_t)s->align);
+        remember_data(s, offset, hole);
+        *pnum = MIN(bytes, hole - offset);
     }
     return ret | BDRV_BLOCK_DATA;
 }

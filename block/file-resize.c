@@ -13,7 +13,8 @@
 #include "file.h"
 #include "util/cutils.h"
 
-#define FULL_CHUNK (1 * MiB)
+#define FULL_CHUNK ((int64_t)(1 * MiB))
+#define BEGIN_DISK_AT ((int64_t)(8 * MiB))
 
 const OptDesc file_create_options[] = {
     { "size", OPT_SIZE, "Virtual disk size", NULL },
@@ -42,13 +43,17 @@ int64_t file_length_fd(int fd)
     return end < 0 ? -errno : end;
 }
 
-/* Really write zeroes, then make them durable. */
+/*
+ * Really write zeroes, then make them durable.  Pieces end at their own multiples: a file may end inside a page, and each
+ * page of it would be written twice.  The disk begins with what is there while the rest is made.
+ */
 static int fill(int fd, int64_t offset, int64_t end, Error **errp)
 {
     static uint8_t zeroes[FULL_CHUNK] __attribute__((aligned(4096)));      /* as direct I/O wants it */
+    int64_t begun = offset;
 
     while (offset < end) {
-        ssize_t n = pwrite(fd, zeroes, MIN(end - offset, (int64_t)FULL_CHUNK), offset);
+        ssize_t n = pwrite(fd, zeroes, MIN(end - offset, FULL_CHUNK - offset % FULL_CHUNK), offset);
 
         if (n < 0 && errno != EINTR) {
             int ret = -errno;
@@ -57,6 +62,10 @@ static int fill(int fd, int64_t offset, int64_t end, Error **errp)
             return ret;
         }
         offset += MAX(n, 0);
+        if (offset - begun >= BEGIN_DISK_AT) {
+            sync_file_range(fd, begun, offset - begun, SYNC_FILE_RANGE_WRITE);   /* it promises nothing: fsync tells */
+            begun = offset;
+        }
     }
     while (fsync(fd) < 0) {
         if (errno != EINTR) {
@@ -195,7 +204,12 @@ int coroutine_fn file_co_truncate(BlockDriverState *bs, int64_t offset, bool exa
     FileState *s = bs->opaque;
     TruncateJob j = { s->fd, offset, prealloc, errp };
 
-    return s->device ? device_truncate(s, offset, exact, prealloc, errp) : thread_pool_co_run(truncate_job, &j);
+    if (s->device) {
+        return device_truncate(s, offset, exact, prealloc, errp);
+    }
+    int ret = thread_pool_co_run(truncate_job, &j);
+    file_forget_data(s);
+    return ret;
 }
 
 /* Attributes that some file systems have; where they are missing nothing is lost. */

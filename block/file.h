@@ -28,6 +28,7 @@ typedef struct FileState {
     struct FileWriteback *writeback;   /* NULL: none was begun yet */
     int no_zero_range, no_punch;  /* atomic: the kernel said "not supported" once */
     int lost;                      /* atomic; an errno: cached data may be gone, no flush succeeds any more */
+    int64_t data_start, data_end;  /* atomic, each: these bytes are no hole, as far as we know; start >= end: nothing known */
 } FileState;
 
 extern const OptDesc file_open_options[], file_create_options[];
@@ -49,6 +50,7 @@ int coroutine_fn file_co_truncate(BlockDriverState *bs, int64_t offset, bool exa
 int coroutine_fn file_co_create(const BlockDriver *drv, const char *filename, QDict *opts, Error **errp);
 
 /* file-io.c */
+void file_forget_data(FileState *s);      /* holes may have come */
 int coroutine_fn file_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f);
 int coroutine_fn file_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t qo, BdrvRequestFlags f);
 int coroutine_fn file_co_zero(BlockDriverState *bs, int64_t offset, int64_t bytes, BdrvRequestFlags flags);

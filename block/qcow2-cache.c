@@ -60,6 +60,11 @@ Qcow2Cache *qcow2_cache_new(Qcow2 *q, uint64_t bytes, const char *what)
     return c;
 }
 
+void qcow2_cache_grow(Qcow2Cache *c, uint64_t bytes)
+{
+    c->capacity = MAX(c->capacity, bytes >> c->q->cluster_bits);
+}
+
 static void lru_unlink(Qcow2Cache *c, Table *t)
 {
     *(t->prev ? &t->prev->next : &c->head) = t->next;

@@ -10,6 +10,7 @@
 #define DEFAULT_L2_CACHE_MAX (32 * MiB)
 #define MIN_L2_CACHE_CLUSTERS 2
 #define MIN_REFCOUNT_CACHE_CLUSTERS 4
+#define GROWN_L2_CACHE (1 * MiB)       /* for an image that grows after it was opened, unless it has more already */
 #define MIN_L2_ENTRY_BYTES 512
 
 const OptDesc qcow2_open_options[] = {
@@ -137,6 +138,7 @@ static int parse_cache_sizes(const Qcow2 *q, uint64_t disk_size, const QDict *op
     }
     out->l2_cache_bytes = MAX(MIN(l2, max_l2), MIN_L2_CACHE_CLUSTERS * (uint64_t)q->cluster_size);
     out->refcount_cache_bytes = MAX(MIN(rb, INT64_MAX), min_rb);
+    out->l2_cache_limit = has_total && !has_l2 ? out->l2_cache_bytes : MIN(l2, GROWN_L2_CACHE);
     return 0;
 }
 
@@ -200,6 +202,7 @@ void qcow2_options_apply(Qcow2 *q, const Qcow2Options *o)
     memcpy(q->discard_pass, o->discard_pass, sizeof(q->discard_pass));
     q->overlap_check = o->overlap_check;
     q->l2_cache_bytes = o->l2_cache_bytes;
+    q->l2_cache_limit = o->l2_cache_limit;
     q->refcount_cache_bytes = o->refcount_cache_bytes;
     q->cache_clean_interval_s = o->cache_clean_interval_s;
 }

@@ -14,6 +14,7 @@ typedef struct Qcow2Options {
     bool discard_pass[QCOW2_DISCARD_MAX];
     unsigned overlap_check;
     uint64_t l2_cache_bytes, refcount_cache_bytes, cache_clean_interval_s;
+    uint64_t l2_cache_limit;       /* what the L2 cache may grow to with the image */
 } Qcow2Options;
 
 /* From absorbed, typed values; q gives geometry and the lazy-refcounts default, disk_size the default cache size. */

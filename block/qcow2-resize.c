@@ -15,6 +15,8 @@
 #include "qcow2-defer.h"
 #include "qcow2-io.h"
 
+#define MOST_AT_ONCE (1u << 19)    /* clusters that are preallocated in one run: their counts are in memory */
+
 /* Put the size into the header; roots otherwise unchanged. */
 static int coroutine_fn write_size(Qcow2 *q, uint64_t size)
 {
@@ -203,6 +205,27 @@ static int coroutine_fn unmapped_run(Qcow2 *q, uint64_t guest, uint64_t *n, bool
     return 0;
 }
 
+/* The same over tables that are all there. */
+static int coroutine_fn unmapped_stretch(Qcow2 *q, uint64_t guest, uint64_t *n, bool *mapped)
+{
+    uint64_t most = MIN(*n, MOST_AT_ONCE), done = 0;
+    bool here = *mapped = false;
+    while (done < most) {
+        uint64_t part = most - done;
+        int ret = unmapped_run(q, guest + (done << q->cluster_bits), &part, &here);
+        if (ret < 0) {
+            return ret;
+        }
+        if (done && here != *mapped) {
+            break;
+        }
+        *mapped = here;
+        done += part;
+    }
+    *n = done;
+    return 0;
+}
+
 /* Clusters for one unmapped run: in the file, or the same place of an external data file. */
 static int64_t coroutine_fn place_run(Qcow2 *q, uint64_t guest, uint64_t n)
 {
@@ -268,7 +291,8 @@ static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t en
     while (ret == 0 && guest < end) {
         uint64_t n = qcow2_clusters_for(q, end - guest);
         bool mapped;
-        ret = unmapped_run(q, guest, &n, &mapped);
+        /* Filling makes each run durable, so there had better be few. */
+        ret = below == PREALLOC_OFF ? unmapped_run(q, guest, &n, &mapped) : unmapped_stretch(q, guest, &n, &mapped);
         if (ret == 0 && !mapped) {
             int64_t host = place_run(q, guest, n);
             ret = MIN(host, 0);
@@ -335,8 +359,12 @@ static int coroutine_fn grow_tables(Qcow2 *q, uint64_t size, Error **errp)
     int ret = qcow2_grow_l1(q, qcow2_l1_entries_for(q, size), true);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to grow the L1 table");
+        return ret;
     }
-    return ret;
+    /* A cache for the size that the image was opened with would hold two tables of a new one: a cycle for each pair. */
+    uint64_t tables = qcow2_clusters_for(q, size) * q->l2_entry_size;
+    qcow2_cache_grow(q->l2_cache, MIN(tables, q->l2_cache_limit));
+    return 0;
 }
 
 static int coroutine_fn grow(Qcow2 *q, uint64_t old, uint64_t size, PreallocMode mode, BdrvRequestFlags flags, Error **errp)

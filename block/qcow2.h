@@ -140,7 +140,7 @@ typedef struct Qcow2 {
     bool lazy_refcounts, discard_no_unref;
     bool discard_pass[QCOW2_DISCARD_MAX];
     unsigned overlap_check;                        /* Qcow2Overlap bits */
-    uint64_t l2_cache_bytes, refcount_cache_bytes, cache_clean_interval_s;
+    uint64_t l2_cache_bytes, l2_cache_limit, refcount_cache_bytes, cache_clean_interval_s;
     bool signaled_corruption;
     bool broken;                                   /* fatal corruption met: as without a medium from then on */
 
@@ -214,6 +214,8 @@ int coroutine_fn qcow2_switch_roots(Qcow2 *q, const Qcow2Roots *roots);
 /* --- qcow2-cache.c: tables (L2 or refcount blocks) in memory --------------- */
 Qcow2Cache *qcow2_cache_new(Qcow2 *q, uint64_t bytes, const char *what);
 void qcow2_cache_free(Qcow2Cache *c);              /* must be clean */
+/* Let it hold this many bytes of tables, if it could not already. */
+void qcow2_cache_grow(Qcow2Cache *c, uint64_t bytes);
 /* A reference to the table at offset (cluster aligned), read when absent.  -EIO etc. on failure. */
 int coroutine_fn qcow2_cache_get(Qcow2Cache *c, uint64_t offset, void **table);
 /* The same for a new table: zeroed, nothing read. */
