@@ -435,6 +435,23 @@ static void coroutine_fn punch(Qcow2 *q, const FreeRange *r)
     }
 }
 
+/* In the order of offsets, with neighbours as one: clusters freed one by one are one hole in the file. */
+static void sort_and_join(GArray *ranges)
+{
+    guint n = 0;
+    g_array_sort(ranges, range_order);
+    for (guint i = 0; i < ranges->len; i++) {
+        FreeRange r = g_array_index(ranges, FreeRange, i);
+        FreeRange *last = n ? &g_array_index(ranges, FreeRange, n - 1) : NULL;
+        if (last && last->type == r.type && last->offset + last->bytes == r.offset) {
+            last->bytes += r.bytes;
+        } else {
+            g_array_index(ranges, FreeRange, n++) = r;
+        }
+    }
+    g_array_set_size(ranges, n);
+}
+
 static int coroutine_fn release(Qcow2 *q, GArray *ranges)
 {
     int ret = 0;
@@ -442,7 +459,7 @@ static int coroutine_fn release(Qcow2 *q, GArray *ranges)
         return 0;
     }
     qcow2_io_wait(q);
-    g_array_sort(ranges, range_order);
+    sort_and_join(ranges);
     for (guint i = 0; i < ranges->len; i++) {
         FreeRange *r = &g_array_index(ranges, FreeRange, i);
         punch(q, r);

@@ -156,10 +156,13 @@ static int coroutine_fn shrink(Qcow2 *q, uint64_t old, uint64_t size, bool exact
 
 /* --- preallocation --- */
 
-/* Map guest clusters [guest, + n), none of them mapped, to the host clusters from `host` on.  Subclusters stay unallocated. */
-static int coroutine_fn link_run(Qcow2 *q, uint64_t guest, uint64_t host, uint64_t n)
+/*
+ * Map guest clusters [guest, + n), none of them mapped, to the host clusters from `host` on.  Subclusters stay unallocated.
+ * *linked: how many are, also after a failure in a later table.
+ */
+static int coroutine_fn link_run(Qcow2 *q, uint64_t guest, uint64_t host, uint64_t n, uint64_t *linked)
 {
-    while (n) {
+    for (*linked = 0; n;) {
         void *table;
         uint32_t idx;
         int ret = qcow2_l2_for_write(q, guest, &table, &idx);
@@ -176,6 +179,7 @@ static int coroutine_fn link_run(Qcow2 *q, uint64_t guest, uint64_t host, uint64
         guest += (uint64_t)here << q->cluster_bits;
         host += (uint64_t)here << q->cluster_bits;
         n -= here;
+        *linked += here;
     }
     return 0;
 }
@@ -295,13 +299,15 @@ static int coroutine_fn preallocate_locked(Qcow2 *q, uint64_t guest, uint64_t en
         ret = below == PREALLOC_OFF ? unmapped_run(q, guest, &n, &mapped) : unmapped_stretch(q, guest, &n, &mapped);
         if (ret == 0 && !mapped) {
             int64_t host = place_run(q, guest, n);
+            uint64_t linked = 0;
             ret = MIN(host, 0);
             if (ret == 0) {
                 ret = prepare_run(q, host, n << q->cluster_bits, below, &err);
-                ret = ret < 0 ? ret : link_run(q, guest, host, n);
+                ret = ret < 0 ? ret : link_run(q, guest, host, n, &linked);
             }
             if (ret < 0 && host > 0 && !qcow2_has_data_file(q)) {
-                qcow2_update_refcount(q, host, n << q->cluster_bits, -1, QCOW2_DISCARD_OTHER);
+                qcow2_update_refcount(q, host + (linked << q->cluster_bits), (n - linked) << q->cluster_bits, -1,
+                                      QCOW2_DISCARD_OTHER);
             }
         }
         guest += n << q->cluster_bits;

@@ -10,15 +10,19 @@
 #include "img/common.h"
 #include "img/pipeline.h"
 
-#define REBASE_CHUNK (1 * MiB)      /* of each chain */
-#define REBASE_WORKERS 8
+/* All buffers together stay in the processor's cache. */
+#define REBASE_CHUNK (512 * KiB)    /* of each chain */
+#define REBASE_WORKERS 4
 
 typedef struct Rebase {
     BlockBackend *blk;                  /* the image */
     BlockBackend *old_base, *new_base;  /* NULL: none, reads as zeroes */
     int64_t size, old_size, new_size;
+    BlockDriverState *shared;           /* the new base when it is a node of the old chain */
     int64_t at;
-    bool reported;
+    int64_t own_until, known_until;     /* up to where `own` and `equal` are the answers */
+    int own;                            /* the image holds this itself; -errno */
+    bool equal, reported;
 } Rebase;
 
 typedef struct RebaseArgs {
@@ -43,6 +47,49 @@ static int fail(Rebase *r, int ret, const char *fmt, ...)
 }
 
 /* ---- copying what differs ---- */
+/* Does this chain read as zeroes from r->at on, as its metadata says?  *n: so far.  What cannot be said is data. */
+static bool known_zeroes(const Rebase *r, BlockBackend *blk, int64_t length, int64_t *n)
+{
+    if (r->at >= length) {
+        return true;
+    }
+    *n = MIN(*n, length - r->at);
+    int ret = bdrv_block_status_above(blk_bs(blk), NULL, r->at, *n, n, NULL, NULL, NULL);
+    return ret >= 0 && (ret & BDRV_BLOCK_ZERO);
+}
+
+/*
+ * Bytes from r->at on (of `bytes`, not in the image itself) that both chains show alike, as their metadata says: 0 when only
+ * reading can tell.  What no layer between the image and a new base of the same chain holds, is read from there before
+ * and after.  An answer is kept for its whole range.
+ */
+static int64_t known_equal(Rebase *r, int64_t bytes)
+{
+    int64_t n = r->size - r->at;
+
+    if (r->at >= r->known_until) {
+        if (r->shared && r->at < r->old_size) {
+            n = MIN(n, r->old_size - r->at);
+            r->equal = bdrv_is_allocated_above(blk_bs(r->old_base), r->shared, false, r->at, n, &n) == 0;
+        } else {
+            r->equal = known_zeroes(r, r->old_base, r->old_size, &n) && known_zeroes(r, r->new_base, r->new_size, &n);
+        }
+        r->known_until = r->at + n;
+    }
+    return r->equal ? MIN(bytes, r->known_until - r->at) : 0;
+}
+
+/* Does the image itself hold what is at r->at?  *n: so far.  Also kept: jobs change what lies before r->at alone. */
+static int coroutine_fn own(Rebase *r, int64_t *n)
+{
+    if (r->at >= r->own_until) {
+        r->own = bdrv_is_allocated(blk_bs(r->blk), r->at, r->size - r->at, n);
+        r->own_until = r->own < 0 ? r->at : r->at + *n;
+    }
+    *n = r->own_until - r->at;
+    return r->own;
+}
+
 /* The next range that the image itself does not hold. */
 static int coroutine_fn rebase_take(void *opaque, ImgJob *job)
 {
@@ -50,16 +97,18 @@ static int coroutine_fn rebase_take(void *opaque, ImgJob *job)
 
     while (r->at < r->size) {
         int64_t pnum = 0;
-        int ret = bdrv_is_allocated(blk_bs(r->blk), r->at, r->size - r->at, &pnum);
+        int ret = own(r, &pnum);
 
         if (ret < 0) {
             return fail(r, ret, "error while reading image metadata: %s", strerror(-ret));
         }
+        int64_t skip = ret ? pnum : known_equal(r, pnum);
+
         job->offset = r->at;
         /* End on chunk borders: workers share no cluster. */
-        job->bytes = ret ? pnum : MIN(pnum, ALIGN_DOWN(r->at + (int64_t)REBASE_CHUNK, (int64_t)REBASE_CHUNK) - r->at);
+        job->bytes = skip ?: MIN(pnum, ALIGN_DOWN(r->at + (int64_t)REBASE_CHUNK, (int64_t)REBASE_CHUNK) - r->at);
         r->at += job->bytes;
-        if (!ret) {
+        if (!skip) {
             return 1;
         }
         img_progress_add(job->bytes);
@@ -182,6 +231,7 @@ static bool open_new_base(Rebase *r, const RebaseArgs *a)
         if (!r->new_base) {
             error_reportf_err(err, "Could not reuse backing file '%s': ", a->base);
         }
+        r->shared = above;
         return r->new_base != NULL;
     }
     options = qdict_new();
