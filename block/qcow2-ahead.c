@@ -6,6 +6,10 @@
  * blocks allocated but unwritten, and cut to what is used when the image is closed.  A cut of
  * power leaves a longer file, which is no error.
  *
+ * A small write that goes on where the last one ended and needs a new cluster writes all of it (zeroes, then what joins it:
+ * qcow2-gather.c) where later writes are cheaper for it: direct ones, as each write into unwritten blocks has the file system
+ * change its tables; and those with a flush after every few, as each flush would have to put new blocks into them.
+ *
  * Space past what was written is still known to read as zeroes (qcow2_is_virgin).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -14,6 +18,7 @@
 #include "qcow2.h"
 #include "qcow2-io.h"
 
+#define FEW_WRITES 4                 /* between two flushes */
 #define RUN_MIN (8 * MiB)
 #define RUN_MAX (64 * MiB)
 
@@ -59,6 +64,20 @@ void coroutine_fn qcow2_ahead_reach(Qcow2 *q, uint64_t end)
     if (a->on && end > a->end && !extend(q, end)) {
         __atomic_store_n(&a->on, false, __ATOMIC_SEQ_CST);
     }
+}
+
+bool qcow2_ahead_note_write(Qcow2 *q, uint64_t offset, uint64_t bytes)
+{
+    Qcow2Ahead *a = &q->ahead;
+    bool matters = __atomic_load_n(&a->on, __ATOMIC_RELAXED) || __atomic_load_n(&a->flushed_often, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&a->writes, 1, __ATOMIC_RELAXED);
+    return __atomic_exchange_n(&a->stream_end, offset + bytes, __ATOMIC_RELAXED) == offset && matters;
+}
+
+void qcow2_ahead_note_flush(Qcow2 *q)
+{
+    unsigned n = __atomic_exchange_n(&q->ahead.writes, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&q->ahead.flushed_often, n && n <= FEW_WRITES, __ATOMIC_RELAXED);
 }
 
 void coroutine_fn qcow2_ahead_cut(Qcow2 *q)

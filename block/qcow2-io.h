@@ -80,6 +80,9 @@ void qcow2_ahead_init(Qcow2 *q);
 void coroutine_fn qcow2_ahead_reach(Qcow2 *q, uint64_t end);
 /* Give back what was not used.  q->lock held, all written. */
 void coroutine_fn qcow2_ahead_cut(Qcow2 *q);
+/* A guest write begins, a flush was asked for; any context.  Is the write part of a stream whose new clusters are better filled? */
+bool qcow2_ahead_note_write(Qcow2 *q, uint64_t offset, uint64_t bytes);
+void qcow2_ahead_note_flush(Qcow2 *q);
 /* Past this file offset nothing was written yet. */
 uint64_t qcow2_written_end(const Qcow2 *q);
 /* File offset after the last cluster that is counted, 0 if none is, or -errno.  q->lock held. */

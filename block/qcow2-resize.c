@@ -544,6 +544,7 @@ int coroutine_fn qcow2_co_flush_to_os(BlockDriverState *bs)
         return -ENOMEDIUM;
     }
     qcow2_defer_flushed(q);
+    qcow2_ahead_note_flush(q);
     int ret = qcow2_defer_settle_all(q);
     return ret < 0 ? ret : qcow2_commit_for_flush(q);
 }

@@ -41,7 +41,7 @@ typedef struct Piece {
     uint64_t from, to;               /* guest bounds of what is written: copies included */
     bool head_zero, tail_zero;       /* what is to be filled before and after is known to be zero */
     bool virgin;                     /* the host range was never written and reads as zeroes */
-    bool stream;                     /* the request starts where the one before it ended; direct only */
+    bool stream;                     /* goes on where the one before it ended, and it matters (qcow2-ahead.c) */
     Qcow2Claim claim;                /* FILL, FRESH */
     uint64_t fresh;                  /* FRESH: first new cluster */
     unsigned ticket;                 /* INPLACE: the others are guarded by their claims */
@@ -535,7 +535,7 @@ static bool coroutine_fn zero_below(Piece *p)
     if ((head && !p->head_zero) || (tail && !p->tail_zero)) {
         return false;
     }
-    /* Of a stream the rest comes soon, and direct writes to blocks that hold something cost half as much. */
+    /* Of a stream the rest comes soon, and finds blocks that hold something. */
     if (p->virgin && (!p->stream || head || tail > MERGE_MAX)) {
         return true;
     }
@@ -755,17 +755,10 @@ static int coroutine_fn begin(Piece *p, uint64_t hint)
     return plan(p, hint);
 }
 
-/* Does the write continue the one before it, in a file where that matters? */
-static bool note_stream(Qcow2 *q, uint64_t offset, uint64_t bytes)
-{
-    return __atomic_load_n(&q->ahead.on, __ATOMIC_RELAXED) &&
-           __atomic_exchange_n(&q->ahead.stream_end, offset + bytes, __ATOMIC_RELAXED) == offset;
-}
-
 int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_t bytes, const Qcow2Source *src)
 {
     uint64_t hint = 0, done = 0;
-    bool stream = note_stream(qcow2_of(bs), offset, bytes);
+    bool stream = qcow2_ahead_note_write(qcow2_of(bs), offset, bytes);
     while (done < bytes) {
         Piece p = { .q = qcow2_of(bs), .offset = offset + done, .bytes = bytes - done,
                     .qiov = src->qiov, .qo = src->qo + done, .stream = stream };

@@ -118,6 +118,8 @@ typedef struct Qcow2Ahead {
     int64_t first_len;               /* of the file before the first extension */
     uint64_t end;                    /* atomic; the file reaches at least this far, 0: not known */
     uint64_t stream_end;             /* atomic; guest offset where the last write ended */
+    unsigned writes;                 /* atomic; since the last flush */
+    bool flushed_often;              /* atomic; there were few between the last two */
 } Qcow2Ahead;
 
 /* Per-node state (bs->opaque).  "fixed": written by open, amend and resize only, drained. */

@@ -404,6 +404,29 @@ static void test_request_counts(void)
     fake_world_end();
 }
 
+/* Small writes one after the other fill a new cluster at once when they are flushed one by one, and else write what they have. */
+static void test_flushed_stream(void)
+{
+    FakeShape s = { .version = 3, .cluster_bits = 16, .size = 8 * MiB };
+    g_autofree uint8_t *want = g_malloc0(8 * MiB);
+    for (int flushes = 0; flushes < 2; flushes++) {
+        fake_world(&s);
+        memset(want, 0, 8 * MiB);
+        for (unsigned at = 56 * KiB; at < 76 * KiB; at += 4 * KiB) {
+            memset(want + at, at / 4096, 4096);
+            fake_bytes_written();
+            g_assert_cmpint(do_write(at, want + at, 4096), ==, 0);
+            g_assert_cmpuint(fake_bytes_written(), ==, flushes && at == 64 * KiB ? 65536 : 4096);
+            if (flushes) {
+                qcow2_co_flush_to_os(fake_bs());
+            }
+        }
+        expect(want, 0, 8 * MiB);
+        fake_verify();
+        fake_world_end();
+    }
+}
+
 /* Copies put off: what the guest overwrites meanwhile is never copied; both clusters serve reads. */
 static void test_put_off(void)
 {
@@ -527,6 +550,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/qcow2/hostile-zstd", "zstd", test_hostile_streams);
     g_test_add_func("/qcow2/corrupt-entries", test_corrupt_entries);
     g_test_add_func("/qcow2/request-counts", test_request_counts);
+    g_test_add_func("/qcow2/flushed-stream", test_flushed_stream);
     g_test_add_func("/qcow2/put-off", test_put_off);
     g_test_add_func("/qcow2/put-off-mixed", test_put_off_mixed);
     g_test_add_func("/qcow2/copy-into-put-off", test_copy_into_put_off);
