@@ -39,8 +39,7 @@ static int help_for_format(const char *fmt)
 /* Would the whole list do for creating an image? */
 static bool suits_creation(const BlockDriver *drv, const char *text)
 {
-    g_autoptr(QObject) given = opts_parse_list(text, NULL, NULL, NULL);
-    g_autoptr(QObject) typed = given ? opts_check_all(given, drv->create_options, NULL) : NULL;
+    g_autoptr(QObject) typed = opts_parse_list_checked(text, drv->create_options, NULL);
 
     return typed != NULL;
 }
@@ -49,8 +48,7 @@ static bool suits_creation(const BlockDriver *drv, const char *text)
 static QDict *parse_options(const BlockDriver *drv, const char *text)
 {
     Error *err = NULL;
-    g_autoptr(QObject) given = opts_parse_list(text, NULL, NULL, &err);
-    QDict *typed = given ? opts_check_all(given, drv->amend_options, &err) : NULL;
+    QDict *typed = opts_parse_list_checked(text, drv->amend_options, &err);
 
     if (!typed) {
         error_report_err(err);

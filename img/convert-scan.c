@@ -115,29 +115,33 @@ static void coroutine_fn keep_pace(Convert *c, int64_t bytes)
     c->pace_ns = MAX(c->pace_ns, now) + bytes * 1000000000.0 / c->opt->rate;
 }
 
+/* The range at c->at that one job takes, or nobody. */
+static int coroutine_fn next_range(Convert *c, ImgJob *job)
+{
+    int ret = c->at >= c->status_end ? scan_range(c) : 0;
+    int64_t limit = c->kind == CONVERT_DATA ? c->chunk : (int64_t)MAX_ZERO_JOB;
+
+    job->offset = c->at;
+    job->kind = c->kind;
+    /* End on a chunk border, so that jobs do not share clusters of the target. */
+    job->bytes = MIN(c->status_end, ALIGN_DOWN(c->at + limit, c->chunk)) - c->at;
+    if (ret == 0 && c->compressed) {
+        fit_to_clusters(c, job);
+    }
+    c->at += job->bytes;
+    return ret;
+}
+
 int coroutine_fn convert_take(void *opaque, ImgJob *job)
 {
     Convert *c = opaque;
 
     while (c->at < c->total) {
-        int64_t limit;
+        int ret = next_range(c, job);
 
-        if (c->at >= c->status_end) {
-            int ret = scan_range(c);
-
-            if (ret < 0) {
-                return ret;
-            }
+        if (ret < 0) {
+            return ret;
         }
-        job->offset = c->at;
-        job->kind = c->kind;
-        limit = c->kind == CONVERT_DATA ? c->chunk : (int64_t)MAX_ZERO_JOB;
-        /* End on a chunk border, so that jobs do not share clusters of the target. */
-        job->bytes = MIN(c->status_end, ALIGN_DOWN(c->at + limit, c->chunk)) - c->at;
-        if (c->compressed) {
-            fit_to_clusters(c, job);
-        }
-        c->at += job->bytes;
         if (job->kind == CONVERT_DATA || (job->kind == CONVERT_ZERO && !c->zero_init)) {
             keep_pace(c, job->bytes);
             return 1;
@@ -155,9 +159,10 @@ static void coroutine_fn count_entry(void *opaque)
     Convert *c = j->c;
 
     while (c->at < c->total && j->ret == 0) {
-        j->ret = scan_range(c);
-        j->data += c->kind == CONVERT_DATA ? c->status_end - c->at : 0;
-        c->at = c->status_end;
+        ImgJob job = { 0 };
+
+        j->ret = next_range(c, &job);
+        j->data += job.kind == CONVERT_DATA ? job.bytes : 0;
     }
     c->at = c->status_end = 0;
 }

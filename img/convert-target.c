@@ -34,14 +34,10 @@ static void append_table(GArray *all, const OptDesc *table)
 QDict *img_creation_options(const BlockDriver *drv, const BlockDriver *protocol, const char *text, Error **errp)
 {
     g_autoptr(GArray) table = g_array_new(TRUE, TRUE, sizeof(OptDesc));
-    g_autoptr(QObject) given = text ? opts_parse_list(text, NULL, NULL, errp) : qdict_new();
 
-    if (!given) {
-        return NULL;
-    }
     append_table(table, drv->create_options);
     append_table(table, protocol->create_options);
-    return opts_check_all(given, (const OptDesc *)table->data, errp);
+    return opts_parse_list_checked(text ? text : "", (const OptDesc *)table->data, errp);
 }
 
 /* Format and protocol of a target to be created; false after reporting. */

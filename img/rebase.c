@@ -13,6 +13,7 @@
 /* All buffers together stay in the processor's cache. */
 #define REBASE_CHUNK (512 * KiB)    /* of each chain */
 #define REBASE_WORKERS 4
+#define PROGRESS_UNIT (2 * MiB)     /* of what the image does not hold; a run's rest counts as one, as with the peer */
 
 typedef struct Rebase {
     BlockBackend *blk;                  /* the image */
@@ -20,6 +21,7 @@ typedef struct Rebase {
     int64_t size, old_size, new_size;
     BlockDriverState *shared;           /* the new base when it is a node of the old chain */
     int64_t at;
+    int64_t run_start;                  /* of the range that the image does not hold, -1: before one */
     int64_t own_until, known_until;     /* up to where `own` and `equal` are the answers */
     int own;                            /* the image holds this itself; -errno */
     bool equal, reported;
@@ -90,7 +92,22 @@ static int coroutine_fn own(Rebase *r, int64_t *n)
     return r->own;
 }
 
-/* The next range that the image itself does not hold. */
+/* How many units of progress end in [from, to) of a run. */
+static int units_in(const Rebase *r, int64_t from, int64_t to, bool run_ends)
+{
+    int64_t unit = PROGRESS_UNIT, before = (from - r->run_start) / unit, after = (to - r->run_start) / unit;
+
+    return after - before + (run_ends && (to - r->run_start) % unit);
+}
+
+static void tell_units(int units)
+{
+    for (int i = 0; i < units; i++) {
+        img_progress_add(1);
+    }
+}
+
+/* The next range that the image itself does not hold; its kind: units of progress. */
 static int coroutine_fn rebase_take(void *opaque, ImgJob *job)
 {
     Rebase *r = opaque;
@@ -108,10 +125,12 @@ static int coroutine_fn rebase_take(void *opaque, ImgJob *job)
         /* End on chunk borders: workers share no cluster. */
         job->bytes = skip ?: MIN(pnum, ALIGN_DOWN(r->at + (int64_t)REBASE_CHUNK, (int64_t)REBASE_CHUNK) - r->at);
         r->at += job->bytes;
+        r->run_start = ret ? -1 : r->run_start < 0 ? job->offset : r->run_start;
+        job->kind = ret ? 0 : units_in(r, job->offset, r->at, job->bytes == pnum);
         if (!skip) {
             return 1;
         }
-        img_progress_add(job->bytes);
+        tell_units(job->kind);
     }
     return 0;
 }
@@ -169,7 +188,7 @@ static int coroutine_fn rebase_work(void *opaque, ImgPipeline *p, ImgJob *job)
         n = next_run(old + at, new + at, job->bytes - at, &differ);
         ret = differ ? write_difference(r, job->offset + at, n, old + at) : 0;
     }
-    img_progress_add(job->bytes);
+    tell_units(job->kind);
     return ret;
 }
 
@@ -264,7 +283,8 @@ static int copy_differences(Rebase *r, const RebaseArgs *a)
     if (!base_size(r->old_base, "old backing file", &r->old_size) || !base_size(r->new_base, a->base, &r->new_size)) {
         return -EINVAL;
     }
-    img_progress_total(r->size);
+    r->run_start = -1;
+    img_progress_total(MAX(r->size / (int64_t)PROGRESS_UNIT, 1));
     ret = img_pipeline_run(&ops, r, REBASE_WORKERS, 2 * REBASE_CHUNK);
     return ret < 0 ? fail(r, ret, "error while rebasing: %s", strerror(-ret)) : 0;
 }
@@ -334,7 +354,7 @@ int img_rebase(int argc, char **argv)
     if (!a.unsafe && !a.base) {
         img_usage_error("Must specify backing file (-b) or use unsafe mode (-u)");
     }
-    img_progress_init(progress && !a.how.quiet, 1);
+    img_progress_init(progress && !a.how.quiet, 2);
     img_progress_total(1);
     a.how.flags = BDRV_O_RDWR | (a.unsafe ? BDRV_O_NO_BACKING : 0);
     if (!img_cache_mode(cache, &a.how)) {

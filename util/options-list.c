@@ -49,32 +49,53 @@ static void put_flag(QDict *out, const char *flag, bool warn)
     }
 }
 
+/* Put the first element of the text into out; *text moves behind it. */
+static void parse_element(QDict *out, const char **text, const char *implied_key, bool warn, bool *help_wanted)
+{
+    bool has_value = (*text)[strcspn(*text, "=,")] == '=';
+    g_autofree char *name = NULL;
+    g_autofree char *value = NULL;
+
+    if (has_value) {
+        name = take_name(text, '=');
+        value = take_value(text);
+        qdict_put_str(out, name, value);
+    } else if (implied_key) {
+        value = take_value(text);
+        qdict_put_str(out, implied_key, value);
+    } else {
+        name = take_name(text, ',');
+        if (help_wanted && (strcmp(name, "help") == 0 || strcmp(name, "?") == 0)) {
+            *help_wanted = true;
+        } else {
+            put_flag(out, name, warn);
+        }
+    }
+}
+
 static QDict *parse_list(const char *text, const char *implied_key, bool warn, bool *help_wanted)
 {
     QDict *out = qdict_new();
 
     for (bool first = true; *text; first = false) {
-        bool has_value = text[strcspn(text, "=,")] == '=';
-        g_autofree char *name = NULL;
-        g_autofree char *value = NULL;
-
-        if (has_value) {
-            name = take_name(&text, '=');
-            value = take_value(&text);
-            qdict_put_str(out, name, value);
-        } else if (first && implied_key) {
-            value = take_value(&text);
-            qdict_put_str(out, implied_key, value);
-        } else {
-            name = take_name(&text, ',');
-            if (help_wanted && (strcmp(name, "help") == 0 || strcmp(name, "?") == 0)) {
-                *help_wanted = true;
-            } else {
-                put_flag(out, name, warn);
-            }
-        }
+        parse_element(out, &text, first ? implied_key : NULL, warn, help_wanted);
     }
     return out;
+}
+
+QDict *opts_parse_list_checked(const char *text, const OptDesc *descs, Error **errp)
+{
+    for (const char *p = text; *p;) {
+        g_autoptr(QObject) one = qdict_new(), typed = NULL;
+
+        parse_element(one, &p, NULL, false, NULL);
+        typed = opts_check_all(one, descs, errp);
+        if (!typed) {
+            return NULL;
+        }
+    }
+    g_autoptr(QObject) all = parse_list(text, NULL, false, NULL);
+    return opts_check_all(all, descs, errp);
 }
 
 QDict *opts_parse_list(const char *text, const char *implied_key, bool *help_wanted, Error **errp)

@@ -233,7 +233,7 @@ static int collect_options(ImgCreate *ic, const char *text, int64_t size, Error 
     }
     ic->text = qobject_clone(given);
     ic->table = merged_table(ic->drv, ic->proto);
-    ic->opts = opts_check_all(given, ic->table, errp);
+    ic->opts = opts_parse_list_checked(text ? text : "", ic->table, errp);
     if (!ic->opts) {
         return -EINVAL;
     }

@@ -44,6 +44,8 @@ QDict *opts_parse_keyval(const char *text, const char *implied_key, bool *help_w
 QDict *opts_absorb(QDict *dict, const OptDesc *descs, Error **errp);
 /* As opts_absorb for a whole list: an unknown key fails with "Invalid parameter 'KEY'". dict is emptied. */
 QDict *opts_check_all(QDict *dict, const OptDesc *descs, Error **errp);
+/* opts_parse_list and opts_check_all: values that a later one of the same name replaces are looked at, too. */
+QDict *opts_parse_list_checked(const char *text, const OptDesc *descs, Error **errp);
 /* Listing as the stock tools print for `-o help`: "  name=<size>  - help" sorted, one a line, the first of a name; g_free it. */
 char *opts_format_help(const OptDesc *const *tables, const char *title);
 

@@ -46,7 +46,7 @@ step -b ''
 chain
 step -u -b ''
 chain
-with_filter filter_progress run_both rebase -p -b other.qcow2 -F qcow2 top.qcow2
+run_both rebase -p -b other.qcow2 -F qcow2 top.qcow2
 same_image top.qcow2
 top_size=3M chain
 step -b short.qcow2 -F qcow2

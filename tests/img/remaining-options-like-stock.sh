@@ -57,6 +57,16 @@ for options in refcount_bits=64 compat=0.10 lazy_refcounts=on; do
     same_image p.qcow2
 done
 
+# Each value of a repeated option must be one, also those that are replaced.
+for command in "create -q -f qcow2 -o lazy_refcounts=foo,lazy_refcounts=on n.qcow2 1M" "create -q -f qcow2 -o cluster_size=7,cluster_size=64k n.qcow2 1M" \
+               "convert -O qcow2 -o cluster_size=x -o cluster_size=64k p.qcow2 n.qcow2" "amend -o lazy_refcounts=bad -o lazy_refcounts=on p.qcow2" \
+               "amend -o k=bad -o k=good p.qcow2" "measure -O qcow2 -o lazy_refcounts=foo,lazy_refcounts=on --size 1M"; do
+    run_both $command
+done
+
+# Progress of a copy whose clusters are compressed counts whole clusters.
+run_both convert -c -p -O qcow2 -o cluster_size=2M p.qcow2 n.qcow2
+
 # discard-no-unref is ours: the guest sees zeroes, the cluster keeps its place.
 fresh
 seed "$STOCK_QEMU_IMG" create -q -f qcow2 d.qcow2 1M
