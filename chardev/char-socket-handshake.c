@@ -44,7 +44,8 @@ static void terms_clear(Terms *t)
 static IOChannel *agree(const Terms *t, IOChannel *c, Error **errp)
 {
     if (t->creds) {
-        c = io_channel_tls_wrap(c, t->creds, t->server, t->server ? NULL : t->host, t->server && t->authz ? allowed : NULL,
+        c = io_channel_tls_wrap(c, t->creds, t->server, t->server ? NULL : t->host, t->server
+                                && t->authz ? allowed : NULL,
                                 t->authz, errp);
     }
     return c && t->websocket ? io_channel_websock_accept(c, errp) : c;
@@ -80,7 +81,8 @@ static void coroutine_fn handshake_entry(void *opaque)
     g_free(h);
 }
 
-void socket_chr_begin_handshake(SocketChardev *s, IOChannel *c, void (*done)(SocketChardev *s, IOChannel *c, Error *err))
+void socket_chr_begin_handshake(SocketChardev *s, IOChannel *c,
+                                void (*done)(SocketChardev *s, IOChannel *c, Error *err))
 {
     Handshake *h = g_new0(Handshake, 1);
 

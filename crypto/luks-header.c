@@ -28,7 +28,8 @@ static bool take_string(char *dst, const uint8_t *src, size_t size, const char *
 static bool slot_check(const LuksHeader *h, int i, Error **errp)
 {
     const LuksSlot *s = &h->slot[i];
-    uint64_t start = s->key_offset_sector, sectors = ALIGN_UP(luks_split_sectors(h), LUKS_ALIGN_SECTORS), end = start + sectors;
+    uint64_t start = s->key_offset_sector, sectors = ALIGN_UP(luks_split_sectors(h), LUKS_ALIGN_SECTORS),
+        end = start + sectors;
 
     if (s->active != LUKS_SLOT_ENABLED && s->active != LUKS_SLOT_DISABLED) {
         error_setg(errp, "Keyslot %d state (active/disable) is corrupted", i);

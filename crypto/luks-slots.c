@@ -75,10 +75,16 @@ static bool merge(const LuksHeader *h, const uint8_t *stripes, uint8_t *key, Err
 uint64_t luks_work_bound(const LuksHeader *h) { return crypt_pbkdf2_bound(h->hash, LUKS_WORK_NS); }
 
 /* Digests' lengths in so many bytes: each costs all iterations. */
-static uint64_t pieces(const LuksHeader *h, size_t bytes) { return DIV_UP(bytes, MAX(crypt_hash_length(h->hash), (size_t)1)); }
+static uint64_t pieces(const LuksHeader *h, size_t bytes)
+{
+    return DIV_UP(bytes, MAX(crypt_hash_length(h->hash), (size_t)1));
+}
 
 static uint64_t digest_work(const LuksHeader *h) { return h->mk_iterations * pieces(h, sizeof(h->mk_digest)); }
-static uint64_t slot_work(const LuksHeader *h, int i) { return h->slot[i].iterations * pieces(h, h->key_bytes) + digest_work(h); }
+static uint64_t slot_work(const LuksHeader *h, int i)
+{
+    return h->slot[i].iterations * pieces(h, h->key_bytes) + digest_work(h);
+}
 
 static bool work_is_bounded(const LuksHeader *h, int i, uint64_t spent, Error **errp)
 {
@@ -181,7 +187,8 @@ static int next_slot(const LuksHeader *h, unsigned tried)
     int best = -1;
 
     for (int i = 0; i < LUKS_SLOTS; i++) {
-        if (h->slot[i].active == LUKS_SLOT_ENABLED && !(tried & 1u << i) && (best < 0 || slot_work(h, i) < slot_work(h, best))) {
+        if (h->slot[i].active == LUKS_SLOT_ENABLED && !(tried & 1u << i)
+            && (best < 0 || slot_work(h, i) < slot_work(h, best))) {
             best = i;
         }
     }
@@ -206,7 +213,7 @@ int luks_find_key(const LuksHeader *h, const CryptSpec *spec, const LuksArea *ar
     return -1;
 }
 
-/* --- changing ------------------------------------------------------------------------------------------------------ */
+/* --- changing ----------------------------------------------------------------------------------------------------- */
 
 bool luks_store_header(const LuksHeader *h, const LuksArea *area, Error **errp)
 {
@@ -222,7 +229,8 @@ bool luks_store_header(const LuksHeader *h, const LuksArea *area, Error **errp)
     return true;
 }
 
-bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint64_t iter_time_ms, uint64_t divisor, uint64_t share,
+bool luks_iterations(const LuksHeader *h, const char *pass, size_t out_len, uint64_t iter_time_ms, uint64_t divisor,
+                     uint64_t share,
                      uint32_t *out, Error **errp)
 {
     uint64_t rate = crypt_pbkdf2_rate(h->hash, pass, strlen(pass), out_len, errp), n, most;
@@ -267,7 +275,8 @@ static bool slot_iterations(LuksHeader *h, int i, const char *pass, uint64_t ite
     return true;
 }
 
-static bool fill_slot(LuksHeader *h, const CryptSpec *spec, const LuksArea *area, int i, const char *pass, const uint8_t *key,
+static bool fill_slot(LuksHeader *h, const CryptSpec *spec, const LuksArea *area, int i, const char *pass,
+                      const uint8_t *key,
                       uint64_t iter_time_ms, Error **errp)
 {
     size_t len = luks_split_sectors(h) * CRYPT_SECTOR;

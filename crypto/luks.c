@@ -62,7 +62,8 @@ Luks *luks_open(const LuksArea *area, const char *secret_id, bool no_io, Error *
         if (ret == -EINVAL && area->bounded) {
             error_setg(errp, "Request for data outside of extension header");
         } else {
-            error_setg_errno(errp, -ret, area->bounded ? "Could not read encryption header" : "Unable to read LUKS header");
+            error_setg_errno(errp, -ret,
+                             area->bounded ? "Could not read encryption header" : "Unable to read LUKS header");
         }
         goto fail;
     }
@@ -191,7 +192,8 @@ static bool make_keys(Luks *l, const LuksArea *area, const char *pass, uint64_t 
     crypt_random(h->mk_salt, sizeof(h->mk_salt));
     l->cipher = crypt_cipher_new(&l->spec, key, h->key_bytes, errp);
     return l->cipher &&
-        luks_iterations(h, pass, sizeof(h->mk_digest), iter_time, 8, luks_work_bound(h) / 40, &h->mk_iterations, errp) &&
+        luks_iterations(h, pass, sizeof(h->mk_digest), iter_time, 8, luks_work_bound(h) / 40, &h->mk_iterations,
+                        errp) &&
         crypt_pbkdf2(h->hash, key, h->key_bytes, h->mk_salt, sizeof(h->mk_salt), h->mk_iterations, h->mk_digest,
                      sizeof(h->mk_digest), errp) &&
         luks_slot_store(h, &l->spec, area, 0, pass, key, iter_time, errp);
@@ -344,7 +346,8 @@ static bool erase_by_password(Luks *l, const LuksArea *area, const char *secret,
     return true;
 }
 
-static bool erase_by_number(Luks *l, const LuksArea *area, int64_t slot, const char *old_secret, bool force, Error **errp)
+static bool erase_by_number(Luks *l, const LuksArea *area, int64_t slot, const char *old_secret, bool force,
+                            Error **errp)
 {
     g_autofree char *pass = NULL;
     uint8_t key[LUKS_MAX_KEY_BYTES];
@@ -365,7 +368,8 @@ static bool erase_by_number(Luks *l, const LuksArea *area, int64_t slot, const c
             return false;
         }
         if (!ret) {
-            error_setg(errp, "Given keyslot %" PRId64 " doesn't contain the given old password for erase operation", slot);
+            error_setg(errp, "Given keyslot %" PRId64 " doesn't contain the given old password for erase operation",
+                       slot);
             return false;
         }
     }

@@ -1,8 +1,9 @@
 /*
  * Keys from passphrases (PBKDF2, RFC 8018), by the faster of two libraries for each hash.
  *
- * Whoever opens an image waits for this, and a hostile image may ask for much of it: COST tells how much is too much.  For sha1 and
- * sha256 nettle takes 0.6 of libgcrypt's time; it is loaded at the first use, and without it libgcrypt does the work.
+ * Whoever opens an image waits for this, and a hostile image may ask for much of it: COST tells how much is too much. 
+ * For sha1 and sha256 nettle takes 0.6 of libgcrypt's time; it is loaded at the first use, and without it libgcrypt
+ * does the work.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,11 +16,13 @@
 
 #define NETTLE_LIBRARY "libnettle.so.8"        /* the soname of the headers that this was built with */
 
-typedef void NettlePbkdf2(size_t pass_len, const uint8_t *pass, unsigned iterations, size_t salt_len, const uint8_t *salt, size_t len, uint8_t *out);
+typedef void NettlePbkdf2(size_t pass_len, const uint8_t *pass, unsigned iterations, size_t salt_len,
+                          const uint8_t *salt, size_t len, uint8_t *out);
 
 /* ns of one iteration for one block of the output, on a processor of 2.4 GHz of 2021. */
 static const struct { const char *hash; unsigned ns; const char *nettle; } costs[] = {
-    { "md5", 400, NULL }, { "sha1", 175, "nettle_pbkdf2_hmac_sha1" }, { "sha224", 290, NULL }, { "sha256", 175, "nettle_pbkdf2_hmac_sha256" },
+    { "md5", 400, NULL }, { "sha1", 175, "nettle_pbkdf2_hmac_sha1" }, { "sha224", 290, NULL },
+    { "sha256", 175, "nettle_pbkdf2_hmac_sha256" },
     { "sha384", 820, NULL }, { "sha512", 820, NULL }, { "ripemd160", 600, NULL },
 };
 

@@ -1,9 +1,9 @@
 /*
  * A websocket as a byte channel: bytes go out in binary frames, payloads of those that come in are the input.
  *
- * What was read from below is decoded at once, so what is kept is payload that nobody took yet, or the beginning of a frame's
- * header or of a control frame (at most 125 bytes).  For output nothing but headers and control frames is kept: when the channel
- * below takes only part of a frame, the rest of its payload is what the caller writes next.
+ * What was read from below is decoded at once, so what is kept is payload that nobody took yet, or the beginning of a
+ * frame's header or of a control frame (at most 125 bytes).  For output nothing but headers and control frames is kept:
+ * when the channel below takes only part of a frame, the rest of its payload is what the caller writes next.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,9 @@
 #define MAX_FRAME MiB
 #define MAX_CONTROL 125
 
-enum { OP_CONTINUE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10, FIN = 0x80, MASKED = 0x80 };
+enum {
+    OP_CONTINUE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10, FIN = 0x80, MASKED = 0x80,
+};
 enum { CLOSE_NORMAL = 1000, CLOSE_PROTOCOL = 1002, CLOSE_DATA = 1003 };
 
 typedef struct Websock {
@@ -298,7 +300,8 @@ static void websock_close(IOChannel *c)
 }
 
 static const IOChannelOps websock_ops = {
-    .readv = websock_readv, .writev = websock_writev, .fd = websock_fd, .pending = websock_pending, .wants = websock_wants,
+    .readv = websock_readv, .writev = websock_writev, .fd = websock_fd, .pending = websock_pending,
+    .wants = websock_wants,
     .shutdown = websock_shutdown, .close = websock_close,
 };
 

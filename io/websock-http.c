@@ -20,7 +20,8 @@ typedef struct Headers {
 static void keep(Headers *h, const char *name, const char *value)
 {
     const struct { const char *name; const char **slot; } known[] = {
-        { "host", &h->host }, { "upgrade", &h->upgrade }, { "connection", &h->connection }, { "sec-websocket-key", &h->key },
+        { "host", &h->host }, { "upgrade", &h->upgrade }, { "connection", &h->connection },
+        { "sec-websocket-key", &h->key },
         { "sec-websocket-protocol", &h->protocol }, { "sec-websocket-version", &h->version },
     };
 
@@ -94,12 +95,15 @@ static char *accept_key(const char *key)
 static char *date(void)
 {
     static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    static const char *const months[] = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    };
     time_t now = time(NULL);
     struct tm t;
 
     gmtime_r(&now, &t);
-    return g_strdup_printf("%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday, months[t.tm_mon], t.tm_year + 1900,
+    return g_strdup_printf("%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday, months[t.tm_mon],
+                           t.tm_year + 1900,
                            t.tm_hour, t.tm_min, t.tm_sec);
 }
 
@@ -107,7 +111,8 @@ static char *refuse(const char *status, const char *more)
 {
     g_autofree char *when = date();
 
-    return g_strdup_printf("HTTP/1.1 %s\r\nServer: " PACKAGE_NAME "\r\nDate: %s\r\nConnection: close\r\n%s\r\n", status, when, more);
+    return g_strdup_printf("HTTP/1.1 %s\r\nServer: " PACKAGE_NAME "\r\nDate: %s\r\nConnection: close\r\n%s\r\n",
+                           status, when, more);
 }
 
 char *websock_refuse_long(void)

@@ -42,7 +42,8 @@ static void write_registers(const IoRegion *r, uint64_t offset, uint64_t value, 
         return;
     }
     if (size < min) {
-        r->ops->write(r->opaque, offset & ~(uint64_t)(min - 1), (value & mask(size)) << (8 * (offset & (min - 1))), min);
+        r->ops->write(r->opaque, offset & ~(uint64_t)(min - 1), (value & mask(size)) << (8 * (offset & (min - 1))),
+                      min);
     } else {
         r->ops->write(r->opaque, offset, value & mask(size), size);
     }

@@ -81,7 +81,8 @@ static void join_neighbours(GArray *view)
     for (guint i = 1; i < view->len; i++) {
         FlatRange *a = &g_array_index(view, FlatRange, out), *b = &g_array_index(view, FlatRange, i);
 
-        if (a->region == b->region && a->last + 1 == b->first && a->readonly == b->readonly && a->offset + (b->first - a->first) == b->offset) {
+        if (a->region == b->region && a->last + 1 == b->first && a->readonly == b->readonly
+            && a->offset + (b->first - a->first) == b->offset) {
             a->last = b->last;
         } else {
             g_array_index(view, FlatRange, ++out) = *b;

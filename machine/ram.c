@@ -41,8 +41,8 @@ RamBlock *ram_block_find(const char *name)
 }
 
 /*
- * What of RAM the guest sees, for any thread: an array that the main thread rewrites while the count is odd.  A reader that saw the
- * count change reads again; blocks live for the program, so even a stale piece points to memory.
+ * What of RAM the guest sees, for any thread: an array that the main thread rewrites while the count is odd.  A reader
+ * that saw the count change reads again; blocks live for the program, so even a stale piece points to memory.
  */
 static RamPiece pieces[MAX_PIECES];
 static unsigned n_pieces, generation;

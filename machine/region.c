@@ -62,7 +62,8 @@ static QObject *get_container(Object *o, const Property *p, Error **errp)
 static const Property region_props[] = {
     { .name = "container", .type = "link<memory-region>", .kind = PROP_CUSTOM, .get = get_container },
     { .name = "addr", .kind = PROP_U64, .offset = offsetof(IoRegion, addr), .read_only = true },
-    { .name = "priority", .type = "uint32", .kind = PROP_I32, .offset = offsetof(IoRegion, priority), .read_only = true },
+    { .name = "priority", .type = "uint32", .kind = PROP_I32, .offset = offsetof(IoRegion, priority),
+      .read_only = true },
     { .name = "size", .type = "uint64", .kind = PROP_CUSTOM, .get = get_size },
     { NULL }
 };
@@ -121,7 +122,10 @@ IoRegion *io_region_new(IoSpace space, const char *name, uint64_t size, const Io
     return r;
 }
 
-IoRegion *io_region_new_container(IoSpace space, const char *name, uint64_t size) { return region_new(space, name, size); }
+IoRegion *io_region_new_container(IoSpace space, const char *name, uint64_t size)
+{
+    return region_new(space, name, size);
+}
 
 IoRegion *io_region_new_ram(RamBlock *block, bool readonly)
 {
@@ -168,7 +172,8 @@ IoRegion *io_region_root(IoSpace space)
         Object *owner = io_region_set_owner(NULL);
         bool ports = space == IO_SPACE_PORT;
 
-        roots[space] = ports ? io_region_new(space, "io", 0x10000, &nothing, NULL) : region_new(space, "system", IO_REGION_ALL);
+        roots[space] = ports ? io_region_new(space, "io", 0x10000, &nothing, NULL)
+                       : region_new(space, "system", IO_REGION_ALL);
         address_space_new(ports ? "I/O" : "memory", roots[space]);
         io_region_set_owner(owner);
         io_view_update(space);
@@ -197,7 +202,8 @@ void io_region_map_in(IoRegion *container, IoRegion *r, uint64_t base, int prior
     if (!container->children) {
         container->children = g_ptr_array_new();
     }
-    while (at < container->children->len && ((IoRegion *)g_ptr_array_index(container->children, at))->priority > priority) {
+    while (at < container->children->len
+           && ((IoRegion *)g_ptr_array_index(container->children, at))->priority > priority) {
         at++;
     }
     r->addr = base;
@@ -208,7 +214,10 @@ void io_region_map_in(IoRegion *container, IoRegion *r, uint64_t base, int prior
     io_region_commit();
 }
 
-void io_region_map(IoRegion *r, uint64_t base, int priority) { io_region_map_in(io_region_root(r->space), r, base, priority); }
+void io_region_map(IoRegion *r, uint64_t base, int priority)
+{
+    io_region_map_in(io_region_root(r->space), r, base, priority);
+}
 
 void io_region_set_enabled(IoRegion *r, bool enabled)
 {
@@ -248,8 +257,10 @@ void io_region_info(const IoRegion *r, IoRegionInfo *info)
         end = end->alias;
     }
     *info = (IoRegionInfo) {
-        .name = r->name, .addr = r->addr, .last = r->last, .priority = r->priority, .enabled = r->enabled, .readonly = r->readonly,
-        .is_io = r->ops, .is_rom = end->block && end->readonly, .block = end->block, .alias = r->alias, .alias_offset = r->alias_offset,
+        .name = r->name, .addr = r->addr, .last = r->last, .priority = r->priority, .enabled = r->enabled,
+        .readonly = r->readonly,
+        .is_io = r->ops, .is_rom = end->block && end->readonly, .block = end->block, .alias = r->alias,
+        .alias_offset = r->alias_offset,
         .owner = r->owner, .parent = r->obj.parent, .children = r->children,
     };
 }

@@ -377,9 +377,12 @@ static int find_name(const char *const *names, const char *name)
 
 bool vm_action_set(const char *action, const char *value)
 {
-    static const char *const reboot[] = { "reset", "shutdown", NULL }, *const shutdown[] = { "poweroff", "pause", NULL };
+    static const char *const reboot[] = { "reset", "shutdown", NULL },
+        *const shutdown[] = { "poweroff", "pause", NULL };
     static const char *const panic[] = { "pause", "shutdown", "exit-failure", "none", NULL };
-    static const char *const watchdog[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL };
+    static const char *const watchdog[] = {
+        "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL,
+    };
     const struct { const char *name; const char *const *values; int *slot; } table[] = {
         { "reboot", reboot, &vm_actions.reboot }, { "shutdown", shutdown, &vm_actions.shutdown },
         { "panic", panic, &vm_actions.panic }, { "watchdog", watchdog, &vm_actions.watchdog },

@@ -120,7 +120,8 @@ static void start(const CalcDirtyRateArgs *arg)
     m.status = DIRTY_RATE_STATUS_MEASURING;
     m.mode = arg->has_mode ? arg->mode : DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING;
     m.period = arg->calc_time;
-    m.samples_per_gib = m.mode != DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING ? 0 : arg->has_sample_pages ? arg->sample_pages : SAMPLES_DEFAULT;
+    m.samples_per_gib = m.mode != DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING ? 0 : arg->has_sample_pages ? arg->sample_pages
+                        : SAMPLES_DEFAULT;
     m.started_ms = aio_clock_ns(AIO_CLOCK_REALTIME) / 1000000;
     m.start_time = m.started_ms / 1000;
     if (m.mode == DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING) {

@@ -1,6 +1,6 @@
 /*
- * The stream of a machine: header, machine type, memory, one section for each part that has state, an end mark, and a list
- * of all fields for people who look at streams.
+ * The stream of a machine: header, machine type, memory, one section for each part that has state, an end mark, and a
+ * list of all fields for people who look at streams.
  *
  * Order when loading: sections are read into wires of their own; the parts take theirs over only after the end mark.
  *
@@ -49,10 +49,12 @@ static bool clock_load(void *obj, const void *wire, Error **errp)
 }
 
 static const VmField clock_fields[] = {
-    VMFN("cpu_ticks_offset", "int64", ClockWire, ticks), VMF_UNUSED(8), VMFN("cpu_clock_offset", "int64", ClockWire, clock), { NULL }
+    VMFN("cpu_ticks_offset", "int64", ClockWire, ticks), VMF_UNUSED(8),
+        VMFN("cpu_clock_offset", "int64", ClockWire, clock), { NULL }
 };
 static const VmDesc clock_desc = {
-    .name = "timer", .version = 2, .min_version = 1, .size = sizeof(ClockWire), .fields = clock_fields, .save = clock_save,
+    .name = "timer", .version = 2, .min_version = 1, .size = sizeof(ClockWire), .fields = clock_fields,
+    .save = clock_save,
     .load = clock_load,
 };
 
@@ -89,7 +91,9 @@ static bool runstate_load(void *obj, const void *wire, Error **errp)
     return false;
 }
 
-static const VmField runstate_fields[] = { VMF(RunstateWire, size, "uint32"), VMF_BYTESN("runstate", "buffer", RunstateWire, name), { NULL } };
+static const VmField runstate_fields[] = {
+    VMF(RunstateWire, size, "uint32"), VMF_BYTESN("runstate", "buffer", RunstateWire, name), { NULL }
+};
 static const VmDesc runstate_desc = {
     .name = "globalstate", .version = 1, .min_version = 1, .size = sizeof(RunstateWire), .fields = runstate_fields,
     .save = runstate_save, .load = runstate_load,
@@ -120,7 +124,8 @@ static void put_section(VmWriter *w, unsigned mark, uint32_t id)
     vm_put(w, id, 4);
 }
 
-static void put_section_named(VmWriter *w, unsigned mark, uint32_t id, const char *name, uint32_t instance, uint32_t version)
+static void put_section_named(VmWriter *w, unsigned mark, uint32_t id, const char *name, uint32_t instance,
+                              uint32_t version)
 {
     put_section(w, mark, id);
     vm_put_name(w, name);
@@ -147,8 +152,10 @@ static void put_entry(VmWriter *w, uint32_t id, const VmEntry *e, GString *descr
     put_section_named(w, MARK_FULL, id, e->name, e->instance, e->desc->version);
     vmstate_put(w, e->desc, wire);
     put_footer(w, id);
-    g_string_append_printf(description, "%s{\"name\": \"%s\", \"instance_id\": %" PRIu32 ", \"vmsd_name\": \"%s\", \"version\": %"
-                           PRIu32 ", ", id == ID_CLOCK ? "" : ", ", e->name, e->instance, e->desc->name, e->desc->version);
+    g_string_append_printf(description,
+                           "%s{\"name\": \"%s\", \"instance_id\": %" PRIu32 ", \"vmsd_name\": \"%s\", \"version\": %"
+                           PRIu32 ", ", id == ID_CLOCK ? "" : ", ", e->name, e->instance, e->desc->name,
+                               e->desc->version);
     vmstate_describe(description, e->desc, wire);
     g_string_append(description, "}");
 }
@@ -229,7 +236,8 @@ static bool get_header(VmReader *r, Error **errp)
         return false;
     }
     if (version != STREAM_VERSION) {
-        error_setg(errp, version == 2 ? "SaveVM v2 format is obsolete and don't work anymore" : "Unsupported migration stream version");
+        error_setg(errp, version == 2 ? "SaveVM v2 format is obsolete and don't work anymore"
+                   : "Unsupported migration stream version");
         return false;
     }
     if (vm_get(r, 1) != MARK_CONFIGURATION) {
@@ -300,7 +308,8 @@ static bool get_named(VmReader *r, GArray *all, uint32_t *ram_id, Error **errp)
         return false;
     }
     if (version > l.entry->desc->version) {
-        error_setg(errp, "savevm: unsupported version %" PRIu32 " for '%s' v%" PRIu32, version, name, l.entry->desc->version);
+        error_setg(errp, "savevm: unsupported version %" PRIu32 " for '%s' v%" PRIu32, version, name,
+                   l.entry->desc->version);
         return false;
     }
     l.wire = g_malloc0(l.entry->desc->size);

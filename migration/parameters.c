@@ -13,7 +13,8 @@ static MigrationParameters *current;
 
 static MigrationParameters *defaults(void)
 {
-    static const char text[] = "{'announce-initial': 50, 'announce-max': 550, 'announce-rounds': 5, 'announce-step': 100,"
+    static const char text[] =
+        "{'announce-initial': 50, 'announce-max': 550, 'announce-rounds': 5, 'announce-step': 100,"
         "'compress-level': 1, 'compress-threads': 8, 'compress-wait-thread': true, 'decompress-threads': 2,"
         "'throttle-trigger-threshold': 50, 'cpu-throttle-initial': 20, 'cpu-throttle-increment': 10,"
         "'cpu-throttle-tailslow': false, 'tls-creds': '', 'tls-hostname': '', 'tls-authz': '', 'max-bandwidth': 134217728,"
@@ -57,12 +58,14 @@ static bool check_numbers(const MigrationParameters *p, Error **errp)
         { "throttle_trigger_threshold", p->throttle_trigger_threshold, 1, 100, "an integer in the range of 1 to 100" },
         { "cpu_throttle_initial", p->cpu_throttle_initial, 1, 99, "an integer in the range of 1 to 99" },
         { "cpu_throttle_increment", p->cpu_throttle_increment, 1, 99, "an integer in the range of 1 to 99" },
-        { "max_bandwidth", p->max_bandwidth, 0, SIZE_MAX, "an integer in the range of 0 to 18446744073709551615 bytes/second" },
+        { "max_bandwidth", p->max_bandwidth, 0, SIZE_MAX,
+          "an integer in the range of 0 to 18446744073709551615 bytes/second" },
         { "downtime_limit", p->downtime_limit, 0, 2000000, "an integer in the range of 0 to (2000 * 1000) ms" },
         { "multifd_channels", p->multifd_channels, 1, 255, "a value between 1 and 255" },
         { "multifd_zlib_level", p->multifd_zlib_level, 0, 9, "a value between 0 and 9" },
         { "multifd_zstd_level", p->multifd_zstd_level, 0, 20, "a value between 0 and 20" },
-        { "xbzrle_cache_size", !(p->xbzrle_cache_size & (p->xbzrle_cache_size - 1)) ? p->xbzrle_cache_size : 0, 4096, any,
+        { "xbzrle_cache_size", !(p->xbzrle_cache_size & (p->xbzrle_cache_size - 1)) ? p->xbzrle_cache_size : 0, 4096,
+          any,
           "a power of two no less than the target page size" },
         { "max_cpu_throttle", p->max_cpu_throttle, p->cpu_throttle_initial, 99,
           "an integer in the range of cpu_throttle_initial to 99" },

@@ -31,7 +31,8 @@ void qmp_migrate_pause(Error **errp)
 
 void qmp_migrate_start_postcopy(Error **errp)
 {
-    error_setg(errp, migration_capability(MIGRATION_CAPABILITY_POSTCOPY_RAM) ? "Postcopy must be started after migration has been started"
+    error_setg(errp, migration_capability(MIGRATION_CAPABILITY_POSTCOPY_RAM)
+               ? "Postcopy must be started after migration has been started"
                : "Enable postcopy with migrate_set_capability before the start of migration");
 }
 

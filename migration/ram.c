@@ -1,5 +1,6 @@
 /*
- * Guest memory in a stream: a list of blocks, then pages in any order, each with the name of its block where that changes.
+ * Guest memory in a stream: a list of blocks, then pages in any order, each with the name of its block where that
+ * changes.
  *
  * A page's word is its offset in the block; the low bits say what follows.
  *
@@ -106,7 +107,8 @@ static bool get_sizes(VmReader *r, uint64_t total, Error **errp)
             return false;
         }
         if (b && size != size_in_stream(b)) {
-            error_setg(errp, "Size mismatch: %s: 0x%" PRIx64 " != 0x%" PRIx64 ": Invalid argument", name, size, size_in_stream(b));
+            error_setg(errp, "Size mismatch: %s: 0x%" PRIx64 " != 0x%" PRIx64 ": Invalid argument", name, size,
+                       size_in_stream(b));
             return false;
         }
         if (!size || size > total) {

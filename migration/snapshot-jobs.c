@@ -33,9 +33,15 @@ static int coroutine_fn snapshot_run(Job *job, Error **errp)
     return s->ok ? 0 : -EIO;
 }
 
-static const JobDriver save_driver = { .instance_size = sizeof(SnapshotJob), .type = JOB_TYPE_SNAPSHOT_SAVE, .run = snapshot_run };
-static const JobDriver load_driver = { .instance_size = sizeof(SnapshotJob), .type = JOB_TYPE_SNAPSHOT_LOAD, .run = snapshot_run };
-static const JobDriver delete_driver = { .instance_size = sizeof(SnapshotJob), .type = JOB_TYPE_SNAPSHOT_DELETE, .run = snapshot_run };
+static const JobDriver save_driver = {
+    .instance_size = sizeof(SnapshotJob), .type = JOB_TYPE_SNAPSHOT_SAVE, .run = snapshot_run,
+};
+static const JobDriver load_driver = {
+    .instance_size = sizeof(SnapshotJob), .type = JOB_TYPE_SNAPSHOT_LOAD, .run = snapshot_run,
+};
+static const JobDriver delete_driver = {
+    .instance_size = sizeof(SnapshotJob), .type = JOB_TYPE_SNAPSHOT_DELETE, .run = snapshot_run,
+};
 
 static void run(const JobDriver *driver, const char *id, const VmSnapshotWhat *what,
                 bool (*work)(const VmSnapshotWhat *what, Error **errp), Error **errp)

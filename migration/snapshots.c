@@ -37,7 +37,8 @@ static void drop(void *bs) { bdrv_unref(bs); }
 static bool covered(const Disks *disks, BlockDriverState *bs)
 {
     for (guint i = 0; i < disks->len; i++) {
-        if (disks->pdata[i] == bs || (bdrv_snapshot_node(bs) && bdrv_snapshot_node(bs) == bdrv_snapshot_node(disks->pdata[i]))) {
+        if (disks->pdata[i] == bs
+            || (bdrv_snapshot_node(bs) && bdrv_snapshot_node(bs) == bdrv_snapshot_node(disks->pdata[i]))) {
             return true;
         }
     }
@@ -332,7 +333,8 @@ static bool save_stopped(const VmSnapshotWhat *what, const Disks *disks, BlockDr
         made[i] = sn;
         made[i].vm_state_size = disks->pdata[i] == vmstate ? size : 0;
     }
-    return group_run(&g, NULL, errp) && (!what->overwrite || !what->name || delete_named(disks, what->name, made, errp));
+    return group_run(&g, NULL, errp)
+           && (!what->overwrite || !what->name || delete_named(disks, what->name, made, errp));
 }
 
 bool vm_snapshot_save(const VmSnapshotWhat *what, Error **errp)

@@ -160,7 +160,8 @@ bool vmstate_get(VmReader *r, const VmDesc *d, void *wire, uint32_t version, Err
         return false;
     }
     if (version < d->min_version) {
-        error_setg(errp, "%s: incoming version_id %u is too old for local minimum version_id  %u", d->name, version, d->min_version);
+        error_setg(errp, "%s: incoming version_id %u is too old for local minimum version_id  %u", d->name, version,
+                   d->min_version);
         return false;
     }
     for (const VmField *f = d->fields; f->name; f++) {
@@ -215,7 +216,8 @@ static void describe_element(GString *out, const VmField *f, const uint8_t *at, 
     }
     g_string_append_printf(out, "\"type\": \"%s\", ", f->type);
     if (f->sub) {
-        g_string_append_printf(out, "\"struct\": {\"vmsd_name\": \"%s\", \"version\": %" PRIu32 ", ", f->sub->name, f->sub->version);
+        g_string_append_printf(out, "\"struct\": {\"vmsd_name\": \"%s\", \"version\": %" PRIu32 ", ", f->sub->name,
+                               f->sub->version);
         vmstate_describe(out, f->sub, at);
         g_string_append(out, "}, ");
     }
@@ -242,7 +244,8 @@ static void describe_subsections(GString *out, const VmDesc *d, const void *wire
         const VmDesc *s = subsection(d, i);
 
         if (s->needed(wire)) {
-            g_string_append_printf(out, "%s{\"vmsd_name\": \"%s\", \"version\": %" PRIu32 ", ", any ? ", " : ", \"subsections\": [",
+            g_string_append_printf(out, "%s{\"vmsd_name\": \"%s\", \"version\": %" PRIu32 ", ",
+                                   any ? ", " : ", \"subsections\": [",
                                    s->name, s->version);
             vmstate_describe(out, s, wire);
             g_string_append(out, "}");

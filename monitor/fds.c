@@ -136,7 +136,8 @@ void qmp_remove_fd(const RemoveFdArgs *arg, Error **errp)
         return;
     }
     if (arg->has_fd) {
-        error_setg(errp, "File descriptor named 'fdset-id:%" PRId64 ", fd:%" PRId64 "' not found", arg->fdset_id, arg->fd);
+        error_setg(errp, "File descriptor named 'fdset-id:%" PRId64 ", fd:%" PRId64 "' not found", arg->fdset_id,
+                   arg->fd);
     } else {
         error_setg(errp, "File descriptor named 'fdset-id:%" PRId64 "' not found", arg->fdset_id);
     }

@@ -32,7 +32,10 @@
 #pragma weak qmp_x_query_ramblock
 
 static char *str(const QDict *args, const char *name) { return (char *)qdict_get_str(args, name); }
-static void no_such_value(Monitor *mon, const char *value) { monitor_printf(mon, "Error: invalid parameter value: %s\n", value); }
+static void no_such_value(Monitor *mon, const char *value)
+{
+    monitor_printf(mon, "Error: invalid parameter value: %s\n", value);
+}
 
 static void no_balloon(Monitor *mon) { monitor_printf(mon, "Error: No balloon device has been activated\n"); }
 
@@ -44,7 +47,10 @@ void hmp_info_replay(Monitor *mon, const QDict *args) { monitor_printf(mon, "Rec
 void hmp_info_spice(Monitor *mon, const QDict *args) { monitor_printf(mon, "Server: disabled\n"); }
 void hmp_info_tpm(Monitor *mon, const QDict *args) {}
 void hmp_info_usb(Monitor *mon, const QDict *args) { monitor_printf(mon, "Error: USB support not enabled\n"); }
-void hmp_info_usbhost(Monitor *mon, const QDict *args) { monitor_printf(mon, "Command \"info usbhost\" is not available.\n"); }
+void hmp_info_usbhost(Monitor *mon, const QDict *args)
+{
+    monitor_printf(mon, "Command \"info usbhost\" is not available.\n");
+}
 void hmp_info_vnc(Monitor *mon, const QDict *args) { monitor_printf(mon, "None\n"); }
 
 /* --- network ----------------------------------------------------------------------------------------- */
@@ -53,7 +59,10 @@ void hmp_announce_self(Monitor *mon, const QDict *args) {}
 void hmp_info_usernet(Monitor *mon, const QDict *args) {}
 void hmp_info_rdma(Monitor *mon, const QDict *args) {}
 void hmp_hostfwd_add(Monitor *mon, const QDict *args) { monitor_printf(mon, "user mode network stack not in use\n"); }
-void hmp_hostfwd_remove(Monitor *mon, const QDict *args) { monitor_printf(mon, "user mode network stack not in use\n"); }
+void hmp_hostfwd_remove(Monitor *mon, const QDict *args)
+{
+    monitor_printf(mon, "user mode network stack not in use\n");
+}
 
 void hmp_set_link(Monitor *mon, const QDict *args)
 {
@@ -137,7 +146,8 @@ void hmp_expire_password(Monitor *mon, const QDict *args)
 
 void hmp_screendump(Monitor *mon, const QDict *args)
 {
-    ScreendumpArgs a = { .filename = str(args, "filename"), .device = str(args, "device"), .has_head = qdict_has(args, "head") };
+    ScreendumpArgs a = { .filename = str(args, "filename"), .device = str(args, "device"),
+                         .has_head = qdict_has(args, "head") };
     ImageFormat format;
     Error *err = NULL;
 
@@ -264,5 +274,6 @@ void hmp_info_sync_profile(Monitor *mon, const QDict *args)
 {
     static const char line[] = "-------------------------------------------------------------------------------";
 
-    monitor_printf(mon, "Type               Object  Call site  Wait Time (s)         Count  Average (us)\n%s\n%s\n", line, line);
+    monitor_printf(mon, "Type               Object  Call site  Wait Time (s)         Count  Average (us)\n%s\n%s\n",
+                   line, line);
 }

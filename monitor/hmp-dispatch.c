@@ -1,8 +1,9 @@
 /*
- * HMP: the dispatch tree of `info mtree -f -d`: ranges as sections of whole pages, found by a tree of nodes with nine bits each.
+ * HMP: the dispatch tree of `info mtree -f -d`: ranges as sections of whole pages, found by a tree of nodes with nine
+ * bits each.
  *
- * A page that holds several ranges has a section of its own, and the ranges are sections within it.  Nodes are made as sections
- * come; a node that leads to one place only is skipped.
+ * A page that holds several ranges has a section of its own, and the ranges are sections within it.  Nodes are made as
+ * sections come; a node that leads to one place only is skipped.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -207,7 +208,8 @@ void hmp_print_dispatch(Monitor *mon, const GArray *ranges, const IoRegion *root
     t.root = compact(&t, t.root);
     monitor_printf(mon, "  Dispatch\n");
     print_sections(mon, &t, root);
-    monitor_printf(mon, "    Nodes (%d bits per level, %d levels) ptr=[%u] skip=%u\n", BITS, LEVELS, t.root.ptr, t.root.skip);
+    monitor_printf(mon, "    Nodes (%d bits per level, %d levels) ptr=[%u] skip=%u\n", BITS, LEVELS, t.root.ptr,
+                   t.root.skip);
     for (guint i = 0; i < t.nodes->len; i++) {
         monitor_printf(mon, "      [%u]\n", i);
         print_node(mon, &g_array_index(t.nodes, Node, i));

@@ -29,7 +29,8 @@ void hmp_dump_guest_memory(Monitor *mon, const QDict *args)
     g_autofree char *protocol = g_strconcat("file:", qdict_get_str(args, "filename"), NULL);
     DumpGuestMemoryArgs a = {
         .paging = qdict_get_bool(args, "paging", false), .protocol = protocol, .has_detach = true,
-        .detach = qdict_get_bool(args, "detach", false), .has_begin = qdict_has(args, "begin"), .begin = qdict_get_int(args, "begin", 0),
+        .detach = qdict_get_bool(args, "detach", false), .has_begin = qdict_has(args, "begin"),
+        .begin = qdict_get_int(args, "begin", 0),
         .has_length = qdict_has(args, "length"), .length = qdict_get_int(args, "length", 0), .has_format = true,
     };
     int chosen = 0;

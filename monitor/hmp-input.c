@@ -65,7 +65,8 @@ void hmp_info_mice(Monitor *mon, const QDict *args)
     g_autoptr(MouseInfoList) l = qmp_query_mice(NULL);
 
     for (size_t i = 0; i < l->len; i++) {
-        monitor_printf(mon, "%c Mouse #%" PRId64 ": %s%s\n", l->items[i]->current ? '*' : ' ', l->items[i]->index, l->items[i]->name,
+        monitor_printf(mon, "%c Mouse #%" PRId64 ": %s%s\n", l->items[i]->current ? '*' : ' ', l->items[i]->index,
+                       l->items[i]->name,
                        l->items[i]->absolute ? " (absolute)" : "");
     }
     if (!l->len) {

@@ -24,7 +24,10 @@
 #pragma weak qmp_set_vcpu_dirty_limit
 #pragma weak qmp_cancel_vcpu_dirty_limit
 
-static void no_such_value(Monitor *mon, const char *value) { monitor_printf(mon, "Error: invalid parameter value: %s\n", value); }
+static void no_such_value(Monitor *mon, const char *value)
+{
+    monitor_printf(mon, "Error: invalid parameter value: %s\n", value);
+}
 
 /* --- capabilities ------------------------------------------------------------------------------------- */
 
@@ -50,7 +53,8 @@ void hmp_info_migrate_capabilities(Monitor *mon, const QDict *args)
     MigrationCapabilityStatusList *l = qmp_query_migrate_capabilities(NULL);
 
     for (size_t i = 0; l && i < l->len; i++) {
-        monitor_printf(mon, "%s: %s\n", MigrationCapability_str(l->items[i]->capability), l->items[i]->state ? "on" : "off");
+        monitor_printf(mon, "%s: %s\n", MigrationCapability_str(l->items[i]->capability),
+                       l->items[i]->state ? "on" : "off");
     }
     MigrationCapabilityStatusList_free(l);
 }
@@ -67,15 +71,20 @@ typedef struct ParamRow {
 
 /* In the order of the list. */
 static const ParamRow rows[] = {
-    { "announce-initial", PARAM_INT, " ms" }, { "announce-max", PARAM_INT, " ms" }, { "announce-rounds", PARAM_INT, "" },
+    { "announce-initial", PARAM_INT, " ms" }, { "announce-max", PARAM_INT, " ms" },
+    { "announce-rounds", PARAM_INT, "" },
     { "announce-step", PARAM_INT, " ms" }, { "compress-level", PARAM_INT, "" }, { "compress-threads", PARAM_INT, "" },
     { "compress-wait-thread", PARAM_BOOL, "" }, { "decompress-threads", PARAM_INT, "" },
     { "throttle-trigger-threshold", PARAM_INT, "" }, { "cpu-throttle-initial", PARAM_INT, "" },
-    { "cpu-throttle-increment", PARAM_INT, "" }, { "cpu-throttle-tailslow", PARAM_BOOL, "" }, { "max-cpu-throttle", PARAM_INT, "" },
-    { "tls-creds", PARAM_STR, "'" }, { "tls-hostname", PARAM_STR, "'" }, { "max-bandwidth", PARAM_MIB, " bytes/second" },
-    { "downtime-limit", PARAM_INT, " ms" }, { "x-checkpoint-delay", PARAM_INT, " ms" }, { "block-incremental", PARAM_BOOL, "" },
+    { "cpu-throttle-increment", PARAM_INT, "" }, { "cpu-throttle-tailslow", PARAM_BOOL, "" },
+    { "max-cpu-throttle", PARAM_INT, "" },
+    { "tls-creds", PARAM_STR, "'" }, { "tls-hostname", PARAM_STR, "'" },
+    { "max-bandwidth", PARAM_MIB, " bytes/second" },
+    { "downtime-limit", PARAM_INT, " ms" }, { "x-checkpoint-delay", PARAM_INT, " ms" },
+    { "block-incremental", PARAM_BOOL, "" },
     { "multifd-channels", PARAM_INT, "" }, { "multifd-compression", PARAM_STR, "" },
-    { "xbzrle-cache-size", PARAM_SIZE, " bytes" }, { "max-postcopy-bandwidth", PARAM_INT, "" }, { "tls-authz", PARAM_STR, "'" },
+    { "xbzrle-cache-size", PARAM_SIZE, " bytes" }, { "max-postcopy-bandwidth", PARAM_INT, "" },
+    { "tls-authz", PARAM_STR, "'" },
     { "multifd-zlib-level", PARAM_INT, NULL }, { "multifd-zstd-level", PARAM_INT, NULL },
     { "block-bitmap-mapping", PARAM_QMP_ONLY, NULL },
 };
@@ -292,7 +301,10 @@ void hmp_calc_dirty_rate(Monitor *mon, const QDict *args)
     }
 }
 
-void hmp_info_vcpu_dirty_limit(Monitor *mon, const QDict *args) { monitor_printf(mon, "Dirty page limit not enabled!\n"); }
+void hmp_info_vcpu_dirty_limit(Monitor *mon, const QDict *args)
+{
+    monitor_printf(mon, "Dirty page limit not enabled!\n");
+}
 
 void hmp_set_vcpu_dirty_limit(Monitor *mon, const QDict *args)
 {

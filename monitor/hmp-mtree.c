@@ -77,7 +77,8 @@ static GPtrArray *sorted_children(const GPtrArray *children)
 
 static void print_line(Printer *p, const IoRegionInfo *r, int level, uint64_t first)
 {
-    monitor_printf(p->mon, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", 2 * level, "", first, first + r->last, r->priority,
+    monitor_printf(p->mon, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", 2 * level, "", first, first + r->last,
+                   r->priority,
                    kind(r->block, r->is_rom));
     if (r->alias) {
         IoRegionInfo target;

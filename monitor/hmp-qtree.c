@@ -65,7 +65,8 @@ static void print_properties(Monitor *mon, const Device *d, int indent)
             g_autoptr(QObject) value = NULL;
             g_autofree char *text = NULL;
 
-            if (p->internal || p->hidden || p->options_only || g_str_has_prefix(property_type(p), "link<") || g_str_has_prefix(p->name, "bootindex")) {
+            if (p->internal || p->hidden || p->options_only || g_str_has_prefix(property_type(p), "link<")
+                || g_str_has_prefix(p->name, "bootindex")) {
                 continue;
             }
             value = object_get((Object *)&d->obj, p->name, NULL);
@@ -91,10 +92,13 @@ static void print_pci(Monitor *mon, const Device *d, int indent)
 {
     const PciDevice *p = (const PciDevice *)d;
     const char *desc = pci_class_desc(pci_get16(p, PCI_REG_CLASS));
-    g_autofree char *class = desc && *desc ? g_strdup(desc) : g_strdup_printf("Class %04x", pci_get16(p, PCI_REG_CLASS));
+    g_autofree char *class = desc && *desc ? g_strdup(desc)
+                             : g_strdup_printf("Class %04x", pci_get16(p, PCI_REG_CLASS));
 
-    print_line(mon, indent, "class %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", class, 0, PCI_SLOT(p->devfn),
-               PCI_FUNC(p->devfn), pci_get16(p, PCI_REG_VENDOR), pci_get16(p, PCI_REG_DEVICE), pci_get16(p, PCI_REG_SUBVENDOR),
+    print_line(mon, indent, "class %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", class, 0,
+               PCI_SLOT(p->devfn),
+               PCI_FUNC(p->devfn), pci_get16(p, PCI_REG_VENDOR), pci_get16(p, PCI_REG_DEVICE),
+               pci_get16(p, PCI_REG_SUBVENDOR),
                pci_get16(p, PCI_REG_SUBDEVICE));
     for (int i = 0; i < 6; i++) {
         const PciBar *b = &p->bars[i];
@@ -104,7 +108,8 @@ static void print_pci(Monitor *mon, const Device *d, int indent)
             if (!io_region_mapped(b->region, &base)) {
                 base = UINT64_MAX;
             }
-            print_line(mon, indent, "bar %d: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", i, b->type & PCI_BAR_IO ? "i/o" : "mem", base,
+            print_line(mon, indent, "bar %d: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", i,
+                       b->type & PCI_BAR_IO ? "i/o" : "mem", base,
                        base + b->size - 1);
         }
     }

@@ -60,7 +60,8 @@ void hmp_info_virtio_status(Monitor *mon, const QDict *args)
     if (hmp_error(mon, err)) {
         return;
     }
-    monitor_printf(mon, "%s:\n  device_name:             %s %s\n  device_id:               %" PRId64 "\n", arg.path, s->name,
+    monitor_printf(mon, "%s:\n  device_name:             %s %s\n  device_id:               %" PRId64 "\n", arg.path,
+                   s->name,
                    s->vhost_dev ? "(vhost)" : "", s->device_id);
     monitor_printf(mon, "  vhost_started:           %s\n  bus_name:                %s\n", yes(s->vhost_started),
                    s->bus_name ? s->bus_name : "(null)");
@@ -68,7 +69,8 @@ void hmp_info_virtio_status(Monitor *mon, const QDict *args)
                    yes(s->disabled), yes(s->disable_legacy_check));
     monitor_printf(mon, "  started:                 %s\n  use_started:             %s\n  start_on_kick:           %s\n", yes(s->started),
                    yes(s->use_started), yes(s->start_on_kick));
-    monitor_printf(mon, "  use_guest_notifier_mask: %s\n  vm_running:              %s\n", yes(s->use_guest_notifier_mask),
+    monitor_printf(mon, "  use_guest_notifier_mask: %s\n  vm_running:              %s\n",
+                   yes(s->use_guest_notifier_mask),
                    yes(s->vm_running));
     monitor_printf(mon, "  num_vqs:                 %" PRId64 "\n  queue_sel:               %" PRId64 "\n  isr:                     %" PRId64 "\n",
                    s->num_vqs, s->queue_sel, s->isr);
@@ -84,7 +86,8 @@ void hmp_info_virtio_status(Monitor *mon, const QDict *args)
 
 void hmp_info_virtio_queue_status(Monitor *mon, const QDict *args)
 {
-    XQueryVirtioQueueStatusArgs arg = { .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0) };
+    XQueryVirtioQueueStatusArgs arg =
+        { .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0) };
     Error *err = NULL;
     g_autoptr(VirtQueueStatus) s = qmp_x_query_virtio_queue_status(&arg, &err);
 
@@ -110,7 +113,8 @@ void hmp_info_virtio_queue_status(Monitor *mon, const QDict *args)
 void hmp_info_virtio_queue_element(Monitor *mon, const QDict *args)
 {
     XQueryVirtioQueueElementArgs arg = {
-        .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0), .has_index = qdict_has(args, "index"),
+        .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0),
+        .has_index = qdict_has(args, "index"),
         .index = qdict_get_int(args, "index", 0),
     };
     Error *err = NULL;
@@ -119,7 +123,8 @@ void hmp_info_virtio_queue_element(Monitor *mon, const QDict *args)
     if (hmp_error(mon, err)) {
         return;
     }
-    monitor_printf(mon, "%s:\n  device_name: %s\n  index:   %" PRId64 "\n  desc:\n    descs:\n", arg.path, e->name, e->index);
+    monitor_printf(mon, "%s:\n  device_name: %s\n  index:   %" PRId64 "\n  desc:\n    descs:\n", arg.path, e->name,
+                   e->index);
     for (size_t i = 0; i < e->descs->len; i++) {
         const VirtioRingDesc *d = e->descs->items[i];
 
@@ -129,7 +134,8 @@ void hmp_info_virtio_queue_element(Monitor *mon, const QDict *args)
         }
         monitor_printf(mon, "%s\n", i + 1 < e->descs->len ? "," : "");
     }
-    monitor_printf(mon, "  avail:\n    flags: %" PRId64 "\n    idx:   %" PRId64 "\n    ring:  %" PRId64 "\n", e->avail->flags, e->avail->idx,
+    monitor_printf(mon, "  avail:\n    flags: %" PRId64 "\n    idx:   %" PRId64 "\n    ring:  %" PRId64 "\n",
+                   e->avail->flags, e->avail->idx,
                    e->avail->ring);
     monitor_printf(mon, "  used:\n    flags: %" PRId64 "\n    idx:   %" PRId64 "\n", e->used->flags, e->used->idx);
 }
@@ -137,7 +143,8 @@ void hmp_info_virtio_queue_element(Monitor *mon, const QDict *args)
 /* No device here has its queues worked on by another process. */
 void hmp_info_virtio_vhost_queue_status(Monitor *mon, const QDict *args)
 {
-    XQueryVirtioVhostQueueStatusArgs arg = { .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0) };
+    XQueryVirtioVhostQueueStatusArgs arg =
+        { .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0) };
     Error *err = NULL;
 
     VirtVhostQueueStatus_free(qmp_x_query_virtio_vhost_queue_status(&arg, &err));

@@ -74,11 +74,16 @@ static const HmpCommand *find_in_line(Monitor *mon, const char *line, const char
 static bool needs_board(const HmpCommand *cmd)
 {
     static const char *const free_ones[] = {
-        "block_job_cancel", "block_job_complete", "block_job_pause", "block_job_resume", "block_job_set_speed", "block_resize",
-        "block_set_io_throttle", "block_stream", "closefd", "exit_preconfig", "getfd", "help|?", "info", "nbd_server_add",
-        "nbd_server_remove", "nbd_server_start", "nbd_server_stop", "netdev_add", "netdev_del", "object_add", "object_del",
-        "qom-get", "qom-list", "qom-set", "quit|q", "chardev", "history", "hotpluggable-cpus", "iothreads", "memdev", "name",
-        "qom-tree", "status", "uuid", "version", "virtio", "virtio-queue-element", "virtio-queue-status", "virtio-status",
+        "block_job_cancel", "block_job_complete", "block_job_pause", "block_job_resume", "block_job_set_speed",
+        "block_resize",
+        "block_set_io_throttle", "block_stream", "closefd", "exit_preconfig", "getfd", "help|?", "info",
+        "nbd_server_add",
+        "nbd_server_remove", "nbd_server_start", "nbd_server_stop", "netdev_add", "netdev_del", "object_add",
+        "object_del",
+        "qom-get", "qom-list", "qom-set", "quit|q", "chardev", "history", "hotpluggable-cpus", "iothreads", "memdev",
+        "name",
+        "qom-tree", "status", "uuid", "version", "virtio", "virtio-queue-element", "virtio-queue-status",
+        "virtio-status",
         "virtio-vhost-queue-status", NULL,
     };
 
@@ -100,7 +105,8 @@ void hmp_run_line(Monitor *mon, const char *line)
         while (end > line && g_ascii_isspace(end[-1])) {
             end--;
         }
-        monitor_printf(mon, "Command '%.*s' not available until machine initialization has completed.\n", (int)(end - line), line);
+        monitor_printf(mon, "Command '%.*s' not available until machine initialization has completed.\n",
+                       (int)(end - line), line);
         return;
     }
     args = hmp_parse_args(mon, cmd, at);

@@ -14,7 +14,8 @@ static bool add_client(const char *protocol, int fd, Error **errp)
     Chardev *chr = chr_find(protocol);
 
     if (strcmp(protocol, "spice") == 0 || strcmp(protocol, "@dbus-display") == 0) {
-        error_set(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE, "%s is not in use", *protocol == 's' ? "SPICE" : "D-Bus display");
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE, "%s is not in use",
+                  *protocol == 's' ? "SPICE" : "D-Bus display");
         return false;
     }
     /* The peer takes this without a display, too: the connection just ends. */

@@ -73,7 +73,8 @@ static bool is_error(const OptReply *r) { return r->type & 0x80000000u; }
 static const char *ack_too_long(NbdOption option)
 {
     return option == NBD_OPT_LIST ? "length too long for option end" :
-        option == NBD_OPT_INFO || option == NBD_OPT_GO ? "server sent invalid NBD_REP_ACK" : "Unexpected length to ACK response";
+        option == NBD_OPT_INFO
+            || option == NBD_OPT_GO ? "server sent invalid NBD_REP_ACK" : "Unexpected length to ACK response";
 }
 
 /* Before memory is taken for it. */
@@ -82,7 +83,8 @@ static bool length_is_right(NbdOption option, const OptReply *r, Error **errp)
     bool simple = option == NBD_OPT_STRUCTURED_REPLY || option == NBD_OPT_STARTTLS;
 
     if (r->type == NBD_REP_ACK && r->len && simple) {
-        error_setg(errp, "Option %u ('%s') response length is %u (it should be zero)", option, nbd_option_name(option), r->len);
+        error_setg(errp, "Option %u ('%s') response length is %u (it should be zero)", option, nbd_option_name(option),
+                   r->len);
     } else if (r->type == NBD_REP_ACK && r->len) {
         error_setg(errp, "%s", ack_too_long(option));
     } else if (r->len > REPLY_MAX_BYTES && is_error(r)) {
@@ -193,7 +195,8 @@ static int simple_option(NbdClient *n, NbdOption option, Error **errp)
         refusal(&r, option, errp);
         ret = 0;
     } else if (r.type != NBD_REP_ACK) {
-        error_setg(errp, "Server answered option %u (%s) with unexpected reply %u (%s)", option, nbd_option_name(option), r.type,
+        error_setg(errp, "Server answered option %u (%s) with unexpected reply %u (%s)", option,
+                   nbd_option_name(option), r.type,
                    nbd_option_reply_name(r.type));
         ret = -EINVAL;
     } else {
@@ -291,7 +294,8 @@ int nbd_client_starttls(NbdClient *n, Error **errp)
 static bool reply_is(const OptReply *r, NbdOptReply type, Error **errp)
 {
     if (r->type != (uint32_t)type) {
-        error_setg(errp, "%s reply type %u (%s), expected %u (%s)", type == NBD_REP_INFO ? "unexpected" : "Unexpected", r->type,
+        error_setg(errp, "%s reply type %u (%s), expected %u (%s)", type == NBD_REP_INFO ? "unexpected" : "Unexpected",
+                   r->type,
                    nbd_option_reply_name(r->type), type, nbd_option_reply_name(type));
         return false;
     }

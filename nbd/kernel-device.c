@@ -116,7 +116,8 @@ static bool feed(int fd, Error **errp)
     return ended;
 }
 
-bool nbd_kernel_serve(const char *device, const IOAddress *addr, void (*connected)(void *opaque), void *opaque, Error **errp)
+bool nbd_kernel_serve(const char *device, const IOAddress *addr, void (*connected)(void *opaque), void *opaque,
+                      Error **errp)
 {
     NbdClientExport *e = nbd_client_export_new("");
     IOChannel *c = connect_export(addr, e, errp);

@@ -41,7 +41,8 @@ void nbd_chunk_print(uint16_t flags, NbdChunk type, uint64_t handle, uint32_t le
 }
 
 static const struct { int os; uint32_t wire; } errors[] = {
-    { EPERM, 1 }, { EROFS, 1 }, { EIO, 5 }, { ENOMEM, 12 }, { EINVAL, 22 }, { EDQUOT, 28 }, { EFBIG, 28 }, { ENOSPC, 28 },
+    { EPERM, 1 }, { EROFS, 1 }, { EIO, 5 }, { ENOMEM, 12 }, { EINVAL, 22 }, { EDQUOT, 28 }, { EFBIG, 28 },
+    { ENOSPC, 28 },
     { EOVERFLOW, 75 }, { ENOTSUP, 95 }, { ESHUTDOWN, 108 },
 };
 

@@ -46,7 +46,8 @@ static bool parse_queries(const uint8_t *p, const uint8_t *end, const NbdExportF
     return p == end;
 }
 
-static int coroutine_fn answer(NbdNegotiation *n, uint32_t option, const NbdExportFacts *facts, const bool *wanted, Error **errp)
+static int coroutine_fn answer(NbdNegotiation *n, uint32_t option, const NbdExportFacts *facts, const bool *wanted,
+                               Error **errp)
 {
     bool list = option == NBD_OPT_LIST_META_CONTEXT;
     int ret = 0;
@@ -81,7 +82,8 @@ int coroutine_fn nbd_option_meta_context(NbdNegotiation *n, const NbdOptionReque
 
     if (!n->session->structured) {
         return nbd_reply_error(n, o->option, NBD_REP_ERR_INVALID, errp,
-                               "request option '%s' when structured reply is not negotiated", nbd_option_name(o->option));
+                               "request option '%s' when structured reply is not negotiated",
+                                   nbd_option_name(o->option));
     }
     name = nbd_take_string(&p, end);
     if (!name) {

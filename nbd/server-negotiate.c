@@ -15,7 +15,8 @@
 
 /* --- small pieces ------------------------------------------------------------------ */
 
-int coroutine_fn nbd_reply(NbdNegotiation *n, uint32_t option, NbdOptReply type, const void *data, size_t len, Error **errp)
+int coroutine_fn nbd_reply(NbdNegotiation *n, uint32_t option, NbdOptReply type, const void *data, size_t len,
+                           Error **errp)
 {
     uint8_t header[NBD_OPT_REPLY_BYTES];
     struct iovec iov[2] = { { header, sizeof(header) }, { (void *)data, len } };
@@ -27,7 +28,8 @@ int coroutine_fn nbd_reply(NbdNegotiation *n, uint32_t option, NbdOptReply type,
     return io_channel_writev_all(n->session->channel, iov, len ? 2 : 1, errp);
 }
 
-int coroutine_fn nbd_reply_error(NbdNegotiation *n, uint32_t option, NbdOptReply type, Error **errp, const char *fmt, ...)
+int coroutine_fn nbd_reply_error(NbdNegotiation *n, uint32_t option, NbdOptReply type, Error **errp, const char *fmt,
+                                 ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -139,7 +141,8 @@ static int coroutine_fn option_export_name(NbdNegotiation *n, const NbdOptionReq
     return io_channel_write_all(n->session->channel, reply, n->no_zeroes ? 10 : sizeof(reply), errp);
 }
 
-static int coroutine_fn send_info(NbdNegotiation *n, uint32_t option, NbdInfo type, const void *data, size_t len, Error **errp)
+static int coroutine_fn send_info(NbdNegotiation *n, uint32_t option, NbdInfo type, const void *data, size_t len,
+                                  Error **errp)
 {
     g_autofree uint8_t *buf = g_malloc(2 + len);
 
@@ -148,7 +151,8 @@ static int coroutine_fn send_info(NbdNegotiation *n, uint32_t option, NbdInfo ty
     return nbd_reply(n, option, NBD_REP_INFO, buf, 2 + len, errp);
 }
 
-static int coroutine_fn send_facts(NbdNegotiation *n, uint32_t option, const NbdExportFacts *f, bool want_name, bool want_sizes,
+static int coroutine_fn send_facts(NbdNegotiation *n, uint32_t option, const NbdExportFacts *f, bool want_name,
+                                   bool want_sizes,
                                    Error **errp)
 {
     uint8_t sizes[12], export[10];
@@ -318,7 +322,8 @@ static Step coroutine_fn next_option(NbdNegotiation *n, Error **errp)
     }
     if (o.len > MAX_OPTION_BYTES) {
         ret = skip_bytes(c, o.len, errp);
-        return ret < 0 ? STEP_ERROR : step_of(nbd_reply_error(n, o.option, NBD_REP_ERR_TOO_BIG, errp, "option payload too big"));
+        return ret < 0 ? STEP_ERROR
+               : step_of(nbd_reply_error(n, o.option, NBD_REP_ERR_TOO_BIG, errp, "option payload too big"));
     }
     data = g_try_malloc(MAX(o.len, 1u));
     if (!data) {

@@ -94,7 +94,8 @@ static bool set_rules(Object *o, const Property *p, const QObject *value, Error 
 static void list_finalize(Object *o) { qobject_unref(((AuthzList *)o)->rules); }
 
 static const Property list_props[] = {
-    { .name = "policy", .type = "QAuthZListPolicy", .kind = PROP_ENUM, .names = policies, .offset = offsetof(AuthzList, policy),
+    { .name = "policy", .type = "QAuthZListPolicy", .kind = PROP_ENUM, .names = policies,
+      .offset = offsetof(AuthzList, policy),
       .has_default = true },
     { .name = "rules", .type = "QAuthZListRule", .kind = PROP_CUSTOM, .get = get_rules, .set = set_rules }, { NULL }
 };
@@ -163,7 +164,8 @@ static const Property file_props[] = {
 };
 static const char *const file_required[] = { "filename", NULL };
 static const TypeInfo file_type = {
-    .name = "authz-list-file", .parent = "authz", .size = sizeof(AuthzFile), .props = file_props, .required = file_required,
+    .name = "authz-list-file", .parent = "authz", .size = sizeof(AuthzFile), .props = file_props,
+    .required = file_required,
     .init = file_init, .complete = file_complete, .finalize = file_finalize, .user_creatable = true,
 };
 QOM_TYPE(file_type)

@@ -74,10 +74,12 @@ static const Property hostmem_props[] = {
     { .name = "size", .type = "int", .kind = PROP_CUSTOM, .get = get_size, .set = set_size,
       .description = "Size of the memory region (ex: 500M)" },
     H_BOOL("dump", dump, true, "Set to 'off' to exclude from core dump"),
-    { .name = "prealloc-threads", .type = "int", .kind = PROP_U32, .offset = offsetof(HostMem, prealloc_threads), .has_default = true, .def = 1,
+    { .name = "prealloc-threads", .type = "int", .kind = PROP_U32, .offset = offsetof(HostMem, prealloc_threads),
+      .has_default = true, .def = 1,
       .description = "Number of CPU threads to use for prealloc" },
     H_BOOL("x-use-canonical-path-for-ramblock-id", canonical_id, false, NULL),
-    { .name = "policy", .type = "HostMemPolicy", .kind = PROP_ENUM, .names = policies, .offset = offsetof(HostMem, policy),
+    { .name = "policy", .type = "HostMemPolicy", .kind = PROP_ENUM, .names = policies,
+      .offset = offsetof(HostMem, policy),
       .has_default = true, .description = "Set the NUMA policy" },
     { .name = "prealloc-context", .type = "link<thread-context>", .kind = PROP_CUSTOM, .get = get_context,
       .description = "Context to use for creating CPU threads for preallocation" },
@@ -212,7 +214,8 @@ QOM_TYPE(hostmem_ram_type)
 static const Property file_props[] = {
     { .name = "mem-path", .type = "string", .kind = PROP_STRING, .offset = offsetof(HostMem, path) },
     { .name = "align", .type = "int", .kind = PROP_SIZE, .offset = offsetof(HostMem, align) },
-    H_BOOL("readonly", readonly, false, NULL), H_BOOL("pmem", pmem, false, NULL), H_BOOL("discard-data", discard_data, false, NULL),
+    H_BOOL("readonly", readonly, false, NULL), H_BOOL("pmem", pmem, false, NULL),
+    H_BOOL("discard-data", discard_data, false, NULL),
     { NULL }
 };
 static const TypeInfo hostmem_file_type = {
@@ -229,7 +232,8 @@ static const Property memfd_props[] = {
 };
 static const TypeInfo hostmem_memfd_type = {
     .name = "memory-backend-memfd", .parent = "memory-backend", .size = sizeof(HostMem), .user_creatable = true,
-    .props = memfd_props, .init = memfd_init, .complete = complete_memfd, .required = hostmem_required, .can_delete = can_delete,
+    .props = memfd_props, .init = memfd_init, .complete = complete_memfd, .required = hostmem_required,
+    .can_delete = can_delete,
 };
 QOM_TYPE(hostmem_memfd_type)
 

@@ -108,7 +108,8 @@ static const TypeInfo event_loop_base = { .name = "event-loop-base", .abstract =
 QOM_TYPE(event_loop_base)
 
 static const TypeInfo iothread_type = {
-    .name = "iothread", .parent = "event-loop-base", .size = sizeof(IoThread), .props = iothread_props, .user_creatable = true,
+    .name = "iothread", .parent = "event-loop-base", .size = sizeof(IoThread), .props = iothread_props,
+    .user_creatable = true,
     .complete = complete, .finalize = finalize, .can_delete = can_delete,
 };
 QOM_TYPE(iothread_type)

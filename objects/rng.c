@@ -18,7 +18,9 @@ typedef struct RngObject {
 static const Property rng_props[] = {
     { .name = "opened", .type = "bool", .kind = PROP_BOOL, .offset = offsetof(RngObject, opened) }, { NULL }
 };
-static const TypeInfo rng_backend_type = { .name = "rng-backend", .abstract = true, .size = sizeof(RngObject), .props = rng_props };
+static const TypeInfo rng_backend_type = {
+    .name = "rng-backend", .abstract = true, .size = sizeof(RngObject), .props = rng_props,
+};
 QOM_TYPE(rng_backend_type)
 
 static bool rng_builtin_complete(Object *o, Error **errp)
@@ -48,7 +50,8 @@ static bool rng_random_complete(Object *o, Error **errp)
 }
 
 static const Property rng_random_props[] = {
-    { .name = "filename", .type = "string", .kind = PROP_STRING, .offset = offsetof(RngObject, filename), .def_str = "/dev/urandom" },
+    { .name = "filename", .type = "string", .kind = PROP_STRING, .offset = offsetof(RngObject, filename),
+      .def_str = "/dev/urandom" },
     { NULL }
 };
 static const TypeInfo rng_random_type = {
@@ -93,7 +96,8 @@ static const Property rng_egd_props[] = {
 };
 static const char *const rng_egd_required[] = { "chardev", NULL };
 static const TypeInfo rng_egd_type = {
-    .name = "rng-egd", .parent = "rng-backend", .size = sizeof(RngEgd), .props = rng_egd_props, .required = rng_egd_required,
+    .name = "rng-egd", .parent = "rng-backend", .size = sizeof(RngEgd), .props = rng_egd_props,
+    .required = rng_egd_required,
     .complete = rng_egd_complete, .finalize = rng_egd_finalize, .user_creatable = true,
 };
 QOM_TYPE(rng_egd_type)

@@ -68,7 +68,8 @@ static void common_finalize(Object *o)
 }
 
 static const TypeInfo secret_common_type = {
-    .name = "secret_common", .abstract = true, .size = sizeof(SecretCommon), .props = common_props, .finalize = common_finalize,
+    .name = "secret_common", .abstract = true, .size = sizeof(SecretCommon), .props = common_props,
+    .finalize = common_finalize,
 };
 QOM_TYPE(secret_common_type)
 
@@ -107,7 +108,8 @@ static void secret_finalize(Object *o)
 }
 
 static const TypeInfo secret_type = {
-    .name = "secret", .parent = "secret_common", .size = sizeof(SecretObject), .props = secret_props, .complete = secret_complete,
+    .name = "secret", .parent = "secret_common", .size = sizeof(SecretObject), .props = secret_props,
+    .complete = secret_complete,
     .finalize = secret_finalize, .user_creatable = true,
 };
 QOM_TYPE(secret_type)
@@ -167,8 +169,10 @@ static bool set_limit(Object *o, const Property *p, const QObject *value, Error 
 #define LIMITS(n) LIMIT("x-" n), LIMIT("x-" n "-max"), LIMIT("x-" n "-max-length")
 
 static const Property throttle_props[] = {
-    LIMITS("bps-total"), LIMITS("bps-read"), LIMITS("bps-write"), LIMITS("iops-total"), LIMITS("iops-read"), LIMITS("iops-write"),
-    LIMIT("x-iops-size"), { .name = "limits", .type = "ThrottleLimits", .kind = PROP_CUSTOM, .get = get_limit, .set = set_limit },
+    LIMITS("bps-total"), LIMITS("bps-read"), LIMITS("bps-write"), LIMITS("iops-total"), LIMITS("iops-read"),
+    LIMITS("iops-write"),
+    LIMIT("x-iops-size"),
+    { .name = "limits", .type = "ThrottleLimits", .kind = PROP_CUSTOM, .get = get_limit, .set = set_limit },
     { NULL }
 };
 

@@ -31,7 +31,9 @@ static const Property creds_props[] = {
 };
 static const Property anon_props[] = { LOADED, { NULL } };
 static const Property psk_props[] = { STR("username", username), LOADED, { NULL } };
-static const Property x509_props[] = { FLAG("sanity-check", sanity_check), STR("passwordid", passwordid), LOADED, { NULL } };
+static const Property x509_props[] = {
+    FLAG("sanity-check", sanity_check), STR("passwordid", passwordid), LOADED, { NULL }
+};
 
 static void creds_init(Object *o)
 {
@@ -73,7 +75,8 @@ static const TypeInfo creds_type = {
 };
 QOM_TYPE(creds_type)
 static const TypeInfo anon_type = {
-    .name = "tls-creds-anon", .parent = "tls-creds", .size = sizeof(TlsObject), .props = anon_props, .complete = creds_complete,
+    .name = "tls-creds-anon", .parent = "tls-creds", .size = sizeof(TlsObject), .props = anon_props,
+    .complete = creds_complete,
     .user_creatable = true,
 };
 QOM_TYPE(anon_type)

@@ -29,7 +29,8 @@ static bool has(const char *const *features, const char *name)
     return false;
 }
 
-bool compat_accepts(const char *const *features, const char *what, const char *name, ErrorClass error_class, Error **errp)
+bool compat_accepts(const char *const *features, const char *what, const char *name, ErrorClass error_class,
+                    Error **errp)
 {
     for (size_t i = 0; features && i < G_N_ELEMENTS(policies); i++) {
         if (policies[i].input == ACCEPT || !has(features, policies[i].feature)) {
@@ -69,14 +70,16 @@ static int find(const char *const *words, const char *value)
 
 static bool set_one(const char *key, const char *value, Error **errp)
 {
-    static const char *const inputs[] = { "accept", "reject", "crash", NULL }, *const outputs[] = { "accept", "hide", NULL };
+    static const char *const inputs[] = { "accept", "reject", "crash", NULL },
+        *const outputs[] = { "accept", "hide", NULL };
 
     for (size_t i = 0; i < G_N_ELEMENTS(policies); i++) {
         bool input = g_str_has_suffix(key, "-input");
         int n;
 
         if (!g_str_has_prefix(key, policies[i].feature)
-            || (strcmp(key + strlen(policies[i].feature), "-input") && strcmp(key + strlen(policies[i].feature), "-output"))) {
+            || (strcmp(key + strlen(policies[i].feature), "-input")
+                && strcmp(key + strlen(policies[i].feature), "-output"))) {
             continue;
         }
         n = find(input ? inputs : outputs, value);

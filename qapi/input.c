@@ -85,7 +85,8 @@ static bool input_signed(const QObject *o, int64_t min, int64_t max, const char 
 }
 
 /* A negative number stands for its two's complement, so it is too large for all but 64 bits. */
-static bool input_unsigned(const QObject *o, uint64_t max, const char *ctype, uint64_t *v, const Place *at, Error **errp)
+static bool input_unsigned(const QObject *o, uint64_t max, const char *ctype, uint64_t *v, const Place *at,
+                           Error **errp)
 {
     int64_t i;
 
@@ -167,7 +168,8 @@ static bool input_enum(const QapiType *type, const QObject *o, int *slot, const 
 }
 
 /* The members of one level into base; *known counts those found in dict. */
-static bool input_members(const QapiType *type, const QDict *dict, char *base, const Place *at, size_t *known, Error **errp)
+static bool input_members(const QapiType *type, const QDict *dict, char *base, const Place *at, size_t *known,
+                          Error **errp)
 {
     for (size_t i = 0; i < type->n_members; i++) {
         const QapiMember *m = &type->members[i];
@@ -183,7 +185,8 @@ static bool input_members(const QapiType *type, const QDict *dict, char *base, c
             error_setg(errp, "Parameter '%s' is missing", path);
             return false;
         }
-        if (!compat_accepts_member(m->features, m->name, errp) || !input_slot(m->type, o, base + m->offset, &here, errp)) {
+        if (!compat_accepts_member(m->features, m->name, errp)
+            || !input_slot(m->type, o, base + m->offset, &here, errp)) {
             return false;
         }
         if (m->has) {

@@ -125,7 +125,8 @@ static QObject *typed(const QapiType *type, const QObject *o, const char *path, 
     if (type->kind == QAPI_LIST && t == QTYPE_LIST) {
         return typed_list(type, o, path, errp);
     }
-    if ((t == QTYPE_DICT || t == QTYPE_LIST) && type->kind != QAPI_ANY && type->kind != QAPI_OBJECT && type->kind != QAPI_LIST) {
+    if ((t == QTYPE_DICT || t == QTYPE_LIST) && type->kind != QAPI_ANY && type->kind != QAPI_OBJECT
+        && type->kind != QAPI_LIST) {
         error_setg(errp, "Parameters '%s.*' are unexpected", path);
         return NULL;
     }

@@ -29,7 +29,9 @@ static const Property object_props[] = {
     { .name = "type", .type = "string", .kind = PROP_CUSTOM, .get = get_type, .internal = true },
     { NULL }
 };
-static const TypeInfo object_type = { .name = "object", .abstract = true, .size = sizeof(Object), .props = object_props };
+static const TypeInfo object_type = {
+    .name = "object", .abstract = true, .size = sizeof(Object), .props = object_props,
+};
 QOM_TYPE(object_type)
 
 static const TypeInfo container_type = { .name = "container", .size = sizeof(Object) };

@@ -161,7 +161,8 @@ static bool in_range(const Property *p, int64_t v, Error **errp)
         [PROP_U32] = { 0, UINT32_MAX, "uint32_t" }, [PROP_I32] = { INT32_MIN, INT32_MAX, "int32_t" },
     };
 
-    if (p->kind < G_N_ELEMENTS(ranges) && ranges[p->kind].name && (v < ranges[p->kind].min || v > ranges[p->kind].max)) {
+    if (p->kind < G_N_ELEMENTS(ranges) && ranges[p->kind].name
+        && (v < ranges[p->kind].min || v > ranges[p->kind].max)) {
         error_setg(errp, "Parameter '%s' expects %s", p->name, ranges[p->kind].name);
         return false;
     }
@@ -256,7 +257,8 @@ static bool set_value(Object *o, const char *name, const QObject *value, bool te
     if (!p) {
         bool known = object_child(o, name) != NULL;
 
-        error_setg(errp, known ? "Property '%s.%s' is not writable" : "Property '%s.%s' not found", o->type->name, name);
+        error_setg(errp, known ? "Property '%s.%s' is not writable" : "Property '%s.%s' not found", o->type->name,
+                   name);
         return false;
     }
     if ((p->kind == PROP_CUSTOM && !p->set)) {

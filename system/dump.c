@@ -1,8 +1,9 @@
 /*
  * dump-guest-memory: RAM as an ELF core file, with a note of each processor (which stand at reset).
  *
- * File: ELF header, two section headers, program headers (notes, then a piece of RAM each), notes, memory, names of sections.
- * A detached dump goes on piece by piece between other work of the main loop; the machine is stopped meanwhile.
+ * File: ELF header, two section headers, program headers (notes, then a piece of RAM each), notes, memory, names of
+ * sections. A detached dump goes on piece by piece between other work of the main loop; the machine is stopped
+ * meanwhile.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -99,7 +100,8 @@ static GByteArray *make_head(void)
     Elf64_Ehdr e = {
         .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = ET_CORE, .e_machine = EM_386,
         .e_version = EV_CURRENT, .e_shoff = sizeof(e), .e_phoff = sizeof(e) + 2 * sizeof(Elf64_Shdr), .e_ehsize = 8,
-        .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1 + dump.pieces->len, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 2, .e_shstrndx = 1,
+        .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1 + dump.pieces->len, .e_shentsize = sizeof(Elf64_Shdr),
+        .e_shnum = 2, .e_shstrndx = 1,
     };
     Elf64_Shdr sections[2] = { { 0 }, { .sh_name = 1, .sh_type = SHT_STRTAB, .sh_size = sizeof(section_names) } };
     Elf64_Phdr p = { .p_type = PT_NOTE, .p_offset = e.e_phoff + e.e_phnum * sizeof(p) };

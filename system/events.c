@@ -79,7 +79,8 @@ void events_init(void)
 {
     rtc_changed_hook = send_rtc_change;
     vm_events = (VmEvents) { send_stop, send_resume, send_shutdown, send_reset, send_powerdown, send_wakeup,
-                             send_suspend, send_suspend_disk, send_watchdog, send_guest_panicked, send_guest_crashloaded };
+                             send_suspend, send_suspend_disk, send_watchdog, send_guest_panicked,
+                                 send_guest_crashloaded };
     device_event_deleted = send_deleted;
     blk_set_vm_stop_hook(vm_stop_request_prepare, stop_for_io_error);
     blk_set_device_exists_hook(device_exists);

@@ -43,7 +43,8 @@ const OptName option_names[] = {
       PAD "add device (based on driver)\n"
       PAD "use '-device help' to print all possible drivers\n"
       PAD "use '-device driver,help' to print all possible properties\n" },
-    { "name", true, O_name, "-name string1[,process=string2][,debug-threads=on|off]\n" PAD "set the name of the guest\n" },
+    { "name", true, O_name,
+      "-name string1[,process=string2][,debug-threads=on|off]\n" PAD "set the name of the guest\n" },
     { "uuid", true, O_uuid, "-uuid %08x-%04x-%04x-%04x-%012x\n" PAD "specify machine UUID\n" },
     { NULL, false, 0, "\nBlock device options:\n" },
     { "fda", true, O_fda, "-fda/-fdb file  use 'file' as floppy disk 0/1 image\n" },
@@ -130,7 +131,8 @@ const OptName option_names[] = {
     { "singlestep", false, O_singlestep, NULL },
     { "preconfig", false, O_preconfig, NULL },
     { "S", false, O_S, "-S              freeze CPU at startup (use 'c' to start execution)\n" },
-    { "overcommit", true, O_overcommit, "-overcommit [mem-lock=on|off][cpu-pm=on|off]\n" PAD "run with overcommit hints\n" },
+    { "overcommit", true, O_overcommit,
+      "-overcommit [mem-lock=on|off][cpu-pm=on|off]\n" PAD "run with overcommit hints\n" },
     { "gdb", true, O_refused, NULL },
     { "s", false, O_refused, NULL },
     { "d", true, O_d, NULL },
@@ -185,7 +187,8 @@ const OptName option_names[] = {
     { "no-user-config", false, O_nouserconfig,
       "-no-user-config\n" PAD "do not load default user-provided config files at startup\n" },
     { "nouserconfig", false, O_nouserconfig, NULL },
-    { "trace", true, O_trace, "-trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n" PAD "specify tracing options\n" },
+    { "trace", true, O_trace,
+      "-trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n" PAD "specify tracing options\n" },
     { "async-teardown", false, O_asyncteardown, "-async-teardown enable asynchronous teardown\n" },
     { "msg", true, O_msg, "-msg [timestamp[=on|off]][,guest-name=[on|off]]\n" PAD "control error message format\n" },
     { "qtest", true, O_qtest, NULL },
@@ -198,8 +201,10 @@ const OptName option_names[] = {
       PAD "property must be set.  These objects are placed in the\n"
       PAD "'/objects' path.\n" },
     /* Known to the peer, nothing here that they could act upon. */
-    { "vnc", true, O_refused }, { "spice", true, O_refused }, { "fsdev", true, O_refused }, { "virtfs", true, O_refused },
-    { "iscsi", true, O_refused }, { "mtdblock", true, O_refused }, { "sd", true, O_refused }, { "pflash", true, O_refused },
+    { "vnc", true, O_refused }, { "spice", true, O_refused }, { "fsdev", true, O_refused },
+    { "virtfs", true, O_refused },
+    { "iscsi", true, O_refused }, { "mtdblock", true, O_refused }, { "sd", true, O_refused },
+    { "pflash", true, O_refused },
     { "usbdevice", true, O_refused }, { "tpmdev", true, O_refused }, { "acpitable", true, O_refused },
     { "option-rom", true, O_refused }, { "plugin", true, O_refused }, { "xen-domid", true, O_refused },
     { "xen-attach", false, O_refused }, { "xen-domid-restrict", false, O_refused }, { "audio", true, O_refused },

@@ -60,20 +60,30 @@ static void push(GPtrArray **list, OptEntry *e)
 
 /* --- key=value groups ---------------------------------------------------------------------- */
 
-static const OptDesc name_desc[] = { { "guest", OPT_STRING }, { "process", OPT_STRING }, { "debug-threads", OPT_BOOL }, { NULL } };
+static const OptDesc name_desc[] = {
+    { "guest", OPT_STRING }, { "process", OPT_STRING }, { "debug-threads", OPT_BOOL }, { NULL }
+};
 static const OptDesc msg_desc[] = { { "timestamp", OPT_BOOL }, { "guest-name", OPT_BOOL }, { NULL } };
-static const OptDesc rtc_desc[] = { { "base", OPT_STRING }, { "clock", OPT_STRING }, { "driftfix", OPT_STRING }, { NULL } };
+static const OptDesc rtc_desc[] = {
+    { "base", OPT_STRING }, { "clock", OPT_STRING }, { "driftfix", OPT_STRING }, { NULL }
+};
 static const OptDesc overcommit_desc[] = { { "mem-lock", OPT_BOOL }, { "cpu-pm", OPT_BOOL }, { NULL } };
-static const OptDesc memory_desc[] = { { "size", OPT_SIZE }, { "slots", OPT_NUMBER }, { "maxmem", OPT_SIZE }, { NULL } };
-static const OptDesc sandbox_desc[] = { { "enable", OPT_BOOL }, { "obsolete", OPT_STRING }, { "elevateprivileges", OPT_STRING },
+static const OptDesc memory_desc[] = {
+    { "size", OPT_SIZE }, { "slots", OPT_NUMBER }, { "maxmem", OPT_SIZE }, { NULL }
+};
+static const OptDesc sandbox_desc[] =
+    { { "enable", OPT_BOOL }, { "obsolete", OPT_STRING }, { "elevateprivileges", OPT_STRING },
                                         { "spawn", OPT_STRING }, { "resourcecontrol", OPT_STRING }, { NULL } };
 static const OptDesc addfd_desc[] = { { "fd", OPT_NUMBER }, { "set", OPT_NUMBER }, { "opaque", OPT_STRING }, { NULL } };
 static const OptDesc action_desc[] = { { "reboot", OPT_STRING }, { "shutdown", OPT_STRING }, { "panic", OPT_STRING },
                                        { "watchdog", OPT_STRING }, { NULL } };
-static const OptDesc global_desc[] = { { "driver", OPT_STRING }, { "property", OPT_STRING }, { "value", OPT_STRING }, { NULL } };
+static const OptDesc global_desc[] = {
+    { "driver", OPT_STRING }, { "property", OPT_STRING }, { "value", OPT_STRING }, { NULL }
+};
 static const OptDesc fw_cfg_desc[] = { { "name", OPT_STRING }, { "file", OPT_STRING }, { "string", OPT_STRING },
                                        { "gen_id", OPT_STRING }, { NULL } };
-static const OptDesc icount_desc[] = { { "shift", OPT_STRING }, { "align", OPT_BOOL }, { "sleep", OPT_BOOL }, { "rr", OPT_STRING },
+static const OptDesc icount_desc[] =
+    { { "shift", OPT_STRING }, { "align", OPT_BOOL }, { "sleep", OPT_BOOL }, { "rr", OPT_STRING },
                                        { "rrfile", OPT_STRING }, { "rrsnapshot", OPT_STRING }, { NULL } };
 
 /* Does the list keep to the table?  Values stay text in e->opts. */
@@ -86,7 +96,9 @@ static bool check_table(const QDict *opts, const OptDesc *descs, Error **errp)
     return typed != NULL;
 }
 
-static const OptDesc run_with_desc[] = { { "async-teardown", OPT_BOOL }, { "chroot", OPT_STRING }, { "user", OPT_STRING }, { NULL } };
+static const OptDesc run_with_desc[] = {
+    { "async-teardown", OPT_BOOL }, { "chroot", OPT_STRING }, { "user", OPT_STRING }, { NULL }
+};
 
 const GroupDesc option_groups[] = {
     { "drive", &emu.drives, NULL, NULL, NULL }, { "chardev", &emu.chardevs, "backend", NULL, NULL },
@@ -359,7 +371,8 @@ static bool take_text(OptId id, const char *arg)
     const char **slot = id == O_pidfile ? &emu.pidfile : id == O_kernel ? &emu.kernel : id == O_initrd ? &emu.initrd
         : id == O_append ? &emu.append : id == O_dtb ? &emu.dtb : id == O_bios ? &emu.bios
         : id == O_chroot ? &emu.chroot_dir : id == O_runas ? &emu.runas : id == O_mempath ? &emu.mem_path
-        : id == O_vga ? &emu.vga : id == O_D ? &emu.log_file : id == O_d ? &emu.log_items : id == O_qtestlog ? &emu.qtest_log : NULL;
+        : id == O_vga ? &emu.vga : id == O_D ? &emu.log_file : id == O_d ? &emu.log_items : id == O_qtestlog
+            ? &emu.qtest_log : NULL;
 
     if (slot) {
         *slot = arg;
@@ -375,7 +388,9 @@ static bool take_text(OptId id, const char *arg)
 
 static void check_display(const char *arg)
 {
-    static const char *const types[] = { "gtk", "sdl", "vnc", "curses", "egl-headless", "dbus", "spice-app", "cocoa", "default" };
+    static const char *const types[] = {
+        "gtk", "sdl", "vnc", "curses", "egl-headless", "dbus", "spice-app", "cocoa", "default",
+    };
     g_autofree char *type = g_strndup(arg, strcspn(arg, ","));
 
     emu.display_given = true;
@@ -458,7 +473,8 @@ static void take_option(const OptName *o, const char *loc, const char *arg)
     case O_serial: emu.serial_given = true; push(&emu.serials, option_entry_new(loc, arg, NULL)); break;
     case O_parallel: emu.parallel_given = true; push(&emu.parallels, option_entry_new(loc, arg, NULL)); break;
     case O_debugcon: push(&emu.debugcons, option_entry_new(loc, arg, NULL)); break;
-    case O_monitor: emu.monitor_given = true; if (strcmp(arg, "none")) { add_monitor_dev(loc, arg, "readline", false); } break;
+    case O_monitor: emu.monitor_given =
+    true; if (strcmp(arg, "none")) { add_monitor_dev(loc, arg, "readline", false); } break;
     case O_qmp: add_monitor_dev(loc, arg, "control", false); break;
     case O_qmppretty: add_monitor_dev(loc, arg, "control", true); break;
     case O_mon: emu.monitor_given = true; add_keyval("mon", loc, arg, true); break;

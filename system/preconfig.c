@@ -1,6 +1,6 @@
 /*
- * -preconfig: monitors are served before the board exists; only commands that need none may run.  Those that come behind
- * x-exit-preconfig wait for the machine.
+ * -preconfig: monitors are served before the board exists; only commands that need none may run.  Those that come
+ * behind x-exit-preconfig wait for the machine.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

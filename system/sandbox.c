@@ -24,23 +24,28 @@
 
 /* The whole system's business. */
 static const int always[] = {
-    CALL(reboot), CALL(swapon), CALL(swapoff), CALL(syslog), CALL(mount), CALL(umount2), CALL(pivot_root), CALL(kexec_load),
-    CALL(kexec_file_load), CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(acct), CALL(quotactl), CALL(settimeofday),
+    CALL(reboot), CALL(swapon), CALL(swapoff), CALL(syslog), CALL(mount), CALL(umount2), CALL(pivot_root),
+    CALL(kexec_load),
+    CALL(kexec_file_load), CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(acct), CALL(quotactl),
+    CALL(settimeofday),
     CALL(clock_settime), CALL(adjtimex), CALL(clock_adjtime), CALL(sethostname), CALL(setdomainname), CALL(ptrace),
     CALL(process_vm_writev), CALL(vhangup), CALL(nfsservctl), CALL(bpf), CALL(perf_event_open), CALL(userfaultfd),
     CALL(getpmsg), CALL(putpmsg), CALL(afs_syscall), CALL(tuxcall), CALL(security), CALL(vserver),
     CALL(open_tree), CALL(move_mount), CALL(fsopen), CALL(fsconfig), CALL(fsmount), CALL(fspick), CALL(mount_setattr),
 };
 static const int obsolete[] = {
-    CALL(_sysctl), CALL(create_module), CALL(get_kernel_syms), CALL(query_module), CALL(sysfs), CALL(uselib), CALL(ustat),
+    CALL(_sysctl), CALL(create_module), CALL(get_kernel_syms), CALL(query_module), CALL(sysfs), CALL(uselib),
+    CALL(ustat),
 };
 static const int privileges[] = {
-    CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(setresgid), CALL(setfsuid), CALL(setfsgid),
+    CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(setresgid), CALL(setfsuid),
+    CALL(setfsgid),
     CALL(setgroups), CALL(setpgid), CALL(setsid), CALL(capset),
 };
 static const int spawning[] = { CALL(fork), CALL(vfork), CALL(execve), CALL(execveat), CALL(unshare), CALL(setns) };
 static const int resources[] = {
-    CALL(setpriority), CALL(sched_setparam), CALL(sched_setaffinity), CALL(sched_setscheduler), CALL(sched_setattr), CALL(ioprio_set),
+    CALL(setpriority), CALL(sched_setparam), CALL(sched_setaffinity), CALL(sched_setscheduler), CALL(sched_setattr),
+    CALL(ioprio_set),
     CALL(setrlimit), CALL(mbind), CALL(set_mempolicy), CALL(migrate_pages), CALL(move_pages),
 };
 
@@ -60,7 +65,8 @@ static void deny_processes(scmp_filter_ctx f)
 {
     deny(f, spawning, G_N_ELEMENTS(spawning), SCMP_ACT_KILL_PROCESS);
     seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, CALL(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
-    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);      /* its flags cannot be seen: the library falls back */
+    /* its flags cannot be seen: the library falls back */
+    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
 /* Limits may be asked for: the call that sets them does that, too. */
@@ -107,7 +113,8 @@ static Wishes wishes(void)
     }
     elevate = qdict_get_str(emu.sandbox, "elevateprivileges");
     return (Wishes){ on, denied("obsolete", NULL, true), denied("elevateprivileges", "children", false),
-                     g_strcmp0(elevate, "children") == 0, denied("spawn", NULL, false), denied("resourcecontrol", NULL, false) };
+                     g_strcmp0(elevate, "children") == 0, denied("spawn", NULL, false),
+                         denied("resourcecontrol", NULL, false) };
 }
 
 static void check(int ret)

@@ -96,7 +96,8 @@ static bool device_given(const char *const *drivers)
 
 static void add_defaults(void)
 {
-    static const char *const cds[] = { "ide-cd", "scsi-cd", "ide-hd", "scsi-hd", NULL }, *const floppies[] = { "isa-fdc", "floppy", NULL };
+    static const char *const cds[] = { "ide-cd", "scsi-cd", "ide-hd", "scsi-hd", NULL },
+        *const floppies[] = { "isa-fdc", "floppy", NULL };
     const MachineClass *c = machine_class(machine_current());
 
     if (emu.nodefaults) {

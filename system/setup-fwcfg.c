@@ -39,7 +39,8 @@ static bool add_file(const char *name, const char *file, Error **errp)
 
 static void add_one(const QDict *opts, Error **errp)
 {
-    const char *name = qdict_get_str(opts, "name"), *file = qdict_get_str(opts, "file"), *text = qdict_get_str(opts, "string");
+    const char *name = qdict_get_str(opts, "name"), *file = qdict_get_str(opts, "file"),
+        *text = qdict_get_str(opts, "string");
     const char *generator = qdict_get_str(opts, "gen_id");
 
     if (!fw_cfg_present()) {

@@ -52,7 +52,8 @@ static void set_rtc_start(const char *base, bool virtual_clock)
         localtime_r(&now, &tm);
         now = timegm(&tm);
     } else if (base && strcmp(base, "utc")
-               && (sscanf(base, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) == 6
+               && (sscanf(base, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+                          &tm.tm_sec) == 6
                    || sscanf(base, "%d-%d-%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) == 3)) {
         tm.tm_year -= 1900;
         tm.tm_mon -= 1;
@@ -68,7 +69,8 @@ static void check_rtc(void)
     int y, mo, d, h, mi, s;
 
     if (base && strcmp(base, "utc") && strcmp(base, "localtime")
-        && sscanf(base, "%d-%d-%dT%d:%d:%d", &y, &mo, &d, &h, &mi, &s) != 6 && sscanf(base, "%d-%d-%d", &y, &mo, &d) != 3) {
+        && sscanf(base, "%d-%d-%dT%d:%d:%d", &y, &mo, &d, &h, &mi, &s) != 6
+            && sscanf(base, "%d-%d-%d", &y, &mo, &d) != 3) {
         error_report("invalid datetime format");
         fprintf(stderr, "valid formats: '2006-06-17T16:01:21' or '2006-06-17'\n");
         exit(1);
@@ -123,7 +125,8 @@ static bool machine_is_none(void)
     return emu.machine && !g_strcmp0(qdict_get_str(emu.machine, "type"), "none");
 }
 
-/* What needs a processor or the machine's saved state: refused where going on would not be what was asked for, else told. */
+/* What needs a processor or the machine's saved state: refused where going on would not be what was asked for, else
+   told. */
 static void check_without_effect(void)
 {
     const struct { const char *option; bool given; } told[] = {
@@ -157,7 +160,9 @@ static void setup_log(void)
 /* Of the drivers for sound only those that make none are there: nothing here plays. */
 static void check_audiodevs(void)
 {
-    static const char *const drivers[] = { "none", "alsa", "dbus", "jack", "oss", "pa", "sdl", "spice", "wav", "pipewire", NULL };
+    static const char *const drivers[] = {
+        "none", "alsa", "dbus", "jack", "oss", "pa", "sdl", "spice", "wav", "pipewire", NULL,
+    };
 
     for (guint i = 0; emu.audiodevs && i < emu.audiodevs->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.audiodevs, i);
@@ -165,13 +170,15 @@ static void check_audiodevs(void)
         const char *driver;
 
         error_set_location(e->loc);
-        opts = *e->text == '{' ? json_parse(e->text, &error_fatal) : opts_parse_keyval(e->text, "driver", NULL, &error_fatal);
+        opts = *e->text == '{' ? json_parse(e->text, &error_fatal)
+               : opts_parse_keyval(e->text, "driver", NULL, &error_fatal);
         driver = qdict_get_str(opts, "driver");
         if (!qdict_get_str(opts, "id")) {
             fail("Parameter 'id' is missing");
         }
         if (!driver || !g_strv_contains(drivers, driver)) {
-            error_report(driver ? "Parameter 'driver' does not accept value '%s'" : "Parameter 'driver' is missing", driver);
+            error_report(driver ? "Parameter 'driver' does not accept value '%s'" : "Parameter 'driver' is missing",
+                         driver);
             exit(1);
         }
         if (strcmp(driver, "none") && strcmp(driver, "wav")) {
@@ -185,7 +192,8 @@ static void check_audiodevs(void)
 static void check_icount(void)
 {
     const char *shift = qdict_get_str(emu.icount, "shift"), *rr = qdict_get_str(emu.icount, "rr");
-    bool align = get_flag(emu.icount, "align"), sleep = !qdict_has(emu.icount, "sleep") || get_flag(emu.icount, "sleep");
+    bool align = get_flag(emu.icount, "align"), sleep = !qdict_has(emu.icount, "sleep")
+                 || get_flag(emu.icount, "sleep");
     uint64_t n;
 
     if (rr && strcmp(rr, "record") && strcmp(rr, "replay")) {
@@ -257,7 +265,8 @@ void setup_early_options(void)
         for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
             known |= !strcmp(types[i], emu.vga);
         }
-        error_report(known ? "video card '%s' is not available, please use -vga none" : "unknown vga type: %s", emu.vga);
+        error_report(known ? "video card '%s' is not available, please use -vga none" : "unknown vga type: %s",
+                     emu.vga);
         exit(1);
     }
     chr_mux_escape = option_echr;
@@ -361,7 +370,8 @@ void setup_machine(void)
         fail("CPU model 'host' requires KVM or HVF");
     }
     if (!strcmp(machine_class(m)->name, "none") && (emu.kernel || emu.initrd)) {
-        error_report("The -%s parameter is not supported (use the generic 'loader' device instead).", emu.kernel ? "kernel" : "initrd");
+        error_report("The -%s parameter is not supported (use the generic 'loader' device instead).",
+                     emu.kernel ? "kernel" : "initrd");
         exit(1);
     }
 }
@@ -403,7 +413,8 @@ void setup_objects(bool early)
 
             qdict_del(props, "qom-type");
             qdict_del(props, "id");
-            user_object_add(qdict_get_str(e->opts, "qom-type"), qdict_get_str(e->opts, "id"), props, true, &error_fatal);
+            user_object_add(qdict_get_str(e->opts, "qom-type"), qdict_get_str(e->opts, "id"), props, true,
+                            &error_fatal);
         }
     }
 }
@@ -539,6 +550,7 @@ void setup_globals(void)
     for (guint i = 0; emu.globals && i < emu.globals->len; i++) {
         OptEntry *e = g_ptr_array_index(emu.globals, i);
 
-        device_add_global(qdict_get_str(e->opts, "driver"), qdict_get_str(e->opts, "property"), qdict_get_str(e->opts, "value"));
+        device_add_global(qdict_get_str(e->opts, "driver"), qdict_get_str(e->opts, "property"),
+                          qdict_get_str(e->opts, "value"));
     }
 }

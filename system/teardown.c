@@ -1,8 +1,9 @@
 /*
- * -async-teardown, -run-with async-teardown=on: whoever waits for the emulator's end need not wait for its memory to be given back.
+ * -async-teardown, -run-with async-teardown=on: whoever waits for the emulator's end need not wait for its memory to
+ * be given back.
  *
- * A second process shares the memory and nothing else. When the emulator's main thread ends, the kernel tells it, and it
- * ends too; only then the memory goes. It runs on a stack of its own and must not touch what the two share (errno,
+ * A second process shares the memory and nothing else. When the emulator's main thread ends, the kernel tells it, and
+ * it ends too; only then the memory goes. It runs on a stack of its own and must not touch what the two share (errno,
  * locks): it makes a few system calls that cannot fail.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

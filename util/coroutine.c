@@ -165,8 +165,8 @@ static void trampoline(void *arg)
 }
 
 /*
- * How many bytes below its top a stack begins.  Were it none, the frames of all coroutines would be at the same places of
- * their pages and drive each other out of the few lines of the cache that those places share.
+ * How many bytes below its top a stack begins.  Were it none, the frames of all coroutines would be at the same places
+ * of their pages and drive each other out of the few lines of the cache that those places share.
  */
 static size_t stack_colour(void)
 {

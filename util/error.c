@@ -273,7 +273,8 @@ static void report_text(const char *kind, const char *msg)
         fprintf(stderr, "%s%s%s\n", guest_name ? guest_name : "", guest_name ? " " : "", line);
         return;
     }
-    fprintf(stderr, "%s%s%s%s%s\n", guest_name ? guest_name : "", guest_name ? " " : "", progname, in_file ? "" : ": ", line);
+    fprintf(stderr, "%s%s%s%s%s\n", guest_name ? guest_name : "", guest_name ? " " : "", progname, in_file ? "" : ": ",
+            line);
 }
 
 static void report_hint(const Error *err)

@@ -74,6 +74,7 @@ bool log_set_file(const char *filename, Error **errp)
         error_setg(errp, "Bad logfile template: %s", filename);
         return false;
     }
-    name = percent ? g_strdup_printf("%.*s%d%s", (int)(percent - filename), filename, (int)getpid(), percent + 2) : g_strdup(filename);
+    name = percent ? g_strdup_printf("%.*s%d%s", (int)(percent - filename), filename, (int)getpid(), percent + 2)
+           : g_strdup(filename);
     return trace_set_output(name, errp);
 }

@@ -1,8 +1,8 @@
 /*
  * Values: scalars, lists and dictionaries with reference counts.
  *
- * Containers may hold what a peer sent, so they grow in pieces (util/chunks.h), and the index of a dictionary is keyed by a number that
- * the peer does not know: it can make neither a large allocation nor many keys of one bucket.
+ * Containers may hold what a peer sent, so they grow in pieces (util/chunks.h), and the index of a dictionary is keyed
+ * by a number that the peer does not know: it can make neither a large allocation nor many keys of one bucket.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,8 @@ typedef struct DictEntry {
 
 typedef struct Dict {
     Chunks entries;         /* DictEntry *, owned, in insertion order */
-    Chunks index;           /* DictEntry *, first of each bucket, a power of two of them; none while the dictionary is small */
+    /* DictEntry *, first of each bucket, a power of two of them; none while the dictionary is small */
+    Chunks index;
 } Dict;
 
 struct QObject {

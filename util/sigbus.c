@@ -1,8 +1,8 @@
 /*
  * Surviving memory that its owner truncates.
  *
- * The handler looks for the address among the guarded ranges.  Entries are published by their base address last and taken
- * back by it first, so the handler needs no lock; changes are made under one.
+ * The handler looks for the address among the guarded ranges.  Entries are published by their base address last and
+ * taken back by it first, so the handler needs no lock; changes are made under one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,7 +34,8 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
         char *base = __atomic_load_n(&r->base, __ATOMIC_ACQUIRE);
 
         if (base && at >= base && (size_t)(at - base) < r->len
-            && mmap(base, r->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == base) {
+            && mmap(base, r->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                    0) == base) {
             __atomic_store_n(r->gone, true, __ATOMIC_SEQ_CST);
             return;
         }

@@ -39,7 +39,8 @@ bool virtio_blk_range_ok(uint64_t sector, uint64_t bytes, uint32_t logical, int6
         && sectors <= total && sector <= total - sectors;
 }
 
-int virtio_blk_parse_range(const VirtioBlkIo *io, uint32_t max_sectors, uint32_t logical, int64_t length, VirtioBlkRange *range)
+int virtio_blk_parse_range(const VirtioBlkIo *io, uint32_t max_sectors, uint32_t logical, int64_t length,
+                           VirtioBlkRange *range)
 {
     struct { uint64_t sector; uint32_t sectors, flags; } h;
     bool zeroes = io->type == VIRTIO_BLK_T_WRITE_ZEROES;

@@ -296,7 +296,10 @@ void vring_push(VirtElement *e, uint32_t len)
 }
 
 /* Did the used index pass the point at which the guest wants to hear? */
-static bool event_passed(uint16_t event, uint16_t now, uint16_t old) { return (uint16_t)(now - event - 1) < (uint16_t)(now - old); }
+static bool event_passed(uint16_t event, uint16_t now, uint16_t old)
+{
+    return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
+}
 
 bool vring_should_notify(VRing *r)
 {
@@ -317,5 +320,6 @@ bool vring_should_notify(VRing *r)
     old = r->signalled_used;
     r->signalled_valid = true;
     r->signalled_used = r->used_idx;
-    return load_ring(r, r->avail + 4 + 2 * (uint64_t)r->num, &event) && (!valid || event_passed(event, r->used_idx, old));
+    return load_ring(r, r->avail + 4 + 2 * (uint64_t)r->num, &event)
+           && (!valid || event_passed(event, r->used_idx, old));
 }

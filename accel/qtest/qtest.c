@@ -62,7 +62,8 @@ static void write_log(Qtest *q, char kind, const char *text)
     }
     gettimeofday(&now, NULL);
     timersub(&now, &q->opened, &now);
-    fprintf(q->log, "[%c %s%ld.%06ld] %s\n", kind, kind == 'I' && *text == 'O' ? "" : "+", (long)now.tv_sec, (long)now.tv_usec, text);
+    fprintf(q->log, "[%c %s%ld.%06ld] %s\n", kind, kind == 'I' && *text == 'O' ? "" : "+", (long)now.tv_sec,
+            (long)now.tv_usec, text);
     fflush(q->log);
 }
 
@@ -124,7 +125,8 @@ static void set_irq_in(Qtest *q, char **w)
 
     if (!o || !object_is_a(o, "device")) {
         send_line(q, "FAIL Unknown device");
-    } else if (parse_u64(w[3], 0, &n) < 0 || parse_i64(w[4], 0, &level) < 0 || n >= GSI_MAX || !object_is_a(o, "ioapic")) {
+    } else if (parse_u64(w[3], 0, &n) < 0 || parse_i64(w[4], 0, &level) < 0 || n >= GSI_MAX
+               || !object_is_a(o, "ioapic")) {
         send_line(q, "FAIL Unknown IRQ");
     } else {
         static Irq *sources[GSI_MAX];
@@ -230,7 +232,8 @@ static bool word_command(Qtest *q, char **w, unsigned words)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 0;
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A'
+           && c <= 'F' ? c - 'A' + 10 : 0;
 }
 
 /* len bytes, zero; NULL: the peer was told that there is no memory. */
@@ -405,7 +408,7 @@ static void run_line(Qtest *q, char *line)
     }
 }
 
-/* --- the connection ------------------------------------------------------------------------------------------------ */
+/* --- the connection ----------------------------------------------------------------------------------------------- */
 
 static int can_read(void *opaque)
 {

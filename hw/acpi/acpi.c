@@ -100,7 +100,10 @@ static void pm_write(void *opaque, uint64_t offset, uint64_t value, unsigned siz
 }
 
 static uint64_t control_read(void *opaque, uint64_t offset, unsigned size) { return pm_read(opaque, 4 + offset, size); }
-static void control_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { pm_write(opaque, 4 + offset, v, size); }
+static void control_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    pm_write(opaque, 4 + offset, v, size);
+}
 static uint64_t timer_read(void *opaque, uint64_t offset, unsigned size) { return pm_read(opaque, 8 + offset, size); }
 
 static const IoOps event_ops = { .read = pm_read, .write = pm_write, .max_size = 2 };
@@ -221,7 +224,7 @@ static const IoOps apm_ops = { .read = apm_read, .write = apm_write, .max_size =
 
 void acpi_map_apm(AcpiRegs *a) { io_region_map(io_region_new(IO_SPACE_PORT, "apm-io", 2, &apm_ops, a), 0xb2, 0); }
 
-/* --- processors that came: a bit for each that is there ------------------------------------------------------------ */
+/* --- processors that came: a bit for each that is there ----------------------------------------------------------- */
 
 static uint64_t cpus_read(void *opaque, uint64_t offset, unsigned size)
 {
@@ -237,7 +240,7 @@ void acpi_map_cpu_hotplug(AcpiRegs *a, uint16_t base)
     io_region_map(io_region_new(IO_SPACE_PORT, "acpi-cpu-hotplug", 32, &cpus_ops, a), base, 0);
 }
 
-/* --- hot-plug of slots ------------------------------------------------------------------------------------------------ */
+/* --- hot-plug of slots -------------------------------------------------------------------------------------------- */
 
 void acpi_map_pci_hotplug(AcpiRegs *a, uint16_t base, PciHost *host)
 {
@@ -288,7 +291,9 @@ static const VmField slots_fields[] = {
     { .name = "up", .type = "uint32", .kind = VM_INT, .offset = 0, .size = 4, .count = 1 },
     { .name = "down", .type = "uint32", .kind = VM_INT, .offset = 4, .size = 4, .count = 1 }, { NULL }
 };
-const VmDesc acpi_slots_desc = { .name = "acpi_pcihp_pci_status", .version = 1, .min_version = 1, .fields = slots_fields };
+const VmDesc acpi_slots_desc = {
+    .name = "acpi_pcihp_pci_status", .version = 1, .min_version = 1, .fields = slots_fields,
+};
 
 void acpi_wire_save(const AcpiRegs *a, AcpiWire *w)
 {

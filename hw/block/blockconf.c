@@ -160,8 +160,10 @@ bool blockconf_apply_backend(BlockConf *c, bool readonly, bool resizable, Error 
     }
     blk_set_on_error(c->blk, c->rerror == BLK_ON_ERROR_AUTO ? blk_get_on_error(c->blk, true) : (BlkOnError)c->rerror,
                      c->werror == BLK_ON_ERROR_AUTO ? blk_get_on_error(c->blk, false) : (BlkOnError)c->werror);
-    invalid = c->account_invalid == ON_OFF_AUTO ? block_acct_accounts_invalid(blk_get_stats(c->blk)) : c->account_invalid == ON_OFF_ON;
-    failed = c->account_failed == ON_OFF_AUTO ? block_acct_accounts_failed(blk_get_stats(c->blk)) : c->account_failed == ON_OFF_ON;
+    invalid = c->account_invalid == ON_OFF_AUTO ? block_acct_accounts_invalid(blk_get_stats(c->blk))
+              : c->account_invalid == ON_OFF_ON;
+    failed = c->account_failed == ON_OFF_AUTO ? block_acct_accounts_failed(blk_get_stats(c->blk))
+             : c->account_failed == ON_OFF_ON;
     block_acct_setup(blk_get_stats(c->blk), invalid, failed);
     return true;
 }

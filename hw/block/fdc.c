@@ -11,7 +11,8 @@
 #include "util/cutils.h"
 
 enum { MSR_CMDBUSY = 0x10, MSR_NONDMA = 0x20, MSR_DIO = 0x40, MSR_RQM = 0x80, DOR_RESET = 4, DOR_DMA = 8 };
-enum { SR0_SEEK = 0x20, SR0_ABNORMAL = 0x40, SR0_INVALID = 0x80, SR0_READY_CHANGED = 0xc0, SR1_NO_ADDRESS = 0x01, SR1_PROTECTED = 0x02,
+enum { SR0_SEEK = 0x20, SR0_ABNORMAL = 0x40, SR0_INVALID = 0x80, SR0_READY_CHANGED = 0xc0, SR1_NO_ADDRESS = 0x01,
+       SR1_PROTECTED = 0x02,
        SR1_END = 0x80, SR2_DELETED = 0x40 };
 
 static FloppyDrive *current(Fdc *f) { return f->drives[f->dor & 1]; }
@@ -424,7 +425,7 @@ static uint8_t read_fifo(Fdc *f)
     return v;
 }
 
-/* --- registers -------------------------------------------------------------------------------------------------------- */
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 
 static void controller_reset(Fdc *f, bool irq)
 {
@@ -502,14 +503,17 @@ static void fdc_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 }
 
 static uint64_t fdc_read1(void *opaque, uint64_t offset, unsigned size) { return fdc_read(opaque, offset + 1, size); }
-static void fdc_write1(void *opaque, uint64_t offset, uint64_t v, unsigned size) { fdc_write(opaque, offset + 1, v, size); }
+static void fdc_write1(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    fdc_write(opaque, offset + 1, v, size);
+}
 static uint64_t fdc_read7(void *opaque, uint64_t offset, unsigned size) { return fdc_read(opaque, 7, size); }
 static void fdc_write7(void *opaque, uint64_t offset, uint64_t v, unsigned size) { fdc_write(opaque, 7, v, size); }
 
 static const IoOps ops1 = { .read = fdc_read1, .write = fdc_write1, .max_size = 1 };
 static const IoOps ops7 = { .read = fdc_read7, .write = fdc_write7, .max_size = 1 };
 
-/* --- life ------------------------------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void reset(Device *dev)
 {
@@ -540,13 +544,13 @@ static bool realize(Device *dev, Error **errp)
     return true;
 }
 
-/* --- state ---------------------------------------------------------------------------------------------------------------- */
+/* --- state -------------------------------------------------------------------------------------------------------- */
 
 typedef struct DriveWire { uint8_t head, track, sect, media_changed, media_rate, perpendicular; } DriveWire;
 
 typedef struct FdcWire {
-    uint8_t sra, srb, dor, tdr, dsr, msr, status0, status1, status2, fifo[512], data_state, data_dir, eot, timer0, timer1, precomp_trk,
-        config, lock, pwrd, num_floppies, phase;
+    uint8_t sra, srb, dor, tdr, dsr, msr, status0, status1, status2, fifo[512], data_state, data_dir, eot, timer0,
+        timer1, precomp_trk, config, lock, pwrd, num_floppies, phase;
     uint32_t data_pos, data_len;
     int32_t reset_sensei;
     bool has_phase;
@@ -562,8 +566,10 @@ static void fdc_save(void *obj, void *wire)
 
     *w = (FdcWire) {
         .sra = f->sra, .srb = f->srb, .dor = f->dor, .tdr = f->tdr, .dsr = f->dsr, .msr = f->msr, .status0 = f->status0,
-        .status1 = f->status1, .status2 = f->status2, .timer0 = f->timer0, .timer1 = f->timer1, .precomp_trk = f->precomp,
-        .config = f->config, .lock = f->lock, .num_floppies = 2, .phase = f->phase + 1, .data_pos = f->pos, .data_len = f->len,
+        .status1 = f->status1, .status2 = f->status2, .timer0 = f->timer0, .timer1 = f->timer1,
+        .precomp_trk = f->precomp,
+        .config = f->config, .lock = f->lock, .num_floppies = 2, .phase = f->phase + 1, .data_pos = f->pos,
+        .data_len = f->len,
         .reset_sensei = f->reset_sense, .eot = f->command[6], .data_state = f->command[0] & 0x80 ? STATE_MULTI : 0,
         .data_dir = (f->command[0] & 0x1f) == 0x05 || (f->command[0] & 0x1f) == 0x09 ? DIR_WRITE : DIR_READ,
     };
@@ -574,14 +580,16 @@ static void fdc_save(void *obj, void *wire)
     for (int i = 0; i < 2; i++) {
         const FloppyDrive *d = f->drives[i];
 
-        w->drives[i] = d ? (DriveWire) { d->head, d->track, d->sect, d->media_changed, 0, f->perpendicular } : (DriveWire) { 0 };
+        w->drives[i] = d ? (DriveWire) { d->head, d->track, d->sect, d->media_changed, 0, f->perpendicular }
+                       : (DriveWire) { 0 };
     }
 }
 
 /* Streams without it leave it to the status. */
 static int phase_of(const FdcWire *w)
 {
-    return w->has_phase ? w->phase - 1 : w->msr & MSR_NONDMA ? FDC_EXECUTE : w->msr & MSR_DIO ? FDC_RESULT : FDC_COMMAND;
+    return w->has_phase ? w->phase - 1 : w->msr & MSR_NONDMA ? FDC_EXECUTE : w->msr & MSR_DIO ? FDC_RESULT
+           : FDC_COMMAND;
 }
 
 static bool fdc_load(void *obj, const void *wire, Error **errp)
@@ -590,9 +598,11 @@ static bool fdc_load(void *obj, const void *wire, Error **errp)
     int phase = phase_of(w);
     Fdc *f = obj;
 
-    if (phase < FDC_COMMAND || phase > FDC_RESULT || w->data_pos > w->data_len || w->data_len > (phase == FDC_COMMAND ? 9 : 512)
+    if (phase < FDC_COMMAND || phase > FDC_RESULT || w->data_pos > w->data_len
+        || w->data_len > (phase == FDC_COMMAND ? 9 : 512)
         || w->reset_sensei < 0 || w->reset_sensei > 4) {
-        error_setg(errp, "the controller is at byte %" PRIu32 " of %" PRIu32 " in phase %d", w->data_pos, w->data_len, phase + 1);
+        error_setg(errp, "the controller is at byte %" PRIu32 " of %" PRIu32 " in phase %d", w->data_pos, w->data_len,
+                   phase + 1);
         return false;
     }
     f->sra = w->sra;
@@ -645,42 +655,63 @@ static bool sense_needed(const void *wire) { return ((const FdcWire *)wire)->res
 #define VW(f) VMF(DriveWire, f, "uint8")
 static const VmField changed_fields[] = { VW(media_changed), { NULL } }, rate_fields[] = { VW(media_rate), { NULL } },
     perpendicular_fields[] = { VW(perpendicular), { NULL } };
-static const VmDesc changed_desc = { .name = "fdrive/media_changed", .version = 1, .min_version = 1, .fields = changed_fields, .needed = changed_needed };
-static const VmDesc rate_desc = { .name = "fdrive/media_rate", .version = 1, .min_version = 1, .fields = rate_fields, .needed = always };
+static const VmDesc changed_desc = {
+    .name = "fdrive/media_changed", .version = 1, .min_version = 1, .fields = changed_fields, .needed = changed_needed,
+};
+static const VmDesc rate_desc = {
+    .name = "fdrive/media_rate", .version = 1, .min_version = 1, .fields = rate_fields, .needed = always,
+};
 static const VmDesc perpendicular_desc = {
-    .name = "fdrive/perpendicular", .version = 1, .min_version = 1, .fields = perpendicular_fields, .needed = perpendicular_needed,
+    .name = "fdrive/perpendicular", .version = 1, .min_version = 1, .fields = perpendicular_fields,
+    .needed = perpendicular_needed,
 };
 static const VmDesc *const drive_subsections[] = { &changed_desc, &rate_desc, &perpendicular_desc, NULL };
 static const VmField drive_fields[] = { VW(head), VW(track), VW(sect), { NULL } };
-static const VmDesc drive_desc = { .name = "fdrive", .version = 1, .min_version = 1, .fields = drive_fields, .subsections = drive_subsections };
+static const VmDesc drive_desc = {
+    .name = "fdrive", .version = 1, .min_version = 1, .fields = drive_fields, .subsections = drive_subsections,
+};
 
 #define FW(f) VMF(FdcWire, f, "uint8")
-static const VmField sensei_fields[] = { VMF(FdcWire, reset_sensei, "int32"), { NULL } }, timer_fields[] = { VMF_UNUSED(8), { NULL } },
+static const VmField sensei_fields[] = { VMF(FdcWire, reset_sensei, "int32"), { NULL } },
+    timer_fields[] = { VMF_UNUSED(8), { NULL } },
     phase_fields[] = { FW(phase), { NULL } };
-static const VmDesc sensei_desc = { .name = "fdc/reset_sensei", .version = 1, .min_version = 1, .fields = sensei_fields, .needed = sense_needed };
-static const VmDesc timer_desc = { .name = "fdc/result_timer", .version = 1, .min_version = 1, .fields = timer_fields, .needed = never };
+static const VmDesc sensei_desc = {
+    .name = "fdc/reset_sensei", .version = 1, .min_version = 1, .fields = sensei_fields, .needed = sense_needed,
+};
+static const VmDesc timer_desc = {
+    .name = "fdc/result_timer", .version = 1, .min_version = 1, .fields = timer_fields, .needed = never,
+};
 static const VmDesc phase_desc = {
-    .name = "fdc/phase", .version = 1, .min_version = 1, .fields = phase_fields, .needed = always, .present = offsetof(FdcWire, has_phase),
+    .name = "fdc/phase", .version = 1, .min_version = 1, .fields = phase_fields, .needed = always,
+    .present = offsetof(FdcWire, has_phase),
 };
 static const VmDesc *const state_subsections[] = { &sensei_desc, &timer_desc, &phase_desc, NULL };
 static const VmField state_fields[] = {
-    FW(sra), FW(srb), VMFN("dor_vmstate", "uint8", FdcWire, dor), FW(tdr), FW(dsr), FW(msr), FW(status0), FW(status1), FW(status2),
-    VMF_ARRAY(FdcWire, fifo, "uint8"), VMF(FdcWire, data_pos, "uint32"), VMF(FdcWire, data_len, "uint32"), FW(data_state), FW(data_dir), FW(eot),
-    FW(timer0), FW(timer1), FW(precomp_trk), FW(config), FW(lock), FW(pwrd), VMF_EQUAL("num_floppies", "uint8", FdcWire, num_floppies),
+    FW(sra), FW(srb), VMFN("dor_vmstate", "uint8", FdcWire, dor), FW(tdr), FW(dsr), FW(msr), FW(status0), FW(status1),
+    FW(status2),
+    VMF_ARRAY(FdcWire, fifo, "uint8"), VMF(FdcWire, data_pos, "uint32"), VMF(FdcWire, data_len, "uint32"),
+    FW(data_state), FW(data_dir), FW(eot),
+    FW(timer0), FW(timer1), FW(precomp_trk), FW(config), FW(lock), FW(pwrd),
+    VMF_EQUAL("num_floppies", "uint8", FdcWire, num_floppies),
     VMF_STRUCTS(FdcWire, drives, &drive_desc), { NULL }
 };
-static const VmDesc state_desc = { .name = "fdc", .version = 2, .min_version = 2, .fields = state_fields, .subsections = state_subsections };
+static const VmDesc state_desc = {
+    .name = "fdc", .version = 2, .min_version = 2, .fields = state_fields, .subsections = state_subsections,
+};
 static const VmField fdc_fields[] = { VMF_SELF("state", &state_desc), { NULL } };
 static const VmDesc fdc_vmstate = {
-    .name = "fdc", .version = 2, .min_version = 2, .size = sizeof(FdcWire), .fields = fdc_fields, .save = fdc_save, .load = fdc_load,
+    .name = "fdc", .version = 2, .min_version = 2, .size = sizeof(FdcWire), .fields = fdc_fields, .save = fdc_save,
+    .load = fdc_load,
 };
 
 static const char *const types[] = { "144", "288", "120", "none", "auto", NULL };
 #define FDC_TYPE(n, field, def) P_ENUM(n, "FdcDriveType", types, Fdc, field, def, "FDC drive type, 144/288/120/none/auto")
 
 static const Property fdc_props[] = {
-    P_NUM("iobase", PROP_U32, Fdc, iobase, 0x3f0), P_NUM("irq", PROP_U32, Fdc, irq, 6), P_NUM("dma", PROP_U32, Fdc, dma, 2),
-    FDC_TYPE("fdtypeA", type_a, FDC_TYPE_AUTO), FDC_TYPE("fdtypeB", type_b, FDC_TYPE_AUTO), FDC_TYPE("fallback", fallback, FDC_TYPE_288),
+    P_NUM("iobase", PROP_U32, Fdc, iobase, 0x3f0), P_NUM("irq", PROP_U32, Fdc, irq, 6),
+    P_NUM("dma", PROP_U32, Fdc, dma, 2),
+    FDC_TYPE("fdtypeA", type_a, FDC_TYPE_AUTO), FDC_TYPE("fdtypeB", type_b, FDC_TYPE_AUTO),
+    FDC_TYPE("fallback", fallback, FDC_TYPE_288),
     { .name = "bootindexA", .kind = PROP_I32, .offset = offsetof(Fdc, bootindex_a) },
     { .name = "bootindexB", .kind = PROP_I32, .offset = offsetof(Fdc, bootindex_b) },
     { NULL }
@@ -688,9 +719,12 @@ static const Property fdc_props[] = {
 
 static void init(Object *o) { FDC(o)->bootindex_a = FDC(o)->bootindex_b = -1; }
 
-static const DeviceClass fdc_class = ISA_CLASS_DEV(.category = DEVICE_STORAGE, .desc = "virtual floppy controller", .vmstate = &fdc_vmstate, .realize = realize,
+static const DeviceClass fdc_class =
+    ISA_CLASS_DEV(.category = DEVICE_STORAGE, .desc = "virtual floppy controller", .vmstate = &fdc_vmstate,
+                  .realize = realize,
                                                    .reset = reset);
 static const TypeInfo fdc_type = {
-    .name = "isa-fdc", .parent = "isa-device", .size = sizeof(Fdc), .props = fdc_props, .init = init, .class_data = &fdc_class,
+    .name = "isa-fdc", .parent = "isa-device", .size = sizeof(Fdc), .props = fdc_props, .init = init,
+    .class_data = &fdc_class,
 };
 QOM_TYPE(fdc_type)

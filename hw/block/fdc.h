@@ -32,7 +32,8 @@ typedef struct Fdc {
     FloppyDrive *drives[2];
     Irq *irq_line;
     IoRegion *io1, *io2;
-    uint8_t sra, srb, dor, tdr, dsr, msr, status0, status1, status2, config, precomp, lock, perpendicular, timer0, timer1;
+    uint8_t sra, srb, dor, tdr, dsr, msr, status0, status1, status2, config, precomp, lock, perpendicular, timer0,
+        timer1;
     uint8_t fifo[512];
     uint32_t pos, len;            /* of the phase: command or result bytes, or data of one sector */
     enum { FDC_COMMAND, FDC_EXECUTE, FDC_RESULT } phase;

@@ -28,7 +28,8 @@ void floppy_revalidate(FloppyDrive *d, int fallback)
         return;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        bool fits = d->type == FDC_TYPE_AUTO || d->type == formats[i].type || (d->type == FDC_TYPE_288 && formats[i].type == FDC_TYPE_144);
+        bool fits = d->type == FDC_TYPE_AUTO || d->type == formats[i].type
+                    || (d->type == FDC_TYPE_288 && formats[i].type == FDC_TYPE_144);
 
         if (fits && (uint64_t)length / 512 == formats[i].sectors) {
             best = i;
@@ -72,7 +73,9 @@ static void change_media(void *opaque, bool load, Error **errp)
     }
 }
 
-static const BlockDevOps floppy_ops = { .change_media = change_media, .dev_id = blockdev_id, .dev_path = blockdev_path };
+static const BlockDevOps floppy_ops = {
+    .change_media = change_media, .dev_id = blockdev_id, .dev_path = blockdev_path,
+};
 
 static bool realize(Device *dev, Error **errp)
 {
@@ -125,14 +128,17 @@ static const char *const types[] = { "144", "288", "120", "none", "auto", NULL }
 
 static const Property floppy_props[] = {
     P_NUM("unit", PROP_U32, FloppyDrive, unit, UINT32_MAX), BLOCK_PROPS(FloppyDrive),
-    P_ENUM("drive-type", "FdcDriveType", types, FloppyDrive, type, FDC_TYPE_AUTO, "FDC drive type, 144/288/120/none/auto"),
+    P_ENUM("drive-type", "FdcDriveType", types, FloppyDrive, type, FDC_TYPE_AUTO,
+           "FDC drive type, 144/288/120/none/auto"),
     { NULL }
 };
 static const DeviceClass floppy_class = {
-    .bus_type = "floppy-bus", .category = DEVICE_STORAGE, .desc = "virtual floppy drive", .realize = realize, .unrealize = unrealize,
+    .bus_type = "floppy-bus", .category = DEVICE_STORAGE, .desc = "virtual floppy drive", .realize = realize,
+    .unrealize = unrealize,
 };
 static const TypeInfo floppy_type = {
-    .name = "floppy", .parent = "device", .size = sizeof(FloppyDrive), .props = floppy_props, .init = init, .finalize = finalize,
+    .name = "floppy", .parent = "device", .size = sizeof(FloppyDrive), .props = floppy_props, .init = init,
+    .finalize = finalize,
     .class_data = &floppy_class,
 };
 QOM_TYPE(floppy_type)

@@ -131,7 +131,8 @@ static void invalid(VirtioBlkReq *r, BlockAcctType type)
 
 static void submit_read(VirtioBlkReq *r)
 {
-    TRACE(virtio_blk_handle_read, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->io.sector, r->io.data.size);
+    TRACE(virtio_blk_handle_read, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->io.sector,
+          r->io.data.size);
     if (!range_ok(r)) {
         invalid(r, BLOCK_ACCT_READ);
         return;
@@ -142,7 +143,8 @@ static void submit_read(VirtioBlkReq *r)
 
 static void submit_write(VirtioBlkReq *r)
 {
-    TRACE(virtio_blk_handle_write, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->io.sector, r->io.data.size);
+    TRACE(virtio_blk_handle_write, "vdev %p req %p sector %" PRIu64 " size %zu", (void *)r->s, (void *)r, r->io.sector,
+          r->io.data.size);
     if (!range_ok(r)) {
         invalid(r, BLOCK_ACCT_WRITE);
         return;
@@ -171,7 +173,8 @@ static void submit_range(VirtioBlkReq *r)
     VirtioBlk *s = r->s;
     bool zeroes = r->io.type == VIRTIO_BLK_T_WRITE_ZEROES;
     VirtioBlkRange range;
-    int status = virtio_blk_parse_range(&r->io, zeroes ? s->max_write_zeroes_sectors : s->max_discard_sectors, s->conf.logical,
+    int status = virtio_blk_parse_range(&r->io, zeroes ? s->max_write_zeroes_sectors : s->max_discard_sectors,
+                                        s->conf.logical,
                                         blk_getlength(s->conf.blk), &range);
 
     if (status < 0) {

@@ -12,7 +12,8 @@
 #include "util/cutils.h"
 
 enum {
-    F_SEG_MAX = 2, F_GEOMETRY = 4, F_RO = 5, F_BLK_SIZE = 6, F_SCSI = 7, F_FLUSH = 9, F_TOPOLOGY = 10, F_CONFIG_WCE = 11, F_MQ = 12,
+    F_SEG_MAX = 2, F_GEOMETRY = 4, F_RO = 5, F_BLK_SIZE = 6, F_SCSI = 7, F_FLUSH = 9, F_TOPOLOGY = 10,
+    F_CONFIG_WCE = 11, F_MQ = 12,
     F_DISCARD = 13, F_WRITE_ZEROES = 14,
 };
 
@@ -35,7 +36,8 @@ static void get_config(VirtioDevice *vdev, uint8_t *c)
     put16(c, 16, conf->cyls);
     c[18] = conf->heads;
     /* a whole number of logical blocks in a track */
-    c[19] = length > 0 && length / conf->heads / conf->secs % conf->logical ? conf->secs & ~(per_block - 1) : conf->secs;
+    c[19] = length > 0 && length / conf->heads / conf->secs % conf->logical ? conf->secs & ~(per_block - 1)
+            : conf->secs;
     put32(c, 20, conf->logical);
     c[24] = conf->physical > conf->logical ? __builtin_ctzll(conf->physical / conf->logical) : 0;
     put16(c, 26, conf->min_io / conf->logical);
@@ -154,7 +156,8 @@ static bool check_queues(VirtioBlk *s, Error **errp)
         return false;
     }
     if (!IS_POW2(s->queue_size) || s->queue_size > VIRTQUEUE_MAX_SIZE) {
-        error_setg(errp, "invalid queue-size property (%u), must be a power of 2 (max %d)", s->queue_size, VIRTQUEUE_MAX_SIZE);
+        error_setg(errp, "invalid queue-size property (%u), must be a power of 2 (max %d)", s->queue_size,
+                   VIRTQUEUE_MAX_SIZE);
         return false;
     }
     return true;
@@ -236,7 +239,7 @@ static void unrealize(VirtioDevice *vdev)
 
 static int default_vectors(VirtioDevice *vdev) { return VIRTIO_BLK(vdev)->num_queues + 1; }
 
-/* --- the type --------------------------------------------------------------------------------------------------------- */
+/* --- the type ----------------------------------------------------------------------------------------------------- */
 
 static bool set_iothread(Object *o, const Property *p, const QObject *value, Error **errp)
 {
@@ -269,9 +272,12 @@ static const Property blk_props[] = {
     BLOCK_PROPS(VirtioBlk), BLOCK_ERROR_PROPS(VirtioBlk), BLOCK_CHS_PROPS(VirtioBlk), BLOCK_BOOT_PROP(VirtioBlk),
     P_STR("serial", VirtioBlk, serial), BLK_BIT("config-wce", F_CONFIG_WCE, true), BLK_BIT("scsi", F_SCSI, false),
     P_BIT("request-merging", VirtioBlk, merging, 0, true), P_NUM("num-queues", PROP_U16, VirtioBlk, num_queues, 0xffff),
-    P_NUM("queue-size", PROP_U16, VirtioBlk, queue_size, 256), P_BOOL("seg-max-adjust", VirtioBlk, seg_max_adjust, true),
-    BLK_BIT("discard", F_DISCARD, true), P_BOOL("report-discard-granularity", VirtioBlk, report_discard_granularity, true),
-    BLK_BIT("write-zeroes", F_WRITE_ZEROES, true), P_NUM("max-discard-sectors", PROP_U32, VirtioBlk, max_discard_sectors, 4194303),
+    P_NUM("queue-size", PROP_U16, VirtioBlk, queue_size, 256),
+    P_BOOL("seg-max-adjust", VirtioBlk, seg_max_adjust, true),
+    BLK_BIT("discard", F_DISCARD, true),
+    P_BOOL("report-discard-granularity", VirtioBlk, report_discard_granularity, true),
+    BLK_BIT("write-zeroes", F_WRITE_ZEROES, true),
+    P_NUM("max-discard-sectors", PROP_U32, VirtioBlk, max_discard_sectors, 4194303),
     P_NUM("max-write-zeroes-sectors", PROP_U32, VirtioBlk, max_write_zeroes_sectors, 4194303),
     P_BOOL("x-enable-wce-if-config-wce", VirtioBlk, wce_if_config_wce, true),
     { .name = "iothread", .type = "link<iothread>", .kind = PROP_CUSTOM, .get = get_iothread, .set = set_iothread },
@@ -290,10 +296,12 @@ static void loaded(VirtioDevice *vdev, const uint8_t *config)
 
 static const VmDesc blk_vmstate = VIRTIO_VMSTATE("virtio-blk", 2);
 static const VirtioClass blk_class = {
-    .dev = VIRTIO_CLASS_DEV(.vmstate = &blk_vmstate), .waiting = virtio_blk_waiting, .wait_again = virtio_blk_wait_again, .loaded = loaded,
+    .dev = VIRTIO_CLASS_DEV(.vmstate = &blk_vmstate), .waiting = virtio_blk_waiting,
+    .wait_again = virtio_blk_wait_again, .loaded = loaded,
     .device_id = 2, .name = "virtio-blk", .config_size = VIRTIO_BLK_CONFIG_SIZE, .realize = realize,
     .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config,
-    .status_changed = status_changed, .reset = reset, .queue_reset = queue_reset, .held = held, .default_vectors = default_vectors,
+    .status_changed = status_changed, .reset = reset, .queue_reset = queue_reset, .held = held,
+    .default_vectors = default_vectors,
 };
 static const TypeInfo blk_type = {
     .name = "virtio-blk-device", .parent = "virtio-device", .size = sizeof(VirtioBlk), .props = blk_props, .init = init,

@@ -8,7 +8,8 @@
 #include "hw/isa.h"
 #include "migration/vmstate.h"
 
-enum { IER_RX = 1, IER_TX = 2, IER_LINE = 4, IER_MODEM = 8, LSR_DATA = 1, LSR_OVERRUN = 2, LSR_BREAK = 0x10, LSR_THRE = 0x20, LSR_TEMT = 0x40,
+enum { IER_RX = 1, IER_TX = 2, IER_LINE = 4, IER_MODEM = 8, LSR_DATA = 1, LSR_OVERRUN = 2, LSR_BREAK = 0x10,
+       LSR_THRE = 0x20, LSR_TEMT = 0x40,
        FCR_ENABLE = 1, LCR_DLAB = 0x80, MCR_LOOP = 0x10 };
 #define FIFO_SIZE 16
 
@@ -342,7 +343,8 @@ static void serial_save(void *obj, void *wire)
     SerialWire *w = wire;
 
     *w = (SerialWire) {
-        s->divider, s->count ? s->fifo[s->head] : 0, s->ier, pending(s) | (s->fcr & FCR_ENABLE ? 0xc0 : 0), s->lcr, s->mcr, s->lsr,
+        s->divider, s->count ? s->fifo[s->head] : 0, s->ier, pending(s) | (s->fcr & FCR_ENABLE ? 0xc0 : 0), s->lcr,
+        s->mcr, s->lsr,
         s->msr, s->scr, s->fcr, s->thr_pending,
     };
     if (s->fcr & FCR_ENABLE) {
@@ -391,35 +393,56 @@ static bool thr_needed(const void *wire)
 }
 
 static bool fifo_needed(const void *wire) { return ((const SerialWire *)wire)->num != 0; }
-static const VmField fifo_fields[] = { VMF_BYTES(SerialWire, data), VMF(SerialWire, head, "uint32"), VMF(SerialWire, num, "uint32"), { NULL } };
+static const VmField fifo_fields[] = {
+    VMF_BYTES(SerialWire, data), VMF(SerialWire, head, "uint32"), VMF(SerialWire, num, "uint32"), { NULL }
+};
 static const VmDesc fifo_desc = { .name = "Fifo8", .version = 1, .min_version = 1, .fields = fifo_fields };
 static const VmField recv_fields[] = { VMF_SELF("recv_fifo", &fifo_desc), { NULL } };
 static const VmDesc recv_desc = {
-    .name = "serial/recv_fifo", .version = 1, .min_version = 1, .fields = recv_fields, .needed = fifo_needed, .present = offsetof(SerialWire, has_fifo),
+    .name = "serial/recv_fifo", .version = 1, .min_version = 1, .fields = recv_fields, .needed = fifo_needed,
+    .present = offsetof(SerialWire, has_fifo),
 };
 static const VmField thr_fields[] = { VMF(SerialWire, thr_ipending, "int32"), { NULL } };
 static const VmDesc thr_desc = {
-    .name = "serial/thr_ipending", .version = 1, .min_version = 1, .fields = thr_fields, .needed = thr_needed, .present = offsetof(SerialWire, has_thr),
+    .name = "serial/thr_ipending", .version = 1, .min_version = 1, .fields = thr_fields, .needed = thr_needed,
+    .present = offsetof(SerialWire, has_thr),
 };
 /* Bytes on their way out, timeouts and polling of the modem lines: read past, there is nothing of the kind here. */
 static bool never(const void *wire) { return false; }
-static const VmField unused4[] = { VMF_UNUSED(4), { NULL } }, unused6[] = { VMF_UNUSED(6), { NULL } }, unused8[] = { VMF_UNUSED(8), { NULL } },
+static const VmField unused4[] = { VMF_UNUSED(4), { NULL } }, unused6[] = { VMF_UNUSED(6), { NULL } },
+    unused8[] = { VMF_UNUSED(8), { NULL } },
     unused12[] = { VMF_UNUSED(12), { NULL } }, unused24[] = { VMF_UNUSED(FIFO_SIZE + 8), { NULL } };
-static const VmDesc tsr_desc = { .name = "serial/tsr", .version = 1, .min_version = 1, .fields = unused6, .needed = never };
-static const VmDesc xmit_desc = { .name = "serial/xmit_fifo", .version = 1, .min_version = 1, .fields = unused24, .needed = never };
-static const VmDesc timer_desc = { .name = "serial/fifo_timeout_timer", .version = 1, .min_version = 1, .fields = unused8, .needed = never };
-static const VmDesc timeout_desc = { .name = "serial/timeout_ipending", .version = 1, .min_version = 1, .fields = unused4, .needed = never };
-static const VmDesc poll_desc = { .name = "serial/poll", .version = 1, .min_version = 1, .fields = unused12, .needed = never };
-static const VmDesc *const chip_subsections[] = { &thr_desc, &tsr_desc, &recv_desc, &xmit_desc, &timer_desc, &timeout_desc, &poll_desc, NULL };
+static const VmDesc tsr_desc = {
+    .name = "serial/tsr", .version = 1, .min_version = 1, .fields = unused6, .needed = never,
+};
+static const VmDesc xmit_desc = {
+    .name = "serial/xmit_fifo", .version = 1, .min_version = 1, .fields = unused24, .needed = never,
+};
+static const VmDesc timer_desc = {
+    .name = "serial/fifo_timeout_timer", .version = 1, .min_version = 1, .fields = unused8, .needed = never,
+};
+static const VmDesc timeout_desc = {
+    .name = "serial/timeout_ipending", .version = 1, .min_version = 1, .fields = unused4, .needed = never,
+};
+static const VmDesc poll_desc = {
+    .name = "serial/poll", .version = 1, .min_version = 1, .fields = unused12, .needed = never,
+};
+static const VmDesc *const chip_subsections[] = {
+    &thr_desc, &tsr_desc, &recv_desc, &xmit_desc, &timer_desc, &timeout_desc, &poll_desc, NULL,
+};
 #define SW(f, t) VMF(SerialWire, f, t)
 static const VmField chip_fields[] = {
-    SW(divider, "uint16"), SW(rbr, "uint8"), SW(ier, "uint8"), SW(iir, "uint8"), SW(lcr, "uint8"), SW(mcr, "uint8"), SW(lsr, "uint8"),
+    SW(divider, "uint16"), SW(rbr, "uint8"), SW(ier, "uint8"), SW(iir, "uint8"), SW(lcr, "uint8"), SW(mcr, "uint8"),
+    SW(lsr, "uint8"),
     SW(msr, "uint8"), SW(scr, "uint8"), SW(fcr_vmstate, "uint8"), { NULL }
 };
-static const VmDesc chip_desc = { .name = "serial", .version = 3, .min_version = 3, .fields = chip_fields, .subsections = chip_subsections };
+static const VmDesc chip_desc = {
+    .name = "serial", .version = 3, .min_version = 3, .fields = chip_fields, .subsections = chip_subsections,
+};
 static const VmField serial_fields[] = { VMF_SELF("state", &chip_desc), { NULL } };
 static const VmDesc serial_vmstate = {
-    .name = "serial", .version = 3, .min_version = 3, .size = sizeof(SerialWire), .fields = serial_fields, .save = serial_save, .load = serial_load,
+    .name = "serial", .version = 3, .min_version = 3, .size = sizeof(SerialWire), .fields = serial_fields,
+    .save = serial_save, .load = serial_load,
 };
 
 static const Property serial_props[] = {
@@ -431,13 +454,17 @@ static const Property serial_props[] = {
     { .name = "serial", .type = "child<serial>", .kind = PROP_CUSTOM, .class_only = true },
     { NULL }
 };
-static const DeviceClass serial_class = ISA_CLASS_DEV(.category = DEVICE_INPUT, .vmstate = &serial_vmstate, .realize = realize, .reset = reset);
+static const DeviceClass serial_class =
+    ISA_CLASS_DEV(.category = DEVICE_INPUT, .vmstate = &serial_vmstate, .realize = realize, .reset = reset);
 static const TypeInfo isa_serial_type = {
-    .name = "isa-serial", .parent = "isa-device", .size = sizeof(IsaSerial), .props = serial_props, .init = init, .finalize = finalize,
+    .name = "isa-serial", .parent = "isa-device", .size = sizeof(IsaSerial), .props = serial_props, .init = init,
+    .finalize = finalize,
     .class_data = &serial_class,
 };
 QOM_TYPE(isa_serial_type)
 
 static const DeviceClass chip_class = { .category = DEVICE_INPUT, .no_user = true };
-static const TypeInfo chip_type = { .name = "serial", .parent = "device", .size = sizeof(Serial), .class_data = &chip_class };
+static const TypeInfo chip_type = {
+    .name = "serial", .parent = "device", .size = sizeof(Serial), .class_data = &chip_class,
+};
 QOM_TYPE(chip_type)

@@ -13,7 +13,8 @@ static QObject *get_handler(Object *o, const Property *p, Error **errp) { return
 
 static const Property bus_props[] = {
     { .name = "realized", .type = "bool", .kind = PROP_CUSTOM, .get = get_realized, .internal = true },
-    { .name = "hotplug-handler", .type = "link<hotplug-handler>", .kind = PROP_CUSTOM, .get = get_handler, .internal = true },
+    { .name = "hotplug-handler", .type = "link<hotplug-handler>", .kind = PROP_CUSTOM, .get = get_handler,
+      .internal = true },
     { NULL }
 };
 static const TypeInfo bus_type = { .name = "bus", .abstract = true, .size = sizeof(Bus), .props = bus_props };
@@ -136,7 +137,8 @@ static bool has_room(const Bus *bus)
     return !bus->kind->max_devices || (int)bus->devices->len < bus->kind->max_devices;
 }
 
-/* The first bus of the kind at or below `bus`, what was made last before the rest, as with the peer; one with room if there is any. */
+/* The first bus of the kind at or below `bus`, what was made last before the rest, as with the peer; one with room if
+   there is any. */
 static Bus *search(Bus *bus, const char *name, const char *bus_type, bool need_room)
 {
     if (name ? !strcmp(bus->obj.name ? bus->obj.name : "main-system-bus", name)

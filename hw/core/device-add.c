@@ -132,7 +132,8 @@ Device *device_add_opts(const QDict *opts, bool text, bool hotplug, Error **errp
 
 void device_del(const char *id, Error **errp)
 {
-    Object *o = id[0] == '/' ? object_resolve_path(id, NULL) : object_child(object_container("/machine/peripheral"), id);
+    Object *o = id[0] == '/' ? object_resolve_path(id, NULL)
+                : object_child(object_container("/machine/peripheral"), id);
     Device *d;
 
     if (!o) {
@@ -145,7 +146,8 @@ void device_del(const char *id, Error **errp)
     }
     d = DEVICE(o);
     if (d->bus && !d->bus->kind->hotplug) {
-        error_setg(errp, "Bus '%s' does not support hotplugging", d->bus->obj.name ? d->bus->obj.name : "main-system-bus");
+        error_setg(errp, "Bus '%s' does not support hotplugging",
+                   d->bus->obj.name ? d->bus->obj.name : "main-system-bus");
         return;
     }
     if (device_class(d)->no_hotplug || d->obj.parent == object_container("/machine/unattached")) {
@@ -200,7 +202,8 @@ static void print_type(const TypeInfo *type)
 void device_print_models(bool all)
 {
     static const char *const names[DEVICE_CATEGORY_MAX] = {
-        "Controller/Bridge/Hub", "USB", "Storage", "Network", "Input", "Display", "Sound", "Misc", "CPU", "Watchdog", "Uncategorized",
+        "Controller/Bridge/Hub", "USB", "Storage", "Network", "Input", "Display", "Sound", "Misc", "CPU", "Watchdog",
+        "Uncategorized",
     };
     g_autoptr(GPtrArray) list = type_list();
     bool any = false;

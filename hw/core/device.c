@@ -56,7 +56,8 @@ static bool set_realized(Object *o, const Property *p, const QObject *value, Err
 }
 
 static const Property device_props[] = {
-    { .name = "realized", .type = "bool", .kind = PROP_CUSTOM, .get = get_realized, .set = set_realized, .internal = true },
+    { .name = "realized", .type = "bool", .kind = PROP_CUSTOM, .get = get_realized, .set = set_realized,
+      .internal = true },
     { .name = "hotpluggable", .type = "bool", .kind = PROP_CUSTOM, .get = get_hotpluggable, .internal = true },
     { .name = "hotplugged", .type = "bool", .kind = PROP_CUSTOM, .get = get_hotplugged, .internal = true },
     { .name = "parent_bus", .type = "link<bus>", .kind = PROP_CUSTOM, .get = get_parent_bus, .internal = true },

@@ -1,7 +1,8 @@
 /*
  * Nodes of memory and processors.
  *
- * Options are taken one by one, each checked against those before; numa_complete_* check the whole and fill in defaults.
+ * Options are taken one by one, each checked against those before; numa_complete_* check the whole and fill in
+ * defaults.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -195,7 +196,8 @@ static bool set_distance(Machine *m, const NumaDistOptions *o, Error **errp)
         return false;
     }
     if (o->val < DISTANCE_LOCAL) {
-        error_setg(errp, "NUMA distance (%" PRIu8 ") is invalid, it shouldn't be less than %d.", o->val, DISTANCE_LOCAL);
+        error_setg(errp, "NUMA distance (%" PRIu8 ") is invalid, it shouldn't be less than %d.", o->val,
+                   DISTANCE_LOCAL);
         return false;
     }
     if (o->src == o->dst && o->val != DISTANCE_LOCAL) {
@@ -224,7 +226,8 @@ static bool check_speed(const NumaHmatLBOptions *o, Error **errp)
     } else if (!latency && o->has_latency) {
         error_setg(errp, "Invalid option 'latency' since the data type is bandwidth");
     } else if (!latency && o->bandwidth % MiB) {
-        error_setg(errp, "Bandwidth %" PRIu64 " between initiator=%u and target=%u should be 1MB aligned", o->bandwidth, o->initiator,
+        error_setg(errp, "Bandwidth %" PRIu64 " between initiator=%u and target=%u should be 1MB aligned",
+                   o->bandwidth, o->initiator,
                    o->target);
     } else {
         return true;
@@ -235,7 +238,8 @@ static bool check_speed(const NumaHmatLBOptions *o, Error **errp)
 static bool set_speed(Machine *m, const NumaHmatLBOptions *o, Error **errp)
 {
     Numa *n = machine_numa(m);
-    unsigned key = (unsigned)o->hierarchy << 20 | (unsigned)o->data_type << 16 | (o->initiator & 0x7f) << 8 | (o->target & 0x7f);
+    unsigned key = (unsigned)o->hierarchy << 20 | (unsigned)o->data_type << 16 | (o->initiator & 0x7f) << 8
+                   | (o->target & 0x7f);
 
     if (!need_hmat(m, errp)) {
         return false;
@@ -252,7 +256,8 @@ static bool set_speed(Machine *m, const NumaHmatLBOptions *o, Error **errp)
         return false;
     }
     if (!g_hash_table_add(n->speeds, GUINT_TO_POINTER(key))) {
-        error_setg(errp, "Duplicate configuration of the %s for initiator=%d and target=%d", is_latency(o->data_type) ? "latency" : "bandwidth",
+        error_setg(errp, "Duplicate configuration of the %s for initiator=%d and target=%d",
+                   is_latency(o->data_type) ? "latency" : "bandwidth",
                    o->initiator, o->target);
         return false;
     }
@@ -278,9 +283,11 @@ static bool set_cache(Machine *m, const NumaHmatCacheOptions *o, Error **errp)
         error_setg(errp, "The latency and bandwidth information of node-id=%" PRIu32 " should be provided before memory side cache"
                    " attributes", o->node_id);
     } else if (o->level < 1 || o->level > NUMA_CACHE_LEVELS) {
-        error_setg(errp, "Invalid level=%" PRIu8 ", it should be larger than 0 and less than or equal to %d", o->level, NUMA_CACHE_LEVELS);
+        error_setg(errp, "Invalid level=%" PRIu8 ", it should be larger than 0 and less than or equal to %d", o->level,
+                   NUMA_CACHE_LEVELS);
     } else if (node->cache[o->level]) {
-        error_setg(errp, "Duplicate configuration of the side cache for node-id=%" PRIu32 " and level=%" PRIu8, o->node_id, o->level);
+        error_setg(errp, "Duplicate configuration of the side cache for node-id=%" PRIu32 " and level=%" PRIu8,
+                   o->node_id, o->level);
     } else if (o->level > 1 && !node->cache[o->level - 1]) {
         error_setg(errp, "Cache level=%u shall be defined first", o->level - 1);
     } else if (o->level > 1 && o->size <= node->cache[o->level - 1]) {
@@ -371,7 +378,8 @@ bool numa_complete_memory(Machine *m, Error **errp)
         return false;
     }
     if (sum != m->ram_size) {
-        error_setg(errp, "total memory for NUMA nodes (0x%" PRIx64 ") should equal RAM size (0x%" PRIx64 ")", sum, m->ram_size);
+        error_setg(errp, "total memory for NUMA nodes (0x%" PRIx64 ") should equal RAM size (0x%" PRIx64 ")", sum,
+                   m->ram_size);
         return false;
     }
     return complete_distances(n, errp);

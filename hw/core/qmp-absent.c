@@ -65,7 +65,10 @@ static void *no_rocker(const char *name, Error **errp)
 }
 
 RockerSwitch *qmp_query_rocker(const QueryRockerArgs *arg, Error **errp) { return no_rocker(arg->name, errp); }
-RockerPortList *qmp_query_rocker_ports(const QueryRockerPortsArgs *arg, Error **errp) { return no_rocker(arg->name, errp); }
+RockerPortList *qmp_query_rocker_ports(const QueryRockerPortsArgs *arg, Error **errp)
+{
+    return no_rocker(arg->name, errp);
+}
 
 RockerOfDpaFlowList *qmp_query_rocker_of_dpa_flows(const QueryRockerOfDpaFlowsArgs *arg, Error **errp)
 {
@@ -101,7 +104,10 @@ void qmp_expire_password(const ExpirePasswordOptions *arg, Error **errp)
     }
 }
 
-void qmp_change_vnc_password(const ChangeVncPasswordArgs *arg, Error **errp) { error_setg(errp, "Could not set password"); }
+void qmp_change_vnc_password(const ChangeVncPasswordArgs *arg, Error **errp)
+{
+    error_setg(errp, "Could not set password");
+}
 
 void qmp_client_migrate_info(const ClientMigrateInfoArgs *arg, Error **errp)
 {
@@ -210,7 +216,10 @@ SGXInfo *qmp_query_sgx_capabilities(Error **errp)
 /* --- statistics of processors ------------------------------------------------------------------------------------ */
 
 StatsResultList *qmp_query_stats(const StatsFilter *arg, Error **errp) { return StatsResultList_new(); }
-StatsSchemaList *qmp_query_stats_schemas(const QueryStatsSchemasArgs *arg, Error **errp) { return StatsSchemaList_new(); }
+StatsSchemaList *qmp_query_stats_schemas(const QueryStatsSchemasArgs *arg, Error **errp)
+{
+    return StatsSchemaList_new();
+}
 
 static HumanReadableText *only_with_tcg(const char *what, Error **errp)
 {

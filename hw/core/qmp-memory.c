@@ -79,7 +79,10 @@ static void save_memory(uint64_t addr, int64_t size, const char *filename, bool 
     fclose(f);
 }
 
-void qmp_pmemsave(const PmemsaveArgs *arg, Error **errp) { save_memory(arg->val, arg->size, arg->filename, false, errp); }
+void qmp_pmemsave(const PmemsaveArgs *arg, Error **errp)
+{
+    save_memory(arg->val, arg->size, arg->filename, false, errp);
+}
 
 /* The processors stand at reset, where linear addresses are physical ones. */
 void qmp_memsave(const MemsaveArgs *arg, Error **errp)
@@ -125,7 +128,8 @@ HumanReadableText *qmp_x_query_ramblock(Error **errp)
         const PlacedBlock *p = &g_array_index(blocks, PlacedBlock, i);
         g_autofree char *page = size_to_str(MEM_PAGE_SIZE);
 
-        g_string_append_printf(s, "%24s %8s  0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n", p->block->name, page, p->offset,
+        g_string_append_printf(s, "%24s %8s  0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n", p->block->name,
+                               page, p->offset,
                                p->block->size, p->block->max_size);
     }
     text->human_readable_text = g_string_free(s, FALSE);

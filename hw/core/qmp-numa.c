@@ -28,7 +28,8 @@ static void describe_node(GString *s, const Machine *m, int id)
             g_string_append_printf(s, " %u", i);
         }
     }
-    g_string_append_printf(s, "\nnode %d size: %" PRIu64 " MB\nnode %d plugged: 0 MB\n", id, (uint64_t)(m->numa->nodes[id].size / MiB), id);
+    g_string_append_printf(s, "\nnode %d size: %" PRIu64 " MB\nnode %d plugged: 0 MB\n", id,
+                           (uint64_t)(m->numa->nodes[id].size / MiB), id);
 }
 
 HumanReadableText *qmp_x_query_numa(Error **errp)
@@ -54,7 +55,8 @@ static bool add_cpus(QList *cpus, const char *range, Error **errp)
     g_auto(GStrv) ends = g_strsplit(range, "-", 2);
     uint64_t first, last;
 
-    if (!ends[0] || parse_u64(ends[0], 0, &first) < 0 || parse_u64(ends[1] ? ends[1] : ends[0], 0, &last) < 0 || last < first
+    if (!ends[0] || parse_u64(ends[0], 0, &first) < 0 || parse_u64(ends[1] ? ends[1] : ends[0], 0, &last) < 0
+        || last < first
         || last - first > UINT16_MAX) {
         error_setg(errp, "Parameter 'cpus' expects a uint64 value or range");
         return false;

@@ -75,7 +75,8 @@ static void complete(SmpConfig *s)
 static bool check_topology(const Machine *m, const SmpConfig *s, Error **errp)
 {
     g_autofree char *dies = machine_class(m)->has_dies ? g_strdup_printf("dies (%u) * ", s->dies) : g_strdup("");
-    g_autofree char *text = g_strdup_printf("sockets (%u) * %scores (%u) * threads (%u)", s->sockets, dies, s->cores, s->threads);
+    g_autofree char *text =
+        g_strdup_printf("sockets (%u) * %scores (%u) * threads (%u)", s->sockets, dies, s->cores, s->threads);
     uint64_t product = (uint64_t)s->sockets * s->dies * s->cores * s->threads;
 
     if (product != s->maxcpus) {

@@ -9,8 +9,10 @@
 #include "util/cutils.h"
 
 enum {
-    REG_STATUS = 0, REG_CONTROL = 2, REG_COMMAND = 3, REG_ADDRESS = 4, REG_DATA0 = 5, REG_DATA1 = 6, REG_BLOCK = 7, REG_AUXILIARY = 13,
-    STAT_BUSY = 0x01, STAT_DONE = 0x02, STAT_ERROR = 0x04, STAT_KILLED = 0x10, CTL_INTERRUPT = 0x01, CTL_KILL = 0x02, CTL_START = 0x40,
+    REG_STATUS = 0, REG_CONTROL = 2, REG_COMMAND = 3, REG_ADDRESS = 4, REG_DATA0 = 5, REG_DATA1 = 6, REG_BLOCK = 7,
+    REG_AUXILIARY = 13,
+    STAT_BUSY = 0x01, STAT_DONE = 0x02, STAT_ERROR = 0x04, STAT_KILLED = 0x10, CTL_INTERRUPT = 0x01, CTL_KILL = 0x02,
+    CTL_START = 0x40,
     P_QUICK = 0, P_BYTE = 1, P_BYTE_DATA = 2, P_WORD = 3, P_BLOCK = 5,
 };
 
@@ -227,7 +229,8 @@ static const DeviceClass eeprom_class = {
     .bus_type = "i2c-bus", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .reset = eeprom_reset,
 };
 static const TypeInfo eeprom_type = {
-    .name = "smbus-eeprom", .parent = "device", .size = sizeof(Eeprom), .props = eeprom_props, .class_data = &eeprom_class,
+    .name = "smbus-eeprom", .parent = "device", .size = sizeof(Eeprom), .props = eeprom_props,
+    .class_data = &eeprom_class,
 };
 QOM_TYPE(eeprom_type)
 
@@ -245,8 +248,10 @@ void smbus_add_eeproms(SmbusHost *s)
 
 #define SW(n, f) VMFN(n, "uint8", SmbusWire, f)
 static const VmField smbus_fields[] = {
-    SW("smb_stat", status), SW("smb_ctl", control), SW("smb_cmd", command), SW("smb_addr", address), SW("smb_data0", data0),
-    SW("smb_data1", data1), VMFN("smb_index", "uint32", SmbusWire, index), VMF_ARRAYN("smb_data", "uint8", SmbusWire, block),
+    SW("smb_stat", status), SW("smb_ctl", control), SW("smb_cmd", command), SW("smb_addr", address),
+    SW("smb_data0", data0),
+    SW("smb_data1", data1), VMFN("smb_index", "uint32", SmbusWire, index),
+    VMF_ARRAYN("smb_data", "uint8", SmbusWire, block),
     SW("smb_auxctl", auxiliary), SW("smb_blkdata", block_data), VMFN("i2c_enable", "bool", SmbusWire, i2c_enable),
     VMFN("op_done", "bool", SmbusWire, op_done), VMFN("in_i2c_block_read", "bool", SmbusWire, in_block_read),
     VMFN("start_transaction_on_status_read", "bool", SmbusWire, waiting), { NULL }
@@ -256,7 +261,8 @@ const VmDesc smbus_wire_desc = { .name = "pmsmb", .version = 1, .min_version = 1
 void smbus_wire_save(const SmbusHost *s, SmbusWire *w)
 {
     *w = (SmbusWire) {
-        s->status, s->control, s->command, s->address, s->data0, s->data1, .auxiliary = s->auxiliary, .op_done = 1, .waiting = s->waiting,
+        s->status, s->control, s->command, s->address, s->data0, s->data1, .auxiliary = s->auxiliary, .op_done = 1,
+        .waiting = s->waiting,
         .index = s->index,
     };
     memcpy(w->block, s->block, sizeof(w->block));

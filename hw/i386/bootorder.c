@@ -22,7 +22,10 @@ static int64_t number_of(const Device *d, const char *name, int64_t otherwise)
     return v && qobject_get_int(v, &n) ? n : otherwise;
 }
 
-static bool on_bus(const Device *d, const char *kind) { return d && d->bus && g_str_has_prefix(d->bus->kind->name, kind); }
+static bool on_bus(const Device *d, const char *kind)
+{
+    return d && d->bus && g_str_has_prefix(d->bus->kind->name, kind);
+}
 
 /* "/pci@i0cf8/scsi@2": of the device itself, or of the one that it hangs on. */
 static char *pci_path(const Device *d)
@@ -73,7 +76,8 @@ static char *device_boot_path(const Device *d)
         return g_strconcat(base, "/disk@0,0", NULL);
     }
     if (on_bus(d, "SCSI")) {
-        return g_strdup_printf("%s/channel@%x/disk@%x,%x", base, (unsigned)number_of(d, "channel", 0), (unsigned)number_of(d, "scsi-id", 0),
+        return g_strdup_printf("%s/channel@%x/disk@%x,%x", base, (unsigned)number_of(d, "channel", 0),
+                               (unsigned)number_of(d, "scsi-id", 0),
                                (unsigned)number_of(d, "lun", 0));
     }
     if (on_bus(d, "IDE")) {
@@ -103,7 +107,8 @@ static void look_at(Device *d, void *opaque)
         g_autofree char *base = floppy >= 0 ? pci_path(d) : NULL;
 
         if (base) {
-            add(opaque, floppy, g_strdup_printf("%s/fdc@%04x/floppy@%d", base, (unsigned)number_of(d, "iobase", 0x3f0), i));
+            add(opaque, floppy,
+                g_strdup_printf("%s/fdc@%04x/floppy@%d", base, (unsigned)number_of(d, "iobase", 0x3f0), i));
         }
     }
 }

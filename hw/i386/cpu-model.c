@@ -62,9 +62,12 @@ void cpu_model_features(const CpuModel *m, bool *on)
 void cpu_model_id(const char *type, uint32_t *id)
 {
     static const struct { const char *name; int bit; } bits[] = {
-        { "fpu", 0 }, { "vme", 1 }, { "de", 2 }, { "pse", 3 }, { "tsc", 4 }, { "msr", 5 }, { "pae", 6 }, { "mce", 7 }, { "cx8", 8 },
-        { "apic", 9 }, { "sep", 11 }, { "mtrr", 12 }, { "pge", 13 }, { "mca", 14 }, { "cmov", 15 }, { "pat", 16 }, { "pse36", 17 },
-        { "pn", 18 }, { "clflush", 19 }, { "ds", 21 }, { "acpi", 22 }, { "mmx", 23 }, { "fxsr", 24 }, { "sse", 25 }, { "sse2", 26 },
+        { "fpu", 0 }, { "vme", 1 }, { "de", 2 }, { "pse", 3 }, { "tsc", 4 }, { "msr", 5 }, { "pae", 6 }, { "mce", 7 },
+        { "cx8", 8 },
+        { "apic", 9 }, { "sep", 11 }, { "mtrr", 12 }, { "pge", 13 }, { "mca", 14 }, { "cmov", 15 }, { "pat", 16 },
+        { "pse36", 17 },
+        { "pn", 18 }, { "clflush", 19 }, { "ds", 21 }, { "acpi", 22 }, { "mmx", 23 }, { "fxsr", 24 }, { "sse", 25 },
+        { "sse2", 26 },
         { "ss", 27 }, { "ht", 28 }, { "tm", 29 }, { "ia64", 30 }, { "pbe", 31 },
     };
     g_autofree char *name = g_strndup(type, strlen(type) - strlen("-x86_64-cpu"));
@@ -74,7 +77,8 @@ void cpu_model_id(const char *type, uint32_t *id)
     unsigned family = m->family, extended = family > 0xf ? family - 0xf : 0;
 
     cpu_model_features(m, on);
-    id[0] = extended << 20 | (family - extended) << 8 | (m->model & 0xfu) << 4 | (unsigned)(m->model >> 4) << 16 | m->stepping;
+    id[0] = extended << 20 | (family - extended) << 8 | (m->model & 0xfu) << 4 | (unsigned)(m->model >> 4) << 16
+            | m->stepping;
     id[1] = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(bits); i++) {
         if (on[cpu_feature_index(bits[i].name)] && !g_strv_contains((const char *const *)missing, bits[i].name)) {
@@ -85,15 +89,22 @@ void cpu_model_id(const char *type, uint32_t *id)
 
 /* --- -cpu ------------------------------------------------------------------------------------------------- */
 
-static int compare_names(const void *a, const void *b) { return strcmp((*(CpuName *const *)a)->name, (*(CpuName *const *)b)->name); }
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(CpuName *const *)a)->name, (*(CpuName *const *)b)->name);
+}
 /* Those that follow the accelerator or are bare come last. */
-static bool is_special(const char *name) { return !strcmp(name, "max") || !strcmp(name, "host") || !strcmp(name, "base"); }
+static bool is_special(const char *name)
+{
+    return !strcmp(name, "max") || !strcmp(name, "host") || !strcmp(name, "base");
+}
 
 static char *help_of(const CpuName *n)
 {
     const CpuModel *m = cpu_model_find(n->name);
 
-    if (n->alias_of && !strncmp(n->alias_of, n->name, strlen(n->name)) && g_str_has_prefix(n->alias_of + strlen(n->name), "-v")) {
+    if (n->alias_of && !strncmp(n->alias_of, n->name, strlen(n->name))
+        && g_str_has_prefix(n->alias_of + strlen(n->name), "-v")) {
         return g_strdup("(alias configured by machine type)");
     }
     if (n->alias_of) {
@@ -109,7 +120,8 @@ static void print_flags(void)
     printf("\nRecognized CPUID flags:\n");
     for (const CpuFeature *f = cpu_features; f->name; f++) {
         bool twice = !strcmp(f->name, "kvmclock") || !strcmp(f->name, "vmx-invept-single-context");     /* two bits */
-        int times = twice ? 2 : strcmp(f->name, "lmce") != 0;                                          /* none of CPUID */
+        /* none of CPUID */
+        int times = twice ? 2 : strcmp(f->name, "lmce") != 0;
 
         while (times--) {
             int len = strlen(f->name) + 1;
@@ -168,9 +180,12 @@ static bool check_feature(const char *type, const char *word, Error **errp)
             return true;
         }
     }
-    for (const char *const *s = (const char *const[]) { "family", "model", "stepping", "vendor", "model-id", "level", "xlevel",
-                                                       "xlevel2", "min-level", "min-xlevel", "min-xlevel2", "level-func7",
-                                                       "legacy-cache", "pmu", "migratable", "host-cache-info", NULL }; *s; s++) {
+    for (const char *const *s =
+         (const char *const[]) { "family", "model", "stepping", "vendor", "model-id", "level", "xlevel",
+                                                       "xlevel2", "min-level", "min-xlevel", "min-xlevel2",
+                                                       "level-func7",
+                                                       "legacy-cache", "pmu", "migratable", "host-cache-info",
+                                                           NULL }; *s; s++) {
         if (!strcmp(*s, name)) {
             return true;
         }

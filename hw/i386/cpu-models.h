@@ -20,7 +20,8 @@ typedef struct CpuFeature {
 typedef struct CpuModel {
     const char *name, *parent; /* features are told as a difference to the parent's */
     const char *vendor, *model_id, *help;          /* help NULL: the model id */
-    const char *features, *unavailable;            /* words; unavailable: without hardware help, repeated as the peer does */
+    /* words; unavailable: without hardware help, repeated as the peer does */
+    const char *features, *unavailable;
     uint32_t level, xlevel;
     uint16_t family;
     uint8_t model, stepping;

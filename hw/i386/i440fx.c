@@ -23,7 +23,8 @@ static void i440fx_written(PciDevice *d, unsigned offset, unsigned size)
 {
     I440fx *f = (I440fx *)d;
 
-    if (!pc_ram() || !((offset < REG_PAM + 7 && offset + size > REG_PAM) || (offset <= REG_SMRAM && offset + size > REG_SMRAM))) {
+    if (!pc_ram() || !((offset < REG_PAM + 7 && offset + size > REG_PAM)
+                       || (offset <= REG_SMRAM && offset + size > REG_SMRAM))) {
         return;
     }
     io_region_begin();
@@ -78,13 +79,16 @@ static bool i440fx_load(void *obj, const void *wire, Error **errp)
 
 static const VmField i440fx_fields[] = { VMF_PCI("parent_obj", I440fxWire), VMF_UNUSED(1), { NULL } };
 static const VmDesc i440fx_vmstate = {
-    .name = "I440FX", .version = 3, .min_version = 3, .size = sizeof(I440fxWire), .fields = i440fx_fields, .save = i440fx_save,
+    .name = "I440FX", .version = 3, .min_version = 3, .size = sizeof(I440fxWire), .fields = i440fx_fields,
+    .save = i440fx_save,
     .load = i440fx_load,
 };
 
 static const PciClass i440fx_class = {
-    .dev = PCI_CLASS_DEV(.vmstate = &i440fx_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
-    .vendor = 0x8086, .device = 0x1237, .revision = 2, .class_id = 0x0600, .realize = i440fx_realize, .reset = i440fx_reset,
+    .dev = PCI_CLASS_DEV(.vmstate = &i440fx_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+                         .desc = "Host bridge"),
+    .vendor = 0x8086, .device = 0x1237, .revision = 2, .class_id = 0x0600, .realize = i440fx_realize,
+    .reset = i440fx_reset,
     .config_written = i440fx_written,
 };
 static const TypeInfo i440fx_type = {
@@ -92,7 +96,9 @@ static const TypeInfo i440fx_type = {
 };
 QOM_TYPE(i440fx_type)
 
-static const DeviceClass host_class = { .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE };
+static const DeviceClass host_class = {
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+};
 typedef struct PcHost {
     Device dev;
     uint64_t hole64_size;
@@ -101,12 +107,15 @@ typedef struct PcHost {
 } PcHost;
 
 static const Property host_props[] = {
-    P_NUM("pci-hole64-size", PROP_SIZE, PcHost, hole64_size, 2 * GiB), P_NUM("short_root_bus", PROP_U32, PcHost, short_root_bus, 0),
-    P_BOOL("x-pci-hole64-fix", PcHost, hole64_fix, true), P_BOOL("x-config-reg-migration-enabled", PcHost, config_reg, true),
+    P_NUM("pci-hole64-size", PROP_SIZE, PcHost, hole64_size, 2 * GiB),
+    P_NUM("short_root_bus", PROP_U32, PcHost, short_root_bus, 0),
+    P_BOOL("x-pci-hole64-fix", PcHost, hole64_fix, true),
+    P_BOOL("x-config-reg-migration-enabled", PcHost, config_reg, true),
     P_BOOL("bypass-iommu", PcHost, bypass_iommu, false), { NULL }
 };
 static const TypeInfo host_type = {
-    .name = "i440FX-pcihost", .parent = "device", .size = sizeof(PcHost), .props = host_props, .class_data = &host_class,
+    .name = "i440FX-pcihost", .parent = "device", .size = sizeof(PcHost), .props = host_props,
+    .class_data = &host_class,
 };
 QOM_TYPE(host_type)
 
@@ -150,12 +159,15 @@ static bool pc_init(Machine *m, Error **errp)
 }
 
 static const MachineClass pc_class = {
-    .name = "pc-i440fx-7.2", .alias = "pc", .desc = "Standard PC (i440FX + PIIX, 1996)", .is_default = true, .max_cpus = 255,
-    .default_ram_id = "pc.ram", .default_cpu_type = "qemu64-x86_64-cpu", .default_boot_order = "cad", .hotpluggable_cpus = true,
+    .name = "pc-i440fx-7.2", .alias = "pc", .desc = "Standard PC (i440FX + PIIX, 1996)", .is_default = true,
+    .max_cpus = 255,
+    .default_ram_id = "pc.ram", .default_cpu_type = "qemu64-x86_64-cpu", .default_boot_order = "cad",
+    .hotpluggable_cpus = true,
     .has_dies = true, .default_ram_size = 128 * MiB, .block_default = "ide", .init = pc_init,
 };
 static const TypeInfo pc_type = {
-    .name = "pc-i440fx-7.2-machine", .parent = "machine", .size = sizeof(Machine), .props = pc_props, .init = pc_obj_init,
+    .name = "pc-i440fx-7.2-machine", .parent = "machine", .size = sizeof(Machine), .props = pc_props,
+    .init = pc_obj_init,
     .class_data = &pc_class,
 };
 QOM_TYPE(pc_type)

@@ -1,6 +1,6 @@
 /*
- * What the ICH9 has beside its ACPI registers: enables of the system management interrupt, the TCO watchdog, and the root complex's
- * register block, which says whether the watchdog may reset the machine.
+ * What the ICH9 has beside its ACPI registers: enables of the system management interrupt, the TCO watchdog, and the
+ * root complex's register block, which says whether the watchdog may reset the machine.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,8 @@
 #include "util/cutils.h"
 
 enum {
-    TCO_RELOAD = 0, TCO_DATA_IN = 2, TCO_DATA_OUT = 3, TCO_STATUS1 = 4, TCO_STATUS2 = 6, TCO_CONTROL1 = 8, TCO_CONTROL2 = 10,
+    TCO_RELOAD = 0, TCO_DATA_IN = 2, TCO_DATA_OUT = 3, TCO_STATUS1 = 4, TCO_STATUS2 = 6, TCO_CONTROL1 = 8,
+    TCO_CONTROL2 = 10,
     TCO_MESSAGE1 = 12, TCO_MESSAGE2 = 13, TCO_WDCNT = 14, TCO_SW_IRQ = 16, TCO_TIMER = 18,
     TIMEOUT = 0x08, SECOND_TIMEOUT = 0x02, BOOTED_BY_IT = 0x04, HALTED = 0x0800, LOCKED = 0x1000, COUNT = 0x3ff,
     RCRB_GCS = 0x3410, NO_REBOOT = 0x20, SMI_TCO = 0x2000,
@@ -21,7 +22,10 @@ enum {
 
 /* --- system management interrupt: nobody takes it --------------------------------------------------- */
 
-static uint64_t smi_read(void *opaque, uint64_t offset, unsigned size) { return offset ? 0 : ((Ich9Pm *)opaque)->smi_enable; }
+static uint64_t smi_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return offset ? 0 : ((Ich9Pm *)opaque)->smi_enable;
+}
 
 static void smi_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 {
@@ -148,7 +152,10 @@ static uint64_t rcrb_read(void *opaque, uint64_t offset, unsigned size)
     return v;
 }
 
-static void rcrb_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { memcpy(((Ich9Pm *)opaque)->rcrb + offset, &v, size); }
+static void rcrb_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    memcpy(((Ich9Pm *)opaque)->rcrb + offset, &v, size);
+}
 static const IoOps rcrb_ops = { .read = rcrb_read, .write = rcrb_write, .max_size = 4 };
 
 void ich9_pm_map_rcrb(Ich9Pm *p, uint32_t rcba)
@@ -197,16 +204,19 @@ void ich9_pm_init(Ich9Pm *p, IoRegion *ports)
 
 #define TW(f, t) VMFN("tco." #f, t, Ich9TcoWire, f)
 static const VmField tco_fields[] = {
-    TW(rld, "uint16"), TW(din, "uint8"), TW(dout, "uint8"), TW(sts1, "uint16"), TW(sts2, "uint16"), TW(cnt1, "uint16"), TW(cnt2, "uint16"),
+    TW(rld, "uint16"), TW(din, "uint8"), TW(dout, "uint8"), TW(sts1, "uint16"), TW(sts2, "uint16"), TW(cnt1, "uint16"),
+    TW(cnt2, "uint16"),
     TW(msg1, "uint8"), TW(msg2, "uint8"), TW(wdcnt, "uint8"), TW(tmr, "uint16"), VMF(Ich9TcoWire, sw_irq_gen, "uint8"),
-    VMF(Ich9TcoWire, tco_timer, "timer"), VMF(Ich9TcoWire, expire_time, "int64"), VMF(Ich9TcoWire, timeouts_no, "uint8"), { NULL }
+    VMF(Ich9TcoWire, tco_timer, "timer"), VMF(Ich9TcoWire, expire_time, "int64"),
+        VMF(Ich9TcoWire, timeouts_no, "uint8"), { NULL }
 };
 const VmDesc ich9_tco_desc = { .name = "tco io device status", .version = 1, .min_version = 1, .fields = tco_fields };
 
 void ich9_tco_save(const Ich9Pm *p, Ich9TcoWire *w)
 {
     *w = (Ich9TcoWire) {
-        reg(p, 0), reg(p, 4), reg(p, 6), reg(p, 8), reg(p, 10), reg(p, 18), p->tco[2], p->tco[3], p->tco[12], p->tco[13],
+        reg(p, 0), reg(p, 4), reg(p, 6), reg(p, 8), reg(p, 10), reg(p, 18), p->tco[2], p->tco[3], p->tco[12],
+        p->tco[13],
         p->tco[14], p->tco[16], p->timeouts, aio_timer_expiry_ns(p->timer), p->expires,
     };
 }

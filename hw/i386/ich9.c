@@ -160,32 +160,45 @@ static bool never(const void *wire) { return false; }
 static bool always(const void *wire) { return true; }
 static const VmField unused4[] = { VMF_UNUSED(4), { NULL } }, unused2056[] = { VMF_UNUSED(2056), { NULL } },
     tco_field[] = { VMF_STRUCTN("tco_regs", LpcWire, tco, &ich9_tco_desc), { NULL } };
-static const VmDesc memhp_desc = { .name = "ich9_pm/memhp", .version = 1, .min_version = 1, .fields = unused4, .needed = never };
-static const VmDesc tco_desc = { .name = "ich9_pm/tco", .version = 1, .min_version = 1, .fields = tco_field, .needed = always };
-static const VmDesc pcihp_desc = { .name = "ich9_pm/pcihp", .version = 1, .min_version = 1, .fields = unused2056, .needed = never };
+static const VmDesc memhp_desc = {
+    .name = "ich9_pm/memhp", .version = 1, .min_version = 1, .fields = unused4, .needed = never,
+};
+static const VmDesc tco_desc = {
+    .name = "ich9_pm/tco", .version = 1, .min_version = 1, .fields = tco_field, .needed = always,
+};
+static const VmDesc pcihp_desc = {
+    .name = "ich9_pm/pcihp", .version = 1, .min_version = 1, .fields = unused2056, .needed = never,
+};
 static const VmDesc *const pm_subsections[] = { &memhp_desc, &tco_desc, &pcihp_desc, NULL };
 #define PM(n, t, f) VMFN("acpi_regs." n, t, LpcWire, acpi.f)
 static const VmField pm_fields[] = {
     PM("pm1.evt.sts", "uint16", status), PM("pm1.evt.en", "uint16", enable), PM("pm1.cnt.cnt", "uint16", control),
     PM("tmr.timer", "timer", timer), PM("tmr.overflow_time", "int64", overflow),
-    VMF_ARRAYN("acpi_regs.gpe.sts", "uint8", LpcWire, acpi.gpe_status), VMF_ARRAYN("acpi_regs.gpe.en", "uint8", LpcWire, acpi.gpe_enable),
+    VMF_ARRAYN("acpi_regs.gpe.sts", "uint8", LpcWire, acpi.gpe_status),
+    VMF_ARRAYN("acpi_regs.gpe.en", "uint8", LpcWire, acpi.gpe_enable),
     VMF(LpcWire, smi_en, "uint32"), VMF(LpcWire, smi_sts, "uint32"), { NULL }
 };
-static const VmDesc pm_desc = { .name = "ich9_pm", .version = 1, .min_version = 1, .fields = pm_fields, .subsections = pm_subsections };
+static const VmDesc pm_desc = {
+    .name = "ich9_pm", .version = 1, .min_version = 1, .fields = pm_fields, .subsections = pm_subsections,
+};
 static const VmField apm_fields[] = { VMF(LpcWire, apmc, "uint8"), VMF(LpcWire, apms, "uint8"), { NULL } };
 static const VmDesc apm_desc = { .name = "APM State", .version = 1, .min_version = 1, .fields = apm_fields };
 static const VmField lpc_fields[] = {
-    VMF_PCI("d", LpcWire), VMF_SELF("apm", &apm_desc), VMF_SELF("pm", &pm_desc), VMF_ARRAY(LpcWire, chip_config, "uint8"),
+    VMF_PCI("d", LpcWire), VMF_SELF("apm", &apm_desc), VMF_SELF("pm", &pm_desc),
+    VMF_ARRAY(LpcWire, chip_config, "uint8"),
     VMF(LpcWire, sci_level, "uint32"), { NULL }
 };
 static const VmDesc lpc_vmstate = {
-    .name = "ICH9LPC", .version = 1, .min_version = 1, .size = sizeof(LpcWire), .fields = lpc_fields, .save = lpc_save, .load = lpc_load,
+    .name = "ICH9LPC", .version = 1, .min_version = 1, .size = sizeof(LpcWire), .fields = lpc_fields, .save = lpc_save,
+    .load = lpc_load,
 };
 
 static const PciClass lpc_class = {
-    .dev = PCI_CLASS_DEV(.vmstate = &lpc_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ICH9 LPC bridge",
+    .dev = PCI_CLASS_DEV(.vmstate = &lpc_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+                         .desc = "ICH9 LPC bridge",
                          .lines = "gpio-out \"gsi\" 24"),
-    .vendor = 0x8086, .device = 0x2918, .revision = 2, .class_id = 0x0601, .multifunction = true, .realize = lpc_realize,
+    .vendor = 0x8086, .device = 0x2918, .revision = 2, .class_id = 0x0601, .multifunction = true,
+    .realize = lpc_realize,
     .reset = lpc_reset, .config_written = lpc_written,
 };
 static const TypeInfo lpc_type = {
@@ -193,7 +206,7 @@ static const TypeInfo lpc_type = {
 };
 QOM_TYPE(lpc_type)
 
-/* --- SMBus ------------------------------------------------------------------------------------------------------------ */
+/* --- SMBus -------------------------------------------------------------------------------------------------------- */
 
 typedef struct Ich9Smb {
     PciDevice pci;
@@ -243,15 +256,20 @@ static const VmField smb_fields[] = {
     VMF_PCI("dev", SmbWire), VMF(SmbWire, irq_enabled, "bool"), VMF_STRUCT(SmbWire, smb, &smbus_wire_desc), { NULL }
 };
 static const VmDesc smb_vmstate = {
-    .name = "ich9_smb", .version = 1, .min_version = 1, .size = sizeof(SmbWire), .fields = smb_fields, .save = smb_save, .load = smb_load,
+    .name = "ich9_smb", .version = 1, .min_version = 1, .size = sizeof(SmbWire), .fields = smb_fields,
+    .save = smb_save, .load = smb_load,
 };
 
 static const PciClass smb_class = {
-    .dev = PCI_CLASS_DEV(.vmstate = &smb_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ICH9 SMBUS Bridge"),
-    .vendor = 0x8086, .device = 0x2930, .revision = 2, .class_id = 0x0c05, .int_pin = 1, .multifunction = true, .realize = smb_realize,
+    .dev = PCI_CLASS_DEV(.vmstate = &smb_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+                         .desc = "ICH9 SMBUS Bridge"),
+    .vendor = 0x8086, .device = 0x2930, .revision = 2, .class_id = 0x0c05, .int_pin = 1, .multifunction = true,
+    .realize = smb_realize,
     .reset = smb_reset,
 };
-static const TypeInfo smb_type = { .name = "ICH9-SMB", .parent = "pci-device", .size = sizeof(Ich9Smb), .class_data = &smb_class };
+static const TypeInfo smb_type = {
+    .name = "ICH9-SMB", .parent = "pci-device", .size = sizeof(Ich9Smb), .class_data = &smb_class,
+};
 QOM_TYPE(smb_type)
 
 Device *ich9_add_function(const char *type, PciHost *pci, int slot, int fn)
@@ -271,4 +289,7 @@ Bus *ich9_lpc_create(PciHost *pci)
     return g_ptr_array_index(ich9_add_function("ICH9-LPC", pci, 31, 0)->buses, 0);
 }
 
-void ich9_smb_create(PciHost *pci) { smbus_add_eeproms(&((Ich9Smb *)ich9_add_function("ICH9-SMB", pci, 31, 3))->smbus); }
+void ich9_smb_create(PciHost *pci)
+{
+    smbus_add_eeproms(&((Ich9Smb *)ich9_add_function("ICH9-SMB", pci, 31, 3))->smbus);
+}

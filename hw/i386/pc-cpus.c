@@ -1,6 +1,6 @@
 /*
- * What stands beside each processor of a PC: its interrupt controller and how it sees memory.  Nothing executes here, and the
- * registers of a local interrupt controller are its processor's alone: others read zeroes.
+ * What stands beside each processor of a PC: its interrupt controller and how it sees memory.  Nothing executes here,
+ * and the registers of a local interrupt controller are its processor's alone: others read zeroes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,10 @@ typedef struct Apic {
 } Apic;
 
 static uint64_t apic_read(void *opaque, uint64_t offset, unsigned size) { return 0; }
-static void apic_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { mem_msi_write(0xfee00000 + offset, v); }
+static void apic_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    mem_msi_write(0xfee00000 + offset, v);
+}
 static const IoOps apic_ops = { .read = apic_read, .write = apic_write, .max_size = 4 };
 
 static bool apic_realize(Device *d, Error **errp)
@@ -30,11 +33,14 @@ static bool apic_realize(Device *d, Error **errp)
 }
 
 static const Property apic_props[] = {
-    P_NUM("id", PROP_U32, Apic, id, 0), P_NUM("version", PROP_U8, Apic, version, 0x14), P_BIT("vapic", Apic, flags, 0, true),
+    P_NUM("id", PROP_U32, Apic, id, 0), P_NUM("version", PROP_U8, Apic, version, 0x14),
+    P_BIT("vapic", Apic, flags, 0, true),
     { .name = "legacy-instance-id", .kind = PROP_BOOL, .offset = offsetof(Apic, legacy_instance_id), .internal = true },
     { NULL }
 };
-static const DeviceClass apic_class = { .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .realize = apic_realize };
+static const DeviceClass apic_class = {
+    .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .realize = apic_realize,
+};
 static const TypeInfo apic_type = {
     .name = "apic", .parent = "device", .size = sizeof(Apic), .props = apic_props, .class_data = &apic_class,
 };
@@ -51,9 +57,12 @@ static bool vapic_realize(Device *d, Error **errp)
 }
 
 static const DeviceClass vapic_class = {
-    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .realize = vapic_realize,
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED,
+    .realize = vapic_realize,
 };
-static const TypeInfo vapic_type = { .name = "kvmvapic", .parent = "device", .size = sizeof(Device), .class_data = &vapic_class };
+static const TypeInfo vapic_type = {
+    .name = "kvmvapic", .parent = "device", .size = sizeof(Device), .class_data = &vapic_class,
+};
 QOM_TYPE(vapic_type)
 
 static GPtrArray *cpus;

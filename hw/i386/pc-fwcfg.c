@@ -46,7 +46,8 @@ bool pc_describe_machine(Machine *m, const uint8_t *uuid, Error **errp)
 
 void pc_init_fw_cfg(Machine *m, uint64_t low, uint8_t s3, uint8_t s4)
 {
-    static const uint8_t hpet[] = { 1, 0x01, 0xa2, 0x86, 0x80, 0x00, 0x00, 0xd0, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0 }, no_hpet[] = { 0xff };
+    static const uint8_t hpet[] = { 1, 0x01, 0xa2, 0x86, 0x80, 0x00, 0x00, 0xd0, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0 },
+        no_hpet[] = { 0xff };
     const uint8_t states[] = { 0x80, 0, 0, s3, s4, 0x80 };
     const uint32_t never = UINT32_MAX;
     Device *d = device_new("fw_cfg_io");

@@ -11,7 +11,8 @@
 #include "hw/machine.h"
 #include "hw/pci.h"
 
-/* A processor with its interrupt controller; later, when the bridge is there, what they see in system management mode. */
+/* A processor with its interrupt controller; later, when the bridge is there, what they see in system management
+   mode. */
 void pc_add_cpu(Machine *m);
 void pc_add_smm_views(void);
 void vmport_create(Bus *isa, Device *i8042);
@@ -23,7 +24,8 @@ IoRegion *pc_ram(void);                              /* all of it; NULL: none */
 /* Takes writes, reads as ones. */
 IoRegion *pc_blackhole(const char *name, uint64_t size);
 
-/* Programmable attribute map: 13 pieces of the area from 0xc0000 to 1 MiB show PCI, or RAM for reads, writes or both. */
+/* Programmable attribute map: 13 pieces of the area from 0xc0000 to 1 MiB show PCI, or RAM for reads, writes or
+   both. */
 #define PAM_SEGMENTS 13
 typedef struct PamSegment { IoRegion *mode[4]; } PamSegment;
 void pam_init(PamSegment *pam);

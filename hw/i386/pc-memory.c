@@ -1,5 +1,6 @@
 /*
- * What a PC has in memory: RAM below and above the hole, ROM, and the shadow of the ROM area (PAM) that host bridges switch.
+ * What a PC has in memory: RAM below and above the hole, ROM, and the shadow of the ROM area (PAM) that host bridges
+ * switch.
  *
  * The ROM is the file that -bios names, else the usual firmware where that is installed, else blank.
  *
@@ -58,7 +59,8 @@ static RamBlock *load_firmware(const Machine *m, uint64_t *size)
         return block;
     }
     if (m->firmware) {
-        fprintf(stderr, "qemu: could not load PC BIOS '%s'\n", name);      /* the peer's line, without a program's name */
+        /* the peer's line, without a program's name */
+        fprintf(stderr, "qemu: could not load PC BIOS '%s'\n", name);
         exit(1);
     }
     *size = 256 * KiB;
@@ -82,7 +84,10 @@ static void map_rom(const Machine *m, IoRegion *pci)
 static uint64_t ones_read(void *opaque, uint64_t offset, unsigned size) { return UINT64_MAX; }
 static const IoOps ignored_ops = { .read = ones_read };      /* what is written has no effect that is seen */
 
-IoRegion *pc_blackhole(const char *name, uint64_t size) { return io_region_new(IO_SPACE_MEM, name, size, &ignored_ops, NULL); }
+IoRegion *pc_blackhole(const char *name, uint64_t size)
+{
+    return io_region_new(IO_SPACE_MEM, name, size, &ignored_ops, NULL);
+}
 
 void pc_init_memory(Machine *m, uint64_t low)
 {

@@ -31,24 +31,30 @@ const Property pc_props[] = {
            "The string may be up to 6 bytes in size"),
     PC_STR("x-oem-table-id", oem_table_id, "Override the default value of field OEM Table ID in ACPI table header."
            "The string may be up to 8 bytes in size"),
-    { .name = "bus-lock-ratelimit", .type = "uint64_t", .kind = PROP_U64, .offset = offsetof(Machine, bus_lock_ratelimit),
+    { .name = "bus-lock-ratelimit", .type = "uint64_t", .kind = PROP_U64,
+      .offset = offsetof(Machine, bus_lock_ratelimit),
       .description = "Set the ratelimit for the bus locks acquired in VMs" },
-    { .name = "sgx-epc", .type = "SgxEPC", .kind = PROP_CUSTOM, .get = get_empty_list, .description = "SGX EPC device" },
+    { .name = "sgx-epc", .type = "SgxEPC", .kind = PROP_CUSTOM, .get = get_empty_list,
+      .description = "SGX EPC device" },
     { .name = "cxl-fmw", .type = "CXLFixedMemoryWindow", .kind = PROP_CUSTOM, .get = get_empty_list,
       .description = "CXL Fixed Memory Windows (array)" },
     { .name = "device-memory-region-size", .type = "int", .kind = PROP_CUSTOM, .get = get_zero },
-    { .name = "max-fw-size", .kind = PROP_SIZE, .offset = offsetof(Machine, max_fw_size), .has_default = true, .def = 8 * MiB,
+    { .name = "max-fw-size", .kind = PROP_SIZE, .offset = offsetof(Machine, max_fw_size), .has_default = true,
+      .def = 8 * MiB,
       .description = "Maximum combined firmware size" },
     { .name = "max-ram-below-4g", .kind = PROP_SIZE, .offset = offsetof(Machine, max_ram_below_4g),
       .description = "Maximum ram below the 4G boundary (32bit boundary)" },
-    PC_BOOL("default-bus-bypass-iommu", bypass_iommu, false, NULL), PC_BOOL("sata", sata, true, "Enable/disable Serial ATA bus"),
-    PC_BOOL("i8042", i8042, true, NULL), PC_BOOL("hpet", hpet, true, "Enable/disable high precision event timer emulation"),
+    PC_BOOL("default-bus-bypass-iommu", bypass_iommu, false, NULL),
+    PC_BOOL("sata", sata, true, "Enable/disable Serial ATA bus"),
+    PC_BOOL("i8042", i8042, true, NULL),
+    PC_BOOL("hpet", hpet, true, "Enable/disable high precision event timer emulation"),
     PC_BOOL("smbus", smbus, true, "Enable/disable system management bus"),
     PC_BOOL("hmat", hmat, false, "Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)"),
     PC_BOOL("cxl", cxl, false, "Set on/off to enable/disable CXL instantiation"),
     PC_BOOL("nvdimm", nvdimm, false, "Set on/off to enable/disable NVDIMM instantiation"),
     PC_STR("nvdimm-persistence", nvdimm_persistence, "Set NVDIMM persistenceValid values are cpu, mem-ctrl"),
-    { .name = "smbios-entry-point-type", .kind = PROP_ENUM, .names = entry_types, .offset = offsetof(Machine, smbios_entry),
+    { .name = "smbios-entry-point-type", .kind = PROP_ENUM, .names = entry_types,
+      .offset = offsetof(Machine, smbios_entry),
       .has_default = true, .description = "SMBIOS Entry Point type [32, 64]" },
     { .name = "pcspk-audiodev", .kind = PROP_STRING, .offset = offsetof(Machine, pcspk_audiodev),
       .description = "ID of an audiodev to use as a backend" },
@@ -95,7 +101,10 @@ static void rcr_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
 
 static const IoOps rcr_ops = { .read = rcr_read, .write = rcr_write, .max_size = 1 };
 
-void pc_map_reset_control(const char *name) { io_region_map(io_region_new(IO_SPACE_PORT, name, 1, &rcr_ops, NULL), 0xcf9, 1); }
+void pc_map_reset_control(const char *name)
+{
+    io_region_map(io_region_new(IO_SPACE_PORT, name, 1, &rcr_ops, NULL), 0xcf9, 1);
+}
 
 static uint64_t port92_read(void *opaque, uint64_t offset, unsigned size) { return *(uint8_t *)opaque; }
 
@@ -135,19 +144,25 @@ static bool port92_load(void *obj, const void *wire, Error **errp)
 
 static const VmField port92_fields[] = { VMF(Port92Wire, outport, "uint8"), { NULL } };
 static const VmDesc port92_vmstate = {
-    .name = "port92", .version = 1, .min_version = 1, .size = sizeof(Port92Wire), .fields = port92_fields, .save = port92_save, .load = port92_load,
+    .name = "port92", .version = 1, .min_version = 1, .size = sizeof(Port92Wire), .fields = port92_fields,
+    .save = port92_save, .load = port92_load,
 };
 
-static const DeviceClass port92_class = ISA_CLASS_DEV(.vmstate = &port92_vmstate, .category = DEVICE_UNCATEGORIZED, .no_user = true, .lines = "gpio-out \"a20\" 1",
+static const DeviceClass port92_class =
+    ISA_CLASS_DEV(.vmstate = &port92_vmstate, .category = DEVICE_UNCATEGORIZED, .no_user = true,
+                  .lines = "gpio-out \"a20\" 1",
                                                       .realize = port92_realize, .reset = port92_reset);
-static const TypeInfo port92_type = { .name = "port92", .parent = "isa-device", .size = sizeof(Port92), .class_data = &port92_class };
+static const TypeInfo port92_type = {
+    .name = "port92", .parent = "isa-device", .size = sizeof(Port92), .class_data = &port92_class,
+};
 QOM_TYPE(port92_type)
 
 /* What a firmware finds in the clock's memory: sizes of RAM, boot order, processors. */
 static void init_cmos(const Machine *m, uint64_t low)
 {
     uint64_t kib = m->ram_size / KiB, extended = MIN(kib > 1024 ? kib - 1024 : 0, 65535), below = MIN(m->ram_size, low);
-    uint64_t high = below > 16 * MiB ? MIN(below / (64 * KiB) - 256, 65535) : 0, above = (m->ram_size - below) / (64 * KiB);
+    uint64_t high = below > 16 * MiB ? MIN(below / (64 * KiB) - 256, 65535) : 0,
+        above = (m->ram_size - below) / (64 * KiB);
     const struct { int at; uint64_t value; int bytes; } fields[] = {
         { 0x15, 640, 2 }, { 0x17, extended, 2 }, { 0x30, extended, 2 }, { 0x34, high, 2 }, { 0x5b, above, 3 },
         { 0x5f, m->smp.cpus - 1, 1 }, { 0x14, 6, 1 },
@@ -161,7 +176,8 @@ static void init_cmos(const Machine *m, uint64_t low)
         }
     }
     for (int i = 0; order && order[i] && i < 3; i++) {
-        devices[i] = order[i] == 'a' || order[i] == 'b' ? 1 : order[i] == 'c' ? 2 : order[i] == 'd' ? 3 : order[i] == 'n' ? 4 : 0;
+        devices[i] = order[i] == 'a'
+                     || order[i] == 'b' ? 1 : order[i] == 'c' ? 2 : order[i] == 'd' ? 3 : order[i] == 'n' ? 4 : 0;
     }
     rtc_set_cmos(0x3d, devices[1] << 4 | devices[0]);
     rtc_set_cmos(0x38, devices[2] << 4 | (m->no_fd_bootchk ? 1 : 0));

@@ -64,7 +64,8 @@ static void piix3_reset(PciDevice *d)
 {
     static const struct { uint8_t at, value; } defaults[] = {
         { 0x04, 0x07 }, { 0x07, 0x02 }, { 0x4c, 0x4d }, { 0x4e, 0x03 }, { 0x60, 0x80 }, { 0x61, 0x80 }, { 0x62, 0x80 },
-        { 0x63, 0x80 }, { 0x69, 0x02 }, { 0x70, 0x80 }, { 0x76, 0x0c }, { 0x77, 0x0c }, { 0x78, 0x02 }, { 0xa0, 0x08 }, { 0xa8, 0x0f },
+        { 0x63, 0x80 }, { 0x69, 0x02 }, { 0x70, 0x80 }, { 0x76, 0x0c }, { 0x77, 0x0c }, { 0x78, 0x02 }, { 0xa0, 0x08 },
+        { 0xa8, 0x0f },
     };
 
     memset(d->config + 0x40, 0, 0x70);
@@ -118,15 +119,20 @@ static const VmField piix3_fields[] = {
     VMF_PCI("dev", Piix3Wire), VMF_ARRAYN("pci_irq_levels_vmstate", "int32", Piix3Wire, levels), { NULL }
 };
 static const VmDesc piix3_vmstate = {
-    .name = "PIIX3", .version = 3, .min_version = 3, .size = sizeof(Piix3Wire), .fields = piix3_fields, .save = piix3_save, .load = piix3_load,
+    .name = "PIIX3", .version = 3, .min_version = 3, .size = sizeof(Piix3Wire), .fields = piix3_fields,
+    .save = piix3_save, .load = piix3_load,
 };
 
 static const PciClass piix3_class = {
-    .dev = PCI_CLASS_DEV(.vmstate = &piix3_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "ISA bridge"),
-    .vendor = 0x8086, .device = 0x7000, .class_id = 0x0601, .multifunction = true, .realize = piix3_realize, .reset = piix3_reset,
+    .dev = PCI_CLASS_DEV(.vmstate = &piix3_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+                         .desc = "ISA bridge"),
+    .vendor = 0x8086, .device = 0x7000, .class_id = 0x0601, .multifunction = true, .realize = piix3_realize,
+    .reset = piix3_reset,
     .config_written = piix3_written,
 };
-static const TypeInfo piix3_type = { .name = "PIIX3", .parent = "pci-device", .size = sizeof(Piix3), .class_data = &piix3_class };
+static const TypeInfo piix3_type = {
+    .name = "PIIX3", .parent = "pci-device", .size = sizeof(Piix3), .class_data = &piix3_class,
+};
 QOM_TYPE(piix3_type)
 
 Bus *piix3_create(PciHost *host)
@@ -211,7 +217,8 @@ static const Property pm_props[] = {
     P_NUM("smb_io_base", PROP_U32, Piix4Pm, smb_io_base, 0), P_NUM("disable_s3", PROP_U8, Piix4Pm, disable_s3, 0),
     P_NUM("disable_s4", PROP_U8, Piix4Pm, disable_s4, 0), P_NUM("s4_val", PROP_U8, Piix4Pm, s4_val, 2),
     P_BOOL("acpi-pci-hotplug-with-bridge-support", Piix4Pm, hotplug_bridge, true),
-    P_BOOL("acpi-root-pci-hotplug", Piix4Pm, hotplug_root, true), P_BOOL("memory-hotplug-support", Piix4Pm, memory_hotplug, true),
+    P_BOOL("acpi-root-pci-hotplug", Piix4Pm, hotplug_root, true),
+    P_BOOL("memory-hotplug-support", Piix4Pm, memory_hotplug, true),
     P_BOOL("smm-compat", Piix4Pm, smm_compat, false), P_BOOL("smm-enabled", Piix4Pm, smm_enabled, false),
     P_BOOL("x-not-migrate-acpi-index", Piix4Pm, no_migrate_index, false),
     { NULL }
@@ -252,29 +259,40 @@ static bool pm_load(void *obj, const void *wire, Error **errp)
 
 static const VmField apm_fields[] = { VMF(PmWire, apmc, "uint8"), VMF(PmWire, apms, "uint8"), { NULL } };
 static const VmDesc apm_desc = { .name = "APM State", .version = 1, .min_version = 1, .fields = apm_fields };
-static const VmField gpe_fields[] = { VMF(AcpiWire, gpe_status16, "uint16"), VMF(AcpiWire, gpe_enable16, "uint16"), { NULL } };
+static const VmField gpe_fields[] = {
+    VMF(AcpiWire, gpe_status16, "uint16"), VMF(AcpiWire, gpe_enable16, "uint16"), { NULL }
+};
 static const VmDesc gpe_desc = { .name = "gpe", .version = 1, .min_version = 1, .fields = gpe_fields };
 static const VmField pm_fields[] = {
-    VMF_PCI("parent_obj", PmWire), VMFN("ar.pm1.evt.sts", "uint16", PmWire, acpi.status), VMFN("ar.pm1.evt.en", "uint16", PmWire, acpi.enable),
-    VMFN("ar.pm1.cnt.cnt", "uint16", PmWire, acpi.control), VMF_SELF("apm", &apm_desc), VMF_STRUCT(PmWire, smb, &smbus_wire_desc),
+    VMF_PCI("parent_obj", PmWire), VMFN("ar.pm1.evt.sts", "uint16", PmWire, acpi.status),
+    VMFN("ar.pm1.evt.en", "uint16", PmWire, acpi.enable),
+    VMFN("ar.pm1.cnt.cnt", "uint16", PmWire, acpi.control), VMF_SELF("apm", &apm_desc),
+    VMF_STRUCT(PmWire, smb, &smbus_wire_desc),
     VMFN("ar.tmr.timer", "timer", PmWire, acpi.timer), VMFN("ar.tmr.overflow_time", "int64", PmWire, acpi.overflow),
-    VMF_STRUCTN("ar.gpe", PmWire, acpi, &gpe_desc), VMFN("acpi_pci_hotplug.hotplug_select", "uint32", PmWire, hotplug_select),
-    VMF_STRUCTSN("acpi_pci_hotplug.acpi_pcihp_pci_status", PmWire, acpi.slots, &acpi_slots_desc), VMFN("acpi_pci_hotplug.acpi_index", "uint32", PmWire, acpi.index),
+    VMF_STRUCTN("ar.gpe", PmWire, acpi, &gpe_desc),
+    VMFN("acpi_pci_hotplug.hotplug_select", "uint32", PmWire, hotplug_select),
+    VMF_STRUCTSN("acpi_pci_hotplug.acpi_pcihp_pci_status", PmWire, acpi.slots, &acpi_slots_desc),
+    VMFN("acpi_pci_hotplug.acpi_index", "uint32", PmWire, acpi.index),
     { NULL }
 };
 /* Slots of memory, which there are none of: read past. */
 static bool never(const void *wire) { return false; }
 static const VmField memhp_fields[] = { VMF_UNUSED(4), { NULL } };
-static const VmDesc memhp_desc = { .name = "piix4_pm/memhp", .version = 1, .min_version = 1, .fields = memhp_fields, .needed = never };
+static const VmDesc memhp_desc = {
+    .name = "piix4_pm/memhp", .version = 1, .min_version = 1, .fields = memhp_fields, .needed = never,
+};
 static const VmDesc *const pm_subsections[] = { &memhp_desc, NULL };
 static const VmDesc pm_vmstate = {
-    .name = "piix4_pm", .version = 3, .min_version = 3, .size = sizeof(PmWire), .fields = pm_fields, .subsections = pm_subsections, .save = pm_save, .load = pm_load,
+    .name = "piix4_pm", .version = 3, .min_version = 3, .size = sizeof(PmWire), .fields = pm_fields,
+    .subsections = pm_subsections, .save = pm_save, .load = pm_load,
 };
 
 static const PciClass pm_class = {
-    .dev = PCI_CLASS_DEV(.vmstate = &pm_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .desc = "PM",
+    .dev = PCI_CLASS_DEV(.vmstate = &pm_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED,
+                         .desc = "PM",
                          .lines = "gpio-out \"smi-irq\" 1\ngpio-out \"\" 1"),
-    .vendor = 0x8086, .device = 0x7113, .revision = 3, .class_id = 0x0680, .int_pin = 1, .realize = pm_realize, .reset = pm_reset,
+    .vendor = 0x8086, .device = 0x7113, .revision = 3, .class_id = 0x0680, .int_pin = 1, .realize = pm_realize,
+    .reset = pm_reset,
     .config_written = pm_written,
 };
 static const TypeInfo pm_type = {

@@ -30,7 +30,8 @@ typedef struct Mch {
 
 enum {
     REG_EXT_TSEG = 0x50, REG_PAM = 0x90, REG_SMBASE = 0x9c, REG_SMRAM = 0x9d, REG_ESMRAM = 0x9e,
-    SMRAM_OPEN = 0x40, SMRAM_CLOSED = 0x20, SMRAM_LOCK = 0x10, SMRAM_ENABLED = 0x08, ESMRAM_HIGH = 0x80, ESMRAM_TSEG = 0x01,
+    SMRAM_OPEN = 0x40, SMRAM_CLOSED = 0x20, SMRAM_LOCK = 0x10, SMRAM_ENABLED = 0x08, ESMRAM_HIGH = 0x80,
+    ESMRAM_TSEG = 0x01,
     SMBASE_QUERY = 0xff, SMBASE_IN_RAM = 0x01, SMBASE_LOCK = 0x02,
 };
 
@@ -67,7 +68,8 @@ static void ecam_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
 
 static const IoOps ecam_ops = { .read = ecam_read, .write = ecam_write, .max_size = 4 };
 
-/* --- system management memory: a chunk at 0xa0000 (or its twin below 4 GiB), one at the top of RAM, one at 0x30000 --- */
+/* --- system management memory: a chunk at 0xa0000 (or its twin below 4 GiB), one at the top of RAM, one at 0x30000
+   --- */
 
 static void place_tseg(Mch *m)
 {
@@ -105,7 +107,8 @@ static void mch_update_smram(Mch *m)
     place_tseg(m);
 }
 
-/* A driver asks by writing 0xff whether memory at 0x30000 can be taken for system management; bit 1 takes it until reset. */
+/* A driver asks by writing 0xff whether memory at 0x30000 can be taken for system management; bit 1 takes it until
+   reset. */
 static void mch_update_smbase(Mch *m)
 {
     uint8_t *reg = &m->pci.config[REG_SMBASE];
@@ -232,7 +235,8 @@ static bool mch_realize(PciDevice *d, Error **errp)
 }
 
 static const Property mch_props[] = {
-    P_NUM("extended-tseg-mbytes", PROP_U16, Mch, tseg_mbytes, 16), P_BOOL("smbase-smram", Mch, smbase_smram, true), { NULL }
+    P_NUM("extended-tseg-mbytes", PROP_U16, Mch, tseg_mbytes, 16), P_BOOL("smbase-smram", Mch, smbase_smram, true),
+        { NULL }
 };
 typedef struct MchWire { PciWire pci; } MchWire;
 
@@ -252,31 +256,39 @@ static bool mch_load(void *obj, const void *wire, Error **errp)
 
 static const VmField mch_fields[] = { VMF_PCI("parent_obj", MchWire), VMF_UNUSED(1), { NULL } };
 static const VmDesc mch_vmstate = {
-    .name = "mch", .version = 1, .min_version = 1, .size = sizeof(MchWire), .fields = mch_fields, .save = mch_save, .load = mch_load,
+    .name = "mch", .version = 1, .min_version = 1, .size = sizeof(MchWire), .fields = mch_fields, .save = mch_save,
+    .load = mch_load,
 };
 
 static const PciClass mch_class = {
-    .dev = PCI_CLASS_DEV(.vmstate = &mch_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE, .desc = "Host bridge"),
-    .vendor = 0x8086, .device = 0x29c0, .class_id = 0x0600, .realize = mch_realize, .reset = mch_reset, .config_written = mch_written,
+    .dev = PCI_CLASS_DEV(.vmstate = &mch_vmstate, .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+                         .desc = "Host bridge"),
+    .vendor = 0x8086, .device = 0x29c0, .class_id = 0x0600, .realize = mch_realize, .reset = mch_reset,
+    .config_written = mch_written,
 };
 static const TypeInfo mch_type = {
     .name = "mch", .parent = "pci-device", .size = sizeof(Mch), .props = mch_props, .class_data = &mch_class,
 };
 QOM_TYPE(mch_type)
 
-static const DeviceClass host_class = { .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE };
+static const DeviceClass host_class = {
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_BRIDGE,
+};
 static const Property host_props[] = {
-    P_NUM("MCFG", PROP_U64, Q35Host, mcfg, 0xb0000000), P_NUM("pci-hole64-size", PROP_SIZE, Q35Host, hole64_size, 32 * GiB),
-    P_NUM("short_root_bus", PROP_U32, Q35Host, short_root_bus, 0), P_NUM("below-4g-mem-size", PROP_SIZE, Q35Host, below_4g, 0),
+    P_NUM("MCFG", PROP_U64, Q35Host, mcfg, 0xb0000000),
+    P_NUM("pci-hole64-size", PROP_SIZE, Q35Host, hole64_size, 32 * GiB),
+    P_NUM("short_root_bus", PROP_U32, Q35Host, short_root_bus, 0),
+    P_NUM("below-4g-mem-size", PROP_SIZE, Q35Host, below_4g, 0),
     P_NUM("above-4g-mem-size", PROP_SIZE, Q35Host, above_4g, 0), P_BOOL("x-pci-hole64-fix", Q35Host, hole64_fix, true),
-    P_BOOL("x-config-reg-migration-enabled", Q35Host, config_reg, true), P_BOOL("bypass-iommu", Q35Host, bypass_iommu, false), { NULL }
+    P_BOOL("x-config-reg-migration-enabled", Q35Host, config_reg, true),
+        P_BOOL("bypass-iommu", Q35Host, bypass_iommu, false), { NULL }
 };
 static const TypeInfo host_type = {
     .name = "q35-pcihost", .parent = "device", .size = sizeof(Q35Host), .props = host_props, .class_data = &host_class,
 };
 QOM_TYPE(host_type)
 
-/* --- the board -------------------------------------------------------------------------------------------------------- */
+/* --- the board ---------------------------------------------------------------------------------------------------- */
 
 static bool q35_init(Machine *m, Error **errp)
 {
@@ -314,8 +326,10 @@ static bool q35_init(Machine *m, Error **errp)
 }
 
 static const MachineClass q35_class = {
-    .name = "pc-q35-7.2", .alias = "q35", .desc = "Standard PC (Q35 + ICH9, 2009)", .max_cpus = 288, .default_ram_id = "pc.ram",
-    .default_cpu_type = "qemu64-x86_64-cpu", .default_boot_order = "cad", .hotpluggable_cpus = true, .has_dies = true, .no_floppy = true,
+    .name = "pc-q35-7.2", .alias = "q35", .desc = "Standard PC (Q35 + ICH9, 2009)", .max_cpus = 288,
+    .default_ram_id = "pc.ram",
+    .default_cpu_type = "qemu64-x86_64-cpu", .default_boot_order = "cad", .hotpluggable_cpus = true, .has_dies = true,
+    .no_floppy = true,
     .default_ram_size = 128 * MiB, .block_default = "ide", .units_per_bus = 1, .init = q35_init,
 };
 static const TypeInfo q35_type = {

@@ -93,7 +93,8 @@ static bool set_number(Expansion *e, const char *name, const QObject *value, Err
     }
     for (size_t i = 0; i < G_N_ELEMENTS(bounds); i++) {
         if (!strcmp(bounds[i].name, name) && (n < 0 || n > bounds[i].max)) {
-            error_setg(errp, "Property .%s doesn't take value %" PRId64 " (minimum: 0, maximum: %" PRId64 ")", name, n, bounds[i].max);
+            error_setg(errp, "Property .%s doesn't take value %" PRId64 " (minimum: 0, maximum: %" PRId64 ")", name, n,
+                       bounds[i].max);
             return false;
         }
     }
@@ -249,7 +250,9 @@ static void put_features(const Expansion *e, QDict *to, bool with_aliases)
 /* What makes up the model, told as changes of the bare one. */
 static QDict *only_static(const Expansion *e)
 {
-    static const char *const names[] = { "vendor", "family", "model", "stepping", "model-id", "min-level", "min-xlevel" };
+    static const char *const names[] = {
+        "vendor", "family", "model", "stepping", "model-id", "min-level", "min-xlevel",
+    };
     QDict *d = qdict_new();
 
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {

@@ -13,10 +13,12 @@
 
 #define PORTS 6
 enum { HBA_CAP = 0x00, HBA_GHC = 0x04, HBA_IS = 0x08, HBA_PI = 0x0c, HBA_VS = 0x10 };
-enum { P_CLB = 0x00, P_CLBU = 0x04, P_FB = 0x08, P_FBU = 0x0c, P_IS = 0x10, P_IE = 0x14, P_CMD = 0x18, P_TFD = 0x20, P_SIG = 0x24,
+enum { P_CLB = 0x00, P_CLBU = 0x04, P_FB = 0x08, P_FBU = 0x0c, P_IS = 0x10, P_IE = 0x14, P_CMD = 0x18, P_TFD = 0x20,
+       P_SIG = 0x24,
        P_SSTS = 0x28, P_SCTL = 0x2c, P_SERR = 0x30, P_SACT = 0x34, P_CI = 0x38 };
 enum { GHC_RESET = 1, GHC_IRQ = 2, GHC_AHCI = 0x80000000u };
-enum { CMD_START = 1, CMD_SPIN_UP = 2, CMD_POWER_ON = 4, CMD_FIS_RX = 1 << 4, CMD_FIS_ON = 1 << 14, CMD_LIST_ON = 1 << 15,
+enum { CMD_START = 1, CMD_SPIN_UP = 2, CMD_POWER_ON = 4, CMD_FIS_RX = 1 << 4, CMD_FIS_ON = 1 << 14,
+       CMD_LIST_ON = 1 << 15,
        CMD_ATAPI = 1 << 24, CMD_ICC = 0xf0000000u };
 enum { IRQ_D2H = 1, IRQ_PIO = 2, IRQ_DMA = 4, IRQ_SDB = 8, IRQ_FATAL = 1 << 30, IRQ_HB_FATAL = 1 << 29 };
 
@@ -200,7 +202,8 @@ static void finish_bh(void *opaque)
 /* Swap what is kept with the drive's task file. */
 static void exchange_registers(AhciPort *p, IdeDrive *d)
 {
-    uint8_t *const registers[] = { &d->sector, &d->lcyl, &d->hcyl, &d->select, &d->nsector, &d->feature, &d->hob_sector, &d->hob_lcyl,
+    uint8_t *const registers[] =
+        { &d->sector, &d->lcyl, &d->hcyl, &d->select, &d->nsector, &d->feature, &d->hob_sector, &d->hob_lcyl,
                                    &d->hob_hcyl, &d->hob_nsector, &d->hob_feature };
 
     for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
@@ -249,10 +252,11 @@ static void command_done(void *opaque)
 }
 
 static const IdeHost host = {
-    .set_irq = set_irq, .dma_started = dma_started, .map = map, .dma_done = dma_done, .command_done = command_done, .no_port = true,
+    .set_irq = set_irq, .dma_started = dma_started, .map = map, .dma_done = dma_done, .command_done = command_done,
+    .no_port = true,
 };
 
-/* --- commands ------------------------------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------------------------------- */
 
 static void load_registers(IdeDrive *d, const uint8_t *f)
 {
@@ -355,7 +359,8 @@ static void run_next(AhciPort *p)
 {
     IdeDrive *d = p->ide.drives[0];
 
-    while (pci_is_master(&p->a->pci) && p->slot < 0 && (p->cmd & CMD_LIST_ON) && p->issue && d && d->dev.realized && !p->done_pending) {
+    while (pci_is_master(&p->a->pci) && p->slot < 0 && (p->cmd & CMD_LIST_ON) && p->issue && d && d->dev.realized
+           && !p->done_pending) {
         uint32_t before = p->issue;
 
         start_slot(p, __builtin_ctz(p->issue));
@@ -365,7 +370,7 @@ static void run_next(AhciPort *p)
     }
 }
 
-/* --- registers ---------------------------------------------------------------------------------------------------------- */
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 
 static void port_reset(AhciPort *p)
 {
@@ -525,7 +530,7 @@ static void idp_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 
 static const IoOps idp_ops = { .read = idp_read, .write = idp_write, .min_size = 4, .max_size = 4 };
 
-/* --- the function --------------------------------------------------------------------------------------------------------- */
+/* --- the function ------------------------------------------------------------------------------------------------- */
 
 static void config_written(PciDevice *d, unsigned offset, unsigned size)
 {
@@ -574,15 +579,15 @@ static bool realize(PciDevice *d, Error **errp)
     return true;
 }
 
-/* --- state ------------------------------------------------------------------------------------------------------------------ */
+/* --- state -------------------------------------------------------------------------------------------------------- */
 
 /* The size of one queued command in the peer's form; here they are in the issue register. */
 #define NCQ_BYTES (32 * 17)
 
 typedef struct PortWire {
     IdeChannelWire ide;
-    uint32_t port_state, finished, lst_addr, lst_addr_hi, fis_addr, fis_addr_hi, irq_stat, irq_mask, cmd, tfdata, sig, scr_stat, scr_ctl,
-        scr_err, scr_act, cmd_issue;
+    uint32_t port_state, finished, lst_addr, lst_addr_hi, fis_addr, fis_addr_hi, irq_stat, irq_mask, cmd, tfdata, sig,
+        scr_stat, scr_ctl, scr_err, scr_act, cmd_issue;
     uint8_t done_first_drq, init_d2h_sent;
     int32_t busy_slot;
 } PortWire;
@@ -686,29 +691,38 @@ static bool ahci_ready(void *obj, Error **errp)
 #define PW(f, t) VMF(PortWire, f, t)
 #define PR(f) VMFN("port_regs." #f, "uint32", PortWire, f)
 static const VmField port_fields[] = {
-    VMF_STRUCTN("port", PortWire, ide, &ide_channel_desc), VMF_STRUCTN("port.ifs[0]", PortWire, ide.drive[0], &ide_drive_desc),
-    PW(port_state, "uint32"), PW(finished, "uint32"), PR(lst_addr), PR(lst_addr_hi), PR(fis_addr), PR(fis_addr_hi), PR(irq_stat), PR(irq_mask),
-    PR(cmd), PR(tfdata), PR(sig), PR(scr_stat), PR(scr_ctl), PR(scr_err), PR(scr_act), PR(cmd_issue), PW(done_first_drq, "bool"),
+    VMF_STRUCTN("port", PortWire, ide, &ide_channel_desc),
+    VMF_STRUCTN("port.ifs[0]", PortWire, ide.drive[0], &ide_drive_desc),
+    PW(port_state, "uint32"), PW(finished, "uint32"), PR(lst_addr), PR(lst_addr_hi), PR(fis_addr), PR(fis_addr_hi),
+    PR(irq_stat), PR(irq_mask),
+    PR(cmd), PR(tfdata), PR(sig), PR(scr_stat), PR(scr_ctl), PR(scr_err), PR(scr_act), PR(cmd_issue),
+    PW(done_first_drq, "bool"),
     PW(busy_slot, "int32"), PW(init_d2h_sent, "bool"),
     { .name = "ncq_tfs", .type = "struct", .kind = VM_UNUSED, .size = NCQ_BYTES, .count = 1 }, { NULL }
 };
 static const VmDesc port_desc = { .name = "ahci port", .version = 1, .min_version = 1, .fields = port_fields };
 #define AW(n, f) VMFN(n, "uint32", AhciWire, f)
 static const VmField hba_fields[] = {
-    VMF_STRUCTS(AhciWire, dev, &port_desc), AW("control_regs.cap", cap), AW("control_regs.ghc", ghc), AW("control_regs.irqstatus", irqstatus),
-    AW("control_regs.impl", impl), AW("control_regs.version", version), AW("idp_index", idp_index), VMF_EQUAL("ports", "int32", AhciWire, ports),
+    VMF_STRUCTS(AhciWire, dev, &port_desc), AW("control_regs.cap", cap), AW("control_regs.ghc", ghc),
+    AW("control_regs.irqstatus", irqstatus),
+    AW("control_regs.impl", impl), AW("control_regs.version", version), AW("idp_index", idp_index),
+    VMF_EQUAL("ports", "int32", AhciWire, ports),
     { NULL }
 };
 static const VmDesc hba_desc = { .name = "ahci", .version = 1, .min_version = 1, .fields = hba_fields };
 static const VmField ahci_fields[] = { VMF_PCI("parent_obj", AhciWire), VMF_SELF("ahci", &hba_desc), { NULL } };
 static const VmDesc ahci_vmstate = {
-    .name = "ich9_ahci", .version = 1, .size = sizeof(AhciWire), .fields = ahci_fields, .save = ahci_save, .load = ahci_load, .ready = ahci_ready,
+    .name = "ich9_ahci", .version = 1, .size = sizeof(AhciWire), .fields = ahci_fields, .save = ahci_save,
+    .load = ahci_load, .ready = ahci_ready,
 };
 
 static const PciClass ahci_class = {
-    .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE, .alias = "ahci", .vmstate = &ahci_vmstate), .vendor = 0x8086, .device = 0x2922,
+    .dev = PCI_CLASS_DEV(.no_hotplug = true, .category = DEVICE_STORAGE, .alias = "ahci", .vmstate = &ahci_vmstate),
+    .vendor = 0x8086, .device = 0x2922,
     .revision = 2, .class_id = 0x0106, .prog_if = 1, .int_pin = 1, .realize = realize, .reset = reset,
     .config_written = config_written,
 };
-static const TypeInfo ahci_type = { .name = "ich9-ahci", .parent = "pci-device", .size = sizeof(Ahci), .class_data = &ahci_class };
+static const TypeInfo ahci_type = {
+    .name = "ich9-ahci", .parent = "pci-device", .size = sizeof(Ahci), .class_data = &ahci_class,
+};
 QOM_TYPE(ahci_type)

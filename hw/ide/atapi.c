@@ -11,7 +11,8 @@
 #include "util/cutils.h"
 
 enum { KEY_NONE = 0, NOT_READY = 2, HARDWARE = 4, ILLEGAL = 5, ATTENTION = 6 };
-enum { ASC_ILLEGAL_OPCODE = 0x20, ASC_RANGE = 0x21, ASC_FIELD = 0x24, ASC_CHANGED = 0x28, ASC_FORMAT = 0x30, ASC_NO_MEDIUM = 0x3a,
+enum { ASC_ILLEGAL_OPCODE = 0x20, ASC_RANGE = 0x21, ASC_FIELD = 0x24, ASC_CHANGED = 0x28, ASC_FORMAT = 0x30,
+       ASC_NO_MEDIUM = 0x3a,
        ASC_INTERNAL = 0x44,
        ASC_LOCKED = 0x53 };
 
@@ -530,7 +531,7 @@ void ide_packet(IdeDrive *d)
     ide_pio_start(d, 12, run_packet);
 }
 
-/* --- tray and medium ------------------------------------------------------------------------------------------------ */
+/* --- tray and medium ---------------------------------------------------------------------------------------------- */
 
 static void change_media(void *opaque, bool load, Error **errp)
 {
@@ -560,6 +561,7 @@ static bool is_tray_open(void *opaque) { return IDE_DRIVE(opaque)->tray_open; }
 static bool is_locked(void *opaque) { return IDE_DRIVE(opaque)->tray_locked; }
 
 const BlockDevOps ide_cd_ops = {
-    .change_media = change_media, .eject_request = eject_request, .is_tray_open = is_tray_open, .is_medium_locked = is_locked,
+    .change_media = change_media, .eject_request = eject_request, .is_tray_open = is_tray_open,
+    .is_medium_locked = is_locked,
     .dev_id = blockdev_id, .dev_path = blockdev_path,
 };

@@ -76,7 +76,8 @@ uint64_t ide_get_lba(const IdeDrive *d)
     if (!d->lba48) {
         return (uint64_t)(d->select & 15) << 24 | d->hcyl << 16 | d->lcyl << 8 | d->sector;
     }
-    return (uint64_t)d->hob_hcyl << 40 | (uint64_t)d->hob_lcyl << 32 | (uint64_t)d->hob_sector << 24 | (uint64_t)d->hcyl << 16
+    return (uint64_t)d->hob_hcyl << 40 | (uint64_t)d->hob_lcyl << 32 | (uint64_t)d->hob_sector << 24
+           | (uint64_t)d->hcyl << 16
         | (uint64_t)d->lcyl << 8 | d->sector;
 }
 

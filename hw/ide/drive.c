@@ -46,7 +46,8 @@ static const BusType one_unit = { .name = "IDE", .max_devices = 1, .check_addres
 
 void ide_channel_init(IdeChannel *ch, Device *controller, int id, int units, const IdeHost *host, void *opaque)
 {
-    g_autofree char *name = controller->id ? g_strdup_printf("%s.%d", controller->id, id) : g_strdup_printf("ide.%d", id);
+    g_autofree char *name = controller->id ? g_strdup_printf("%s.%d", controller->id, id)
+                            : g_strdup_printf("ide.%d", id);
 
     static int next_serial = 1;
 
@@ -124,14 +125,16 @@ static bool hd_realize(Device *dev, Error **errp)
         return false;
     }
     if (!check_block_size(d, errp) || !blockconf_apply_sizes(&d->conf, errp)
-        || !blockconf_apply_backend(&d->conf, false, true, errp) || !blockconf_geometry(&d->conf, 65535, 16, 255, errp)) {
+        || !blockconf_apply_backend(&d->conf, false, true, errp)
+            || !blockconf_geometry(&d->conf, 65535, 16, 255, errp)) {
         return false;
     }
     if (d->conf.discard_granularity == UINT32_MAX) {
         d->conf.discard_granularity = d->conf.logical;
     }
     if (!d->chs_trans) {
-        d->chs_trans = d->conf.cyls <= 1024 && d->conf.heads <= 16 && d->conf.secs <= 63 ? 1 : 2;      /* none, or lba */
+        /* none, or lba */
+        d->chs_trans = d->conf.cyls <= 1024 && d->conf.heads <= 16 && d->conf.secs <= 63 ? 1 : 2;
     }
     ide_smart_init(d);
     return start(d, errp);
@@ -143,7 +146,8 @@ static bool cd_realize(Device *dev, Error **errp)
 
     d->is_cd = true;
     blockconf_make_empty(&d->conf, d);
-    if (!check_block_size(d, errp) || !blockconf_apply_sizes(&d->conf, errp) || !blockconf_apply_backend(&d->conf, true, false, errp)) {
+    if (!check_block_size(d, errp) || !blockconf_apply_sizes(&d->conf, errp)
+        || !blockconf_apply_backend(&d->conf, true, false, errp)) {
         return false;
     }
     if (d->conf.discard_granularity == UINT32_MAX) {
@@ -172,7 +176,8 @@ static void ide_finalize(Object *o) { blockconf_detach(&IDE_DRIVE(o)->conf, o); 
 
 static const Property unit_props[] = { P_NUM("unit", PROP_U32, IdeDrive, unit, UINT32_MAX), { NULL } };
 static const TypeInfo ide_type = {
-    .name = "ide-device", .parent = "device", .abstract = true, .size = sizeof(IdeDrive), .props = unit_props, .init = ide_init,
+    .name = "ide-device", .parent = "device", .abstract = true, .size = sizeof(IdeDrive), .props = unit_props,
+    .init = ide_init,
     .finalize = ide_finalize,
 };
 QOM_TYPE(ide_type)
@@ -193,17 +198,21 @@ static const Property hd_props[] = {
 static const Property cd_props[] = { DRIVE_PROPS, { NULL } };
 
 static const DeviceClass hd_class = {
-    .bus_type = "IDE", .category = DEVICE_STORAGE, .desc = "virtual IDE disk", .realize = hd_realize, .unrealize = unrealize,
+    .bus_type = "IDE", .category = DEVICE_STORAGE, .desc = "virtual IDE disk", .realize = hd_realize,
+    .unrealize = unrealize,
 };
 static const TypeInfo hd_type = {
-    .name = "ide-hd", .parent = "ide-device", .size = sizeof(IdeDrive), .props = hd_props, .init = hd_init, .class_data = &hd_class,
+    .name = "ide-hd", .parent = "ide-device", .size = sizeof(IdeDrive), .props = hd_props, .init = hd_init,
+    .class_data = &hd_class,
 };
 QOM_TYPE(hd_type)
 
 static const DeviceClass cd_class = {
-    .bus_type = "IDE", .category = DEVICE_STORAGE, .desc = "virtual IDE CD-ROM", .realize = cd_realize, .unrealize = unrealize,
+    .bus_type = "IDE", .category = DEVICE_STORAGE, .desc = "virtual IDE CD-ROM", .realize = cd_realize,
+    .unrealize = unrealize,
 };
 static const TypeInfo cd_type = {
-    .name = "ide-cd", .parent = "ide-device", .size = sizeof(IdeDrive), .props = cd_props, .init = cd_init, .class_data = &cd_class,
+    .name = "ide-cd", .parent = "ide-device", .size = sizeof(IdeDrive), .props = cd_props, .init = cd_init,
+    .class_data = &cd_class,
 };
 QOM_TYPE(cd_type)

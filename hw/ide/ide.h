@@ -17,12 +17,16 @@
 typedef struct IdeDrive IdeDrive;
 typedef struct IdeChannel IdeChannel;
 
-enum { IDE_ERR = 0x01, IDE_DRQ = 0x08, IDE_SEEK = 0x10, IDE_READY = 0x40, IDE_BUSY = 0x80, IDE_ABORT = 0x04, IDE_MCR = 0x08 };
+enum {
+    IDE_ERR = 0x01, IDE_DRQ = 0x08, IDE_SEEK = 0x10, IDE_READY = 0x40, IDE_BUSY = 0x80, IDE_ABORT = 0x04,
+    IDE_MCR = 0x08,
+};
 #define IDE_PIO_MAX 65536
 
 typedef struct IdeHost {
     void (*set_irq)(void *opaque, int level);
-    /* Map the controller's list for a transfer; false: not ready yet (IdeHost calls ide_dma_ready later), or broken list. */
+    /* Map the controller's list for a transfer; false: not ready yet (IdeHost calls ide_dma_ready later), or broken
+       list. */
     bool (*dma_started)(void *opaque);
     /* Up to `bytes` of guest memory; the size mapped may be less, -1: bad list. */
     int64_t (*map)(void *opaque, IoVec *v, uint64_t bytes, bool to_memory);
@@ -62,7 +66,8 @@ struct IdeDrive {
     uint8_t udma, mwdma, sdma, pio_mode;      /* mode set by the guest, 0xff none */
     bool reset_reverts;
     bool smart, smart_autosave;       /* switched on */
-    uint8_t smart_tests[21], smart_last_test; /* kinds of self-test + 1 in the order of the log; place of the last one from 1, 0: none */
+    /* kinds of self-test + 1 in the order of the log; place of the last one from 1, 0: none */
+    uint8_t smart_tests[21], smart_last_test;
     /* transfer through the data port */
     uint8_t *pio;
     uint32_t pio_pos, pio_end;

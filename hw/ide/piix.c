@@ -98,8 +98,14 @@ static void task_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
     }
 }
 
-static uint64_t alt_read(void *opaque, uint64_t offset, unsigned size) { return ide_status(&((BmChannel *)opaque)->ide); }
-static void alt_write(void *opaque, uint64_t offset, uint64_t v, unsigned size) { ide_control(&((BmChannel *)opaque)->ide, v); }
+static uint64_t alt_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return ide_status(&((BmChannel *)opaque)->ide);
+}
+static void alt_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    ide_control(&((BmChannel *)opaque)->ide, v);
+}
 
 /* Only the data register is wide. */
 static const IoOps port_ops = { .read = task_read, .write = task_write, .max_size = 4 };
@@ -138,7 +144,10 @@ static void bm_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
     }
 }
 
-static uint64_t table_read(void *opaque, uint64_t offset, unsigned size) { return ((BmChannel *)opaque)->table >> (8 * offset); }
+static uint64_t table_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return ((BmChannel *)opaque)->table >> (8 * offset);
+}
 
 static void table_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
 {
@@ -156,8 +165,10 @@ static void init_bus_master(PiixIde *p)
 {
     pci_register_bar_container(&p->pci, 4, PCI_BAR_IO, 16, "piix-bmdma-container");
     for (int i = 0; i < 2; i++) {
-        io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_PORT, "piix-bmdma", 4, &bm_ops, &p->ch[i]), 8 * i, 0);
-        io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_PORT, "bmdma", 4, &table_ops, &p->ch[i]), 8 * i + 4, 0);
+        io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_PORT, "piix-bmdma", 4, &bm_ops, &p->ch[i]),
+                         8 * i, 0);
+        io_region_map_in(p->pci.bars[4].region, io_region_new(IO_SPACE_PORT, "bmdma", 4, &table_ops, &p->ch[i]),
+                         8 * i + 4, 0);
     }
 }
 
@@ -258,27 +269,38 @@ static bool status_needed(const void *wire) { return ((const BmWire *)wire)->sta
 static bool never(const void *wire) { return false; }
 static const VmField status_fields[] = { VMF(BmWire, status, "uint8"), { NULL } };
 static const VmDesc status_desc = {
-    .name = "ide bmdma/status", .version = 1, .min_version = 1, .fields = status_fields, .needed = status_needed, .present = offsetof(BmWire, has_status),
+    .name = "ide bmdma/status", .version = 1, .min_version = 1, .fields = status_fields, .needed = status_needed,
+    .present = offsetof(BmWire, has_status),
 };
 static const VmField current_fields[] = { VMF_UNUSED(16), { NULL } };
-static const VmDesc current_desc = { .name = "ide bmdma_current", .version = 1, .min_version = 1, .fields = current_fields, .needed = never };
+static const VmDesc current_desc = {
+    .name = "ide bmdma_current", .version = 1, .min_version = 1, .fields = current_fields, .needed = never,
+};
 static const VmDesc *const bm_subsections[] = { &current_desc, &status_desc, NULL };
 static const VmField bm_fields[] = {
-    VMF(BmWire, cmd, "uint8"), VMFN("migration_compat_status", "uint8", BmWire, compat_status), VMF(BmWire, addr, "uint32"),
+    VMF(BmWire, cmd, "uint8"), VMFN("migration_compat_status", "uint8", BmWire, compat_status),
+    VMF(BmWire, addr, "uint32"),
     VMF_UNUSED(13), { NULL }
 };
-static const VmDesc bm_desc = { .name = "ide bmdma", .version = 3, .min_version = 3, .fields = bm_fields, .subsections = bm_subsections };
+static const VmDesc bm_desc = {
+    .name = "ide bmdma", .version = 3, .min_version = 3, .fields = bm_fields, .subsections = bm_subsections,
+};
 static const VmField piix_ide_fields[] = {
-    VMF_PCI("parent_obj", PiixIdeWire), VMF_STRUCTSN("bmdma", PiixIdeWire, bm, &bm_desc), VMF_STRUCTSN("bus", PiixIdeWire, ch, &ide_channel_desc),
-    VMF_STRUCTSN("bus[0].ifs", PiixIdeWire, ch[0].drive, &ide_drive_desc), VMF_STRUCTSN("bus[1].ifs", PiixIdeWire, ch[1].drive, &ide_drive_desc),
+    VMF_PCI("parent_obj", PiixIdeWire), VMF_STRUCTSN("bmdma", PiixIdeWire, bm, &bm_desc),
+    VMF_STRUCTSN("bus", PiixIdeWire, ch, &ide_channel_desc),
+    VMF_STRUCTSN("bus[0].ifs", PiixIdeWire, ch[0].drive, &ide_drive_desc),
+    VMF_STRUCTSN("bus[1].ifs", PiixIdeWire, ch[1].drive, &ide_drive_desc),
     { NULL }
 };
 static const VmDesc piix_ide_vmstate = {
-    .name = "ide", .version = 3, .min_version = 3, .size = sizeof(PiixIdeWire), .fields = piix_ide_fields, .save = piix_ide_save,
+    .name = "ide", .version = 3, .min_version = 3, .size = sizeof(PiixIdeWire), .fields = piix_ide_fields,
+    .save = piix_ide_save,
     .load = piix_ide_load, .ready = piix_ide_ready,
 };
 
-static const TypeInfo pci_ide_type = { .name = "pci-ide", .parent = "pci-device", .abstract = true, .size = sizeof(PiixIde) };
+static const TypeInfo pci_ide_type = {
+    .name = "pci-ide", .parent = "pci-device", .abstract = true, .size = sizeof(PiixIde),
+};
 QOM_TYPE(pci_ide_type)
 
 #define PIIX_IDE(ident, type_name, dev_id)                                                                        \

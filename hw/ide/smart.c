@@ -1,5 +1,6 @@
 /*
- * SMART of a disk that never ails: switches, attributes with their thresholds, self-tests that end at once and their log.
+ * SMART of a disk that never ails: switches, attributes with their thresholds, self-tests that end at once and their
+ * log.
  *
  * What is switched stays so when the machine is reset.
  *
@@ -10,7 +11,8 @@
 #include "util/cutils.h"
 
 enum {
-    READ_DATA = 0xd0, READ_THRESHOLDS = 0xd1, AUTOSAVE = 0xd2, SELF_TEST = 0xd4, READ_LOG = 0xd5, ENABLE = 0xd8, DISABLE = 0xd9, STATUS = 0xda,
+    READ_DATA = 0xd0, READ_THRESHOLDS = 0xd1, AUTOSAVE = 0xd2, SELF_TEST = 0xd4, READ_LOG = 0xd5, ENABLE = 0xd8,
+    DISABLE = 0xd9, STATUS = 0xda,
     LOG_SUMMARY = 1, LOG_SELF_TEST = 6, TEST_EXTENDED = 2, TESTS = 21, LOG_ENTRY = 24, HOURS = 0x1234,
 };
 

@@ -108,7 +108,10 @@ void ide_wire_load(IdeChannel *ch, const IdeChannelWire *w)
 /* --- tables -------------------------------------------------------------------------------------------------- */
 
 static bool never(const void *wire) { return false; }
-static bool tray_needed(const void *wire) { return ((const IdeDriveWire *)wire)->tray_open || ((const IdeDriveWire *)wire)->tray_locked; }
+static bool tray_needed(const void *wire)
+{
+    return ((const IdeDriveWire *)wire)->tray_open || ((const IdeDriveWire *)wire)->tray_locked;
+}
 
 static bool events_needed(const void *wire)
 {
@@ -131,16 +134,22 @@ static bool skip_buffer(VmReader *r, void *wire, Error **errp)
 }
 
 #define DW(f, t) VMF(IdeDriveWire, f, t)
-static const VmField pio_fields[] = { VMF_CUSTOM("io_buffer", "buffer", put_nothing, skip_buffer), VMF_UNUSED(17), { NULL } };
+static const VmField pio_fields[] = {
+    VMF_CUSTOM("io_buffer", "buffer", put_nothing, skip_buffer), VMF_UNUSED(17), { NULL }
+};
 static const VmDesc pio_desc = {
-    .name = "ide_drive/pio_state", .version = 1, .min_version = 1, .fields = pio_fields, .needed = never, .present = offsetof(IdeDriveWire, has_pio),
+    .name = "ide_drive/pio_state", .version = 1, .min_version = 1, .fields = pio_fields, .needed = never,
+    .present = offsetof(IdeDriveWire, has_pio),
 };
 static const VmField tray_fields[] = { DW(tray_open, "bool"), DW(tray_locked, "bool"), { NULL } };
-static const VmDesc tray_desc = { .name = "ide_drive/tray_state", .version = 1, .min_version = 1, .fields = tray_fields, .needed = tray_needed };
+static const VmDesc tray_desc = {
+    .name = "ide_drive/tray_state", .version = 1, .min_version = 1, .fields = tray_fields, .needed = tray_needed,
+};
 static const VmField events_fields[] = { VMFN("events.new_media", "bool", IdeDriveWire, new_media),
                                          VMFN("events.eject_request", "bool", IdeDriveWire, eject_request), { NULL } };
 static const VmDesc events_desc = {
-    .name = "ide_drive/atapi/gesn_state", .version = 1, .min_version = 1, .fields = events_fields, .needed = events_needed,
+    .name = "ide_drive/atapi/gesn_state", .version = 1, .min_version = 1, .fields = events_fields,
+    .needed = events_needed,
 };
 static const VmDesc *const drive_subsections[] = { &pio_desc, &tray_desc, &events_desc, NULL };
 
@@ -148,18 +157,27 @@ static bool identified(const void *wire) { return ((const IdeDriveWire *)wire)->
 static const VmField drive_fields[] = {
     DW(mult_sectors, "int32"), DW(identify_set, "int32"),
     { .name = "identify_data", .type = "buffer", .kind = VM_UNUSED, .size = 512, .count = 1, .exists = identified },
-    DW(feature, "uint8"), DW(error, "uint8"), DW(nsector, "uint32"), DW(sector, "uint8"), DW(lcyl, "uint8"), DW(hcyl, "uint8"),
-    DW(hob_feature, "uint8"), DW(hob_sector, "uint8"), DW(hob_nsector, "uint8"), DW(hob_lcyl, "uint8"), DW(hob_hcyl, "uint8"),
-    DW(select, "uint8"), DW(status, "uint8"), DW(lba48, "uint8"), DW(sense_key, "uint8"), DW(asc, "uint8"), DW(cdrom_changed, "uint8"),
+    DW(feature, "uint8"), DW(error, "uint8"), DW(nsector, "uint32"), DW(sector, "uint8"), DW(lcyl, "uint8"),
+    DW(hcyl, "uint8"),
+    DW(hob_feature, "uint8"), DW(hob_sector, "uint8"), DW(hob_nsector, "uint8"), DW(hob_lcyl, "uint8"),
+    DW(hob_hcyl, "uint8"),
+    DW(select, "uint8"), DW(status, "uint8"), DW(lba48, "uint8"), DW(sense_key, "uint8"), DW(asc, "uint8"),
+    DW(cdrom_changed, "uint8"),
     { NULL }
 };
-const VmDesc ide_drive_desc = { .name = "ide_drive", .version = 3, .min_version = 3, .fields = drive_fields, .subsections = drive_subsections };
+const VmDesc ide_drive_desc = {
+    .name = "ide_drive", .version = 3, .min_version = 3, .fields = drive_fields, .subsections = drive_subsections,
+};
 
 /* A command that waits for the machine to run again is told to the guest as failed. */
 static const VmField retry_fields[] = { VMF_UNUSED(17), { NULL } };
-static const VmDesc retry_desc = { .name = "ide_bus/error", .version = 2, .min_version = 2, .fields = retry_fields, .needed = never };
+static const VmDesc retry_desc = {
+    .name = "ide_bus/error", .version = 2, .min_version = 2, .fields = retry_fields, .needed = never,
+};
 static const VmDesc *const channel_subsections[] = { &retry_desc, NULL };
-static const VmField channel_fields[] = { VMF(IdeChannelWire, cmd, "uint8"), VMF(IdeChannelWire, unit, "uint8"), { NULL } };
+static const VmField channel_fields[] = {
+    VMF(IdeChannelWire, cmd, "uint8"), VMF(IdeChannelWire, unit, "uint8"), { NULL }
+};
 const VmDesc ide_channel_desc = {
     .name = "ide_bus", .version = 1, .min_version = 1, .fields = channel_fields, .subsections = channel_subsections,
 };

@@ -12,8 +12,8 @@
 typedef struct IdeDriveWire {
     int32_t mult_sectors, identify_set;
     uint32_t nsector;
-    uint8_t feature, error, sector, lcyl, hcyl, hob_feature, hob_sector, hob_nsector, hob_lcyl, hob_hcyl, select, status, lba48, sense_key,
-        asc, cdrom_changed, tray_open, tray_locked, new_media, eject_request;
+    uint8_t feature, error, sector, lcyl, hcyl, hob_feature, hob_sector, hob_nsector, hob_lcyl, hob_hcyl, select,
+        status, lba48, sense_key, asc, cdrom_changed, tray_open, tray_locked, new_media, eject_request;
     bool has_pio;              /* the guest was in the middle of a transfer */
 } IdeDriveWire;
 

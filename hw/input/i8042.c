@@ -12,7 +12,8 @@
 
 enum {
     STAT_FULL = 1, STAT_SYSTEM = 4, STAT_COMMAND = 8, STAT_UNLOCKED = 0x10, STAT_MOUSE = 0x20,
-    MODE_KBD_INT = 1, MODE_MOUSE_INT = 2, MODE_SYSTEM = 4, MODE_KBD_OFF = 0x10, MODE_MOUSE_OFF = 0x20, MODE_TRANSLATE = 0x40,
+    MODE_KBD_INT = 1, MODE_MOUSE_INT = 2, MODE_SYSTEM = 4, MODE_KBD_OFF = 0x10, MODE_MOUSE_OFF = 0x20,
+    MODE_TRANSLATE = 0x40,
     OUT_RESET = 1, OUT_A20 = 2, OUT_FULL = 0x10, OUT_MOUSE_FULL = 0x20, OUT_DEFAULT = 0xcd,
 };
 
@@ -36,9 +37,11 @@ typedef struct I8042 {
 /* The keyboard first, but the mouse after a byte of the keyboard. */
 static Source next_source(const I8042 *c)
 {
-    bool kbd = c->kbd->ps2.count && !(c->mode & MODE_KBD_OFF), mouse = c->mouse->ps2.count && !(c->mode & MODE_MOUSE_OFF);
+    bool kbd = c->kbd->ps2.count && !(c->mode & MODE_KBD_OFF), mouse = c->mouse->ps2.count
+               && !(c->mode & MODE_MOUSE_OFF);
 
-    return c->waiting ? c->waiting : kbd && !(mouse && c->source == FROM_KBD) ? FROM_KBD : mouse ? FROM_MOUSE : FROM_NONE;
+    return c->waiting ? c->waiting : kbd
+           && !(mouse && c->source == FROM_KBD) ? FROM_KBD : mouse ? FROM_MOUSE : FROM_NONE;
 }
 
 static void update(I8042 *c)
@@ -198,7 +201,9 @@ static bool i8042_realize(Device *d, Error **errp)
 
 /* --- state ------------------------------------------------------------------------------------------------ */
 
-enum { STATE_FROM_KBD = 1, STATE_FROM_MOUSE = 2, STATE_FROM_CONTROLLER = 4, STATE_ANSWER = 4, STATE_ANSWER_AS_MOUSE = 8 };
+enum {
+    STATE_FROM_KBD = 1, STATE_FROM_MOUSE = 2, STATE_FROM_CONTROLLER = 4, STATE_ANSWER = 4, STATE_ANSWER_AS_MOUSE = 8,
+};
 
 typedef struct I8042Wire {
     uint8_t write_cmd, status, mode, pending, outport, obdata, cbdata;
@@ -209,21 +214,24 @@ static bool shows(const void *opaque, const Ps2 *p)
 {
     const I8042 *c = opaque;
 
-    return (c->status & STAT_FULL) && ((c->source == FROM_KBD && p == &c->kbd->ps2) || (c->source == FROM_MOUSE && p == &c->mouse->ps2));
+    return (c->status & STAT_FULL)
+           && ((c->source == FROM_KBD && p == &c->kbd->ps2) || (c->source == FROM_MOUSE && p == &c->mouse->ps2));
 }
 
 static void i8042_save(void *obj, void *wire)
 {
     const I8042 *c = obj;
     I8042Wire *w = wire;
-    bool full = c->status & STAT_FULL, own = full && (c->source == FROM_CONTROLLER || c->source == FROM_CONTROLLER_AS_MOUSE);
+    bool full = c->status & STAT_FULL, own = full
+                && (c->source == FROM_CONTROLLER || c->source == FROM_CONTROLLER_AS_MOUSE);
 
     w->write_cmd = c->pending_write;
     w->status = c->status;
     w->mode = c->mode;
     w->outport = c->outport;
     w->obsrc = !full ? 0 : own ? STATE_FROM_CONTROLLER : c->source == FROM_KBD ? STATE_FROM_KBD : STATE_FROM_MOUSE;
-    w->obdata = own ? c->reply : full ? (c->source == FROM_KBD ? c->kbd->ps2.queue[0] : c->mouse->ps2.queue[0]) : c->last;
+    w->obdata = own ? c->reply : full ? (c->source == FROM_KBD ? c->kbd->ps2.queue[0] : c->mouse->ps2.queue[0])
+                : c->last;
     w->pending = !c->waiting || own ? 0 : c->waiting == FROM_CONTROLLER ? STATE_ANSWER : STATE_ANSWER_AS_MOUSE;
     w->cbdata = c->reply;
 }
@@ -241,7 +249,8 @@ static bool i8042_load(void *obj, const void *wire, Error **errp)
     c->outport = w->outport;
     c->last = w->obdata;
     c->reply = w->cbdata;
-    c->waiting = w->pending & STATE_ANSWER ? FROM_CONTROLLER : w->pending & STATE_ANSWER_AS_MOUSE ? FROM_CONTROLLER_AS_MOUSE : FROM_NONE;
+    c->waiting = w->pending & STATE_ANSWER ? FROM_CONTROLLER : w->pending & STATE_ANSWER_AS_MOUSE
+                 ? FROM_CONTROLLER_AS_MOUSE : FROM_NONE;
     c->source = FROM_NONE;
     if (!(c->status & STAT_FULL)) {
         update(c);
@@ -264,27 +273,36 @@ static bool i8042_load(void *obj, const void *wire, Error **errp)
 static bool outport_needed(const void *wire)
 {
     const I8042Wire *w = wire;
-    uint8_t usual = OUT_RESET | OUT_A20 | (w->status & STAT_FULL ? OUT_FULL | (w->status & STAT_MOUSE ? OUT_MOUSE_FULL : 0) : 0);
+    uint8_t usual = OUT_RESET | OUT_A20
+                    | (w->status & STAT_FULL ? OUT_FULL | (w->status & STAT_MOUSE ? OUT_MOUSE_FULL : 0) : 0);
 
     return w->outport != usual;
 }
 
 static bool extended_needed(const void *wire) { return true; }
 static const VmField outport_fields[] = { VMF(I8042Wire, outport, "uint8"), { NULL } };
-static const VmDesc outport_desc = { .name = "pckbd_outport", .version = 1, .min_version = 1, .fields = outport_fields, .needed = outport_needed };
-static const VmField extended_fields[] = {
-    VMF(I8042Wire, migration_flags, "uint32"), VMF(I8042Wire, obsrc, "uint32"), VMF(I8042Wire, obdata, "uint8"), VMF(I8042Wire, cbdata, "uint8"), { NULL }
+static const VmDesc outport_desc = {
+    .name = "pckbd_outport", .version = 1, .min_version = 1, .fields = outport_fields, .needed = outport_needed,
 };
-static const VmDesc extended_desc = { .name = "pckbd/extended_state", .fields = extended_fields, .needed = extended_needed };
+static const VmField extended_fields[] = {
+    VMF(I8042Wire, migration_flags, "uint32"), VMF(I8042Wire, obsrc, "uint32"), VMF(I8042Wire, obdata, "uint8"),
+        VMF(I8042Wire, cbdata, "uint8"), { NULL }
+};
+static const VmDesc extended_desc = {
+    .name = "pckbd/extended_state", .fields = extended_fields, .needed = extended_needed,
+};
 static const VmDesc *const kbd_subsections[] = { &outport_desc, &extended_desc, NULL };
 static const VmField kbd_fields[] = {
     VMF(I8042Wire, write_cmd, "uint8"), VMF(I8042Wire, status, "uint8"), VMF(I8042Wire, mode, "uint8"),
     VMFN("pending_tmp", "uint8", I8042Wire, pending), { NULL }
 };
-static const VmDesc kbd_desc = { .name = "pckbd", .version = 3, .min_version = 3, .fields = kbd_fields, .subsections = kbd_subsections };
+static const VmDesc kbd_desc = {
+    .name = "pckbd", .version = 3, .min_version = 3, .fields = kbd_fields, .subsections = kbd_subsections,
+};
 static const VmField i8042_fields[] = { VMF_SELF("kbd", &kbd_desc), { NULL } };
 static const VmDesc i8042_vmstate = {
-    .name = "pckbd", .version = 3, .min_version = 3, .size = sizeof(I8042Wire), .fields = i8042_fields, .save = i8042_save, .load = i8042_load,
+    .name = "pckbd", .version = 3, .min_version = 3, .size = sizeof(I8042Wire), .fields = i8042_fields,
+    .save = i8042_save, .load = i8042_load,
 };
 
 static const Property i8042_props[] = {
@@ -292,7 +310,9 @@ static const Property i8042_props[] = {
     P_NUM("kbd-irq", PROP_U8, I8042, kbd_irq, 1), P_NUM("mouse-irq", PROP_U8, I8042, mouse_irq, 12), { NULL }
 };
 static const DeviceClass i8042_class = ISA_CLASS_DEV(.category = DEVICE_INPUT, .no_user = true,
-    .vmstate = &i8042_vmstate, .lines = "gpio-in \"ps2-mouse-input-irq\" 1\ngpio-in \"ps2-kbd-input-irq\" 1\ngpio-out \"\" 2\ngpio-out \"a20\" 1", .realize = i8042_realize, .reset = i8042_reset);
+    .vmstate = &i8042_vmstate, .lines =
+        "gpio-in \"ps2-mouse-input-irq\" 1\ngpio-in \"ps2-kbd-input-irq\" 1\ngpio-out \"\" 2\ngpio-out \"a20\" 1",
+            .realize = i8042_realize, .reset = i8042_reset);
 static const TypeInfo i8042_type = {
     .name = "i8042", .parent = "isa-device", .size = sizeof(I8042), .props = i8042_props, .class_data = &i8042_class,
 };

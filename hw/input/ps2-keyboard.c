@@ -279,16 +279,22 @@ static bool lamps_needed(const void *wire) { return ((const KeyboardWire *)wire)
 static bool high_bit_needed(const void *wire) { return ((const KeyboardWire *)wire)->need_high_bit; }
 static bool answers_needed(const void *wire) { return ((const KeyboardWire *)wire)->ps2.cwptr >= 0; }
 static const VmField lamps_fields[] = { VMF(KeyboardWire, ledstate, "int32"), { NULL } };
-static const VmDesc lamps_desc = { .name = "ps2kbd/ledstate", .version = 3, .min_version = 2, .fields = lamps_fields, .needed = lamps_needed };
+static const VmDesc lamps_desc = {
+    .name = "ps2kbd/ledstate", .version = 3, .min_version = 2, .fields = lamps_fields, .needed = lamps_needed,
+};
 static const VmField high_bit_fields[] = { VMF(KeyboardWire, need_high_bit, "bool"), { NULL } };
 static const VmDesc high_bit_desc = {
-    .name = "ps2kbd/need_high_bit", .version = 1, .min_version = 1, .fields = high_bit_fields, .needed = high_bit_needed,
+    .name = "ps2kbd/need_high_bit", .version = 1, .min_version = 1, .fields = high_bit_fields,
+    .needed = high_bit_needed,
 };
 static const VmField answers_fields[] = { VMFN("parent_obj.queue.cwptr", "int32", KeyboardWire, ps2.cwptr), { NULL } };
-static const VmDesc answers_desc = { .name = "ps2kbd/command_reply_queue", .fields = answers_fields, .needed = answers_needed };
+static const VmDesc answers_desc = {
+    .name = "ps2kbd/command_reply_queue", .fields = answers_fields, .needed = answers_needed,
+};
 static const VmDesc *const keyboard_subsections[] = { &lamps_desc, &high_bit_desc, &answers_desc, NULL };
 static const VmField keyboard_fields[] = {
-    VMF_STRUCTN("parent_obj", KeyboardWire, ps2, &ps2_wire_desc), VMF(KeyboardWire, scan_enabled, "int32"), VMF(KeyboardWire, translate, "int32"),
+    VMF_STRUCTN("parent_obj", KeyboardWire, ps2, &ps2_wire_desc), VMF(KeyboardWire, scan_enabled, "int32"),
+    VMF(KeyboardWire, translate, "int32"),
     VMF(KeyboardWire, scancode_set, "int32"), { NULL }
 };
 static const VmDesc keyboard_vmstate = {
@@ -298,7 +304,8 @@ static const VmDesc keyboard_vmstate = {
 
 static const DeviceClass keyboard_class = {
     .vmstate = &keyboard_vmstate,
-    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_INPUT, .lines = "gpio-out \"\" 1", .reset = keyboard_reset,
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_INPUT, .lines = "gpio-out \"\" 1",
+    .reset = keyboard_reset,
 };
 static const TypeInfo keyboard_type = {
     .name = "ps2-kbd", .parent = "ps2-device", .size = sizeof(Ps2Keyboard), .class_data = &keyboard_class,

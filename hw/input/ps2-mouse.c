@@ -270,17 +270,21 @@ static bool mouse_load(void *obj, const void *wire, Error **errp)
 
 #define MW(n, t, f) VMFN("mouse_" n, t, MouseWire, f)
 static const VmField mouse_fields[] = {
-    VMF_STRUCTN("parent_obj", MouseWire, ps2, &ps2_wire_desc), MW("status", "uint8", status), MW("resolution", "uint8", resolution),
-    MW("sample_rate", "uint8", rate), MW("wrap", "uint8", wrap), MW("type", "uint8", type), MW("detect_state", "uint8", detect_state),
+    VMF_STRUCTN("parent_obj", MouseWire, ps2, &ps2_wire_desc), MW("status", "uint8", status),
+    MW("resolution", "uint8", resolution),
+    MW("sample_rate", "uint8", rate), MW("wrap", "uint8", wrap), MW("type", "uint8", type),
+    MW("detect_state", "uint8", detect_state),
     MW("dx", "int32", dx), MW("dy", "int32", dy), MW("dz", "int32", dz), MW("buttons", "uint8", buttons), { NULL }
 };
 static const VmDesc mouse_vmstate = {
-    .name = "ps2mouse", .version = 2, .min_version = 2, .size = sizeof(MouseWire), .fields = mouse_fields, .save = mouse_save, .load = mouse_load,
+    .name = "ps2mouse", .version = 2, .min_version = 2, .size = sizeof(MouseWire), .fields = mouse_fields,
+    .save = mouse_save, .load = mouse_load,
 };
 
 static const DeviceClass mouse_class = {
     .vmstate = &mouse_vmstate,
-    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_INPUT, .lines = "gpio-out \"\" 1", .reset = mouse_reset,
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_INPUT, .lines = "gpio-out \"\" 1",
+    .reset = mouse_reset,
 };
 static const TypeInfo mouse_type = {
     .name = "ps2-mouse", .parent = "ps2-device", .size = sizeof(Ps2Mouse), .class_data = &mouse_class,

@@ -64,7 +64,8 @@ void ps2_put_first(Ps2 *p, uint8_t v)
 }
 
 static const VmField ps2_fields[] = {
-    VMF(Ps2Wire, write_cmd, "int32"), VMFN("queue.rptr", "int32", Ps2Wire, rptr), VMFN("queue.wptr", "int32", Ps2Wire, wptr),
+    VMF(Ps2Wire, write_cmd, "int32"), VMFN("queue.rptr", "int32", Ps2Wire, rptr),
+    VMFN("queue.wptr", "int32", Ps2Wire, wptr),
     VMFN("queue.count", "int32", Ps2Wire, count), VMF_BYTESN("queue.data", "buffer", Ps2Wire, data), { NULL }
 };
 const VmDesc ps2_wire_desc = { .name = "PS2 Common State", .version = 3, .min_version = 2, .fields = ps2_fields };
@@ -108,7 +109,9 @@ Ps2 *ps2_new(const char *type, Device *controller, const char *name, void (*chan
     return p;
 }
 
-static const DeviceClass ps2_class = { .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED };
+static const DeviceClass ps2_class = {
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED,
+};
 static const TypeInfo ps2_type = {
     .name = "ps2-device", .parent = "device", .abstract = true, .size = sizeof(Ps2), .class_data = &ps2_class,
 };

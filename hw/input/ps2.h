@@ -2,7 +2,8 @@
  * PS/2 devices: what keyboard and mouse share, and what the controller sees of them.
  *
  * A device keeps bytes for the controller.  Answers of the keyboard come before keys that wait, and a new command drops
- * answers that were not read; those of the mouse wait in line.  What has no room is lost: keys byte by byte, all else as a whole.
+ * answers that were not read; those of the mouse wait in line.  What has no room is lost: keys byte by byte, all else
+ * as a whole.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

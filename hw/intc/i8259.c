@@ -240,8 +240,8 @@ static void pic_reset(Device *d)
 }
 
 typedef struct PicWire {
-    uint8_t last_irr, irr, imr, isr, priority_add, irq_base, read_reg_select, poll, special_mask, init_state, auto_eoi, rotate_on_auto_eoi,
-        special_fully_nested_mode, init4, single_mode, elcr;
+    uint8_t last_irr, irr, imr, isr, priority_add, irq_base, read_reg_select, poll, special_mask, init_state, auto_eoi,
+        rotate_on_auto_eoi, special_fully_nested_mode, init4, single_mode, elcr;
 } PicWire;
 
 static void pic_save(void *obj, void *wire)
@@ -249,7 +249,8 @@ static void pic_save(void *obj, void *wire)
     const Pic *p = obj;
 
     *(PicWire *)wire = (PicWire) {
-        p->last_irr, p->irr, p->imr, p->isr, p->priority_add, p->irq_base, p->read_isr, p->poll, p->special_mask, p->init_state,
+        p->last_irr, p->irr, p->imr, p->isr, p->priority_add, p->irq_base, p->read_isr, p->poll, p->special_mask,
+        p->init_state,
         p->auto_eoi, p->rotate_on_auto_eoi, p->fully_nested, p->init4, p->single, p->elcr,
     };
 }
@@ -284,21 +285,27 @@ static bool pic_load(void *obj, const void *wire, Error **errp)
 
 #define PIC(f) VMF(PicWire, f, "uint8")
 static const VmField pic_fields[] = {
-    PIC(last_irr), PIC(irr), PIC(imr), PIC(isr), PIC(priority_add), PIC(irq_base), PIC(read_reg_select), PIC(poll), PIC(special_mask),
-    PIC(init_state), PIC(auto_eoi), PIC(rotate_on_auto_eoi), PIC(special_fully_nested_mode), PIC(init4), PIC(single_mode), PIC(elcr), { NULL }
+    PIC(last_irr), PIC(irr), PIC(imr), PIC(isr), PIC(priority_add), PIC(irq_base), PIC(read_reg_select), PIC(poll),
+    PIC(special_mask),
+    PIC(init_state), PIC(auto_eoi), PIC(rotate_on_auto_eoi), PIC(special_fully_nested_mode), PIC(init4),
+        PIC(single_mode), PIC(elcr), { NULL }
 };
 static const VmDesc pic_vmstate = {
-    .name = "i8259", .version = 1, .min_version = 1, .size = sizeof(PicWire), .fields = pic_fields, .save = pic_save, .load = pic_load, .last = true,
+    .name = "i8259", .version = 1, .min_version = 1, .size = sizeof(PicWire), .fields = pic_fields, .save = pic_save,
+    .load = pic_load, .last = true,
 };
 
 static const Property pic_props[] = {
     P_NUM("iobase", PROP_U32, Pic, iobase, UINT32_MAX), P_NUM("elcr_addr", PROP_U32, Pic, elcr_addr, UINT32_MAX),
-    P_NUM("elcr_mask", PROP_U8, Pic, elcr_mask, 255), { .name = "master", .kind = PROP_BOOL, .offset = offsetof(Pic, master),
+    P_NUM("elcr_mask", PROP_U8, Pic, elcr_mask, 255),
+    { .name = "master", .kind = PROP_BOOL, .offset = offsetof(Pic, master),
       .has_default = true, .description = "on/off" }, { NULL }
 };
 static const DeviceClass pic_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true,
     .vmstate = &pic_vmstate, .lines = "gpio-in \"\" 8\ngpio-out \"\" 1", .realize = pic_realize, .reset = pic_reset);
-static const TypeInfo pic_common_type = { .name = "pic-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pic) };
+static const TypeInfo pic_common_type = {
+    .name = "pic-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pic),
+};
 QOM_TYPE(pic_common_type)
 static const TypeInfo pic_type = {
     .name = "isa-i8259", .parent = "pic-common", .size = sizeof(Pic), .props = pic_props, .class_data = &pic_class,

@@ -146,14 +146,16 @@ static const VmField ioapic_fields[] = {
     VMF_ARRAY(IoApicWire, ioredtbl, "uint64"), { NULL }
 };
 static const VmDesc ioapic_vmstate = {
-    .name = "ioapic", .version = 3, .min_version = 3, .size = sizeof(IoApicWire), .fields = ioapic_fields, .save = ioapic_save,
+    .name = "ioapic", .version = 3, .min_version = 3, .size = sizeof(IoApicWire), .fields = ioapic_fields,
+    .save = ioapic_save,
     .load = ioapic_load, .last = true,
 };
 
 static const Property ioapic_props[] = { P_NUM("version", PROP_U8, IoApic, version, 0x20), { NULL } };
 static const DeviceClass ioapic_class = {
     .bus_type = "System", .category = DEVICE_UNCATEGORIZED, .no_user = true,
-    .vmstate = &ioapic_vmstate, .lines = "gpio-in \"\" 24", .mmio = "mmio 00000000fec00000/0000000000001000", .no_hotplug = true, .realize = ioapic_realize, .reset = ioapic_reset,
+    .vmstate = &ioapic_vmstate, .lines = "gpio-in \"\" 24", .mmio = "mmio 00000000fec00000/0000000000001000",
+    .no_hotplug = true, .realize = ioapic_realize, .reset = ioapic_reset,
 };
 static const TypeInfo ioapic_type = {
     .name = "ioapic", .parent = "device", .size = sizeof(IoApic), .props = ioapic_props, .class_data = &ioapic_class,
@@ -191,8 +193,10 @@ char *ioapic_describe(void)
     for (int i = 0; i < PINS; i++) {
         uint64_t e = a->entry[i];
 
-        g_string_append_printf(s, "  pin %-2d 0x%016" PRIx64 " dest=%" PRIx64 " vec=%-3u %s %-5s %s %-6s %s\n", i, e, e >> 56,
-                               (unsigned)(e & 0xff), e & (1 << 13) ? "active-lo" : "active-hi", e & LEVEL ? "level" : "edge",
+        g_string_append_printf(s, "  pin %-2d 0x%016" PRIx64 " dest=%" PRIx64 " vec=%-3u %s %-5s %s %-6s %s\n", i, e,
+                               e >> 56,
+                               (unsigned)(e & 0xff), e & (1 << 13) ? "active-lo" : "active-hi",
+                               e & LEVEL ? "level" : "edge",
                                e & MASKED ? "masked" : "", modes[(e >> 8) & 7], e & (1 << 11) ? "logical" : "physical");
         remote |= e & REMOTE ? 1u << i : 0;
     }

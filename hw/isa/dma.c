@@ -157,9 +157,12 @@ static bool dma_realize(Device *d, Error **errp)
 
     dma[unit].mask = 0x0f;
     io_region_map(io_region_new(IO_SPACE_PORT, "dma-chan", 8 << unit, &chan_ops, GINT_TO_POINTER(unit)), c->base, 0);
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 3, &page_ops, GINT_TO_POINTER(8 * unit + 1)), c->page_base + 1, 0);
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 1, &page_ops, GINT_TO_POINTER(8 * unit + 7)), c->page_base + 7, 0);
-    io_region_map(io_region_new(IO_SPACE_PORT, "dma-cont", 8 << unit, &cont_ops, GINT_TO_POINTER(unit)), c->base + (8 << unit), 0);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 3, &page_ops, GINT_TO_POINTER(8 * unit + 1)),
+                  c->page_base + 1, 0);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-page", 1, &page_ops, GINT_TO_POINTER(8 * unit + 7)),
+                  c->page_base + 7, 0);
+    io_region_map(io_region_new(IO_SPACE_PORT, "dma-cont", 8 << unit, &cont_ops, GINT_TO_POINTER(unit)),
+                  c->base + (8 << unit), 0);
     return true;
 }
 
@@ -189,7 +192,8 @@ static void dma_save(void *obj, void *wire)
         const Channel *c = &dma[unit].ch[i];
 
         w->regs[i] = (ChannelWire) {
-            { c->base_addr << unit, (uint16_t)(c->base_count - c->count) << unit }, { c->base_addr, c->base_count }, c->mode, c->page, c->pageh,
+            { c->base_addr << unit, (uint16_t)(c->base_count - c->count) << unit }, { c->base_addr, c->base_count },
+            c->mode, c->page, c->pageh,
         };
     }
 }
@@ -215,24 +219,30 @@ static bool dma_load(void *obj, const void *wire, Error **errp)
 
 #define CW(f, t) VMF(ChannelWire, f, t)
 static const VmField channel_fields[] = {
-    VMF_ARRAY(ChannelWire, now, "int32"), VMF_ARRAY(ChannelWire, base, "uint16"), CW(mode, "uint8"), CW(page, "uint8"), CW(pageh, "uint8"),
+    VMF_ARRAY(ChannelWire, now, "int32"), VMF_ARRAY(ChannelWire, base, "uint16"), CW(mode, "uint8"), CW(page, "uint8"),
+    CW(pageh, "uint8"),
     CW(dack, "uint8"), CW(eop, "uint8"), { NULL }
 };
 static const VmDesc channel_desc = { .name = "dma_regs", .version = 1, .min_version = 1, .fields = channel_fields };
 static const VmField dma_fields[] = {
-    VMF(DmaWire, command, "uint8"), VMF(DmaWire, mask, "uint8"), VMF(DmaWire, flip_flop, "uint8"), VMF(DmaWire, dshift, "int32"),
+    VMF(DmaWire, command, "uint8"), VMF(DmaWire, mask, "uint8"), VMF(DmaWire, flip_flop, "uint8"),
+    VMF(DmaWire, dshift, "int32"),
     VMF_STRUCTS(DmaWire, regs, &channel_desc), { NULL }
 };
 static const VmDesc dma_vmstate = {
-    .name = "dma", .version = 1, .min_version = 1, .size = sizeof(DmaWire), .fields = dma_fields, .save = dma_save, .load = dma_load,
+    .name = "dma", .version = 1, .min_version = 1, .size = sizeof(DmaWire), .fields = dma_fields, .save = dma_save,
+    .load = dma_load,
 };
 
 static const Property dma_props[] = {
     P_NUM("base", PROP_I32, I8257, base, 0), P_NUM("page-base", PROP_I32, I8257, page_base, 0x80),
     P_NUM("pageh-base", PROP_I32, I8257, pageh_base, 0x480), P_NUM("dshift", PROP_I32, I8257, dshift, 0), { NULL }
 };
-static const DeviceClass dma_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .vmstate = &dma_vmstate, .realize = dma_realize);
-static const TypeInfo dma_type = { .name = "i8257", .parent = "isa-device", .size = sizeof(I8257), .props = dma_props, .class_data = &dma_class };
+static const DeviceClass dma_class =
+    ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true, .vmstate = &dma_vmstate, .realize = dma_realize);
+static const TypeInfo dma_type = {
+    .name = "i8257", .parent = "isa-device", .size = sizeof(I8257), .props = dma_props, .class_data = &dma_class,
+};
 QOM_TYPE(dma_type)
 
 void isa_dma_init(Bus *isa)

@@ -5,7 +5,9 @@
  */
 #include "hw/isa.h"
 
-static const TypeInfo isa_device_type = { .name = "isa-device", .parent = "device", .abstract = true, .size = sizeof(Device) };
+static const TypeInfo isa_device_type = {
+    .name = "isa-device", .parent = "device", .abstract = true, .size = sizeof(Device),
+};
 QOM_TYPE(isa_device_type)
 
 Bus *isa_bus_new(Device *bridge)

@@ -45,9 +45,11 @@ static bool isa_realize(Device *d, Error **errp)
 static void isa_unrealize(Device *d) { io_region_free(((IsaPanic *)d)->region); }
 
 static const Property isa_props[] = {
-    P_NUM("ioport", PROP_U16, IsaPanic, port, 0x505), P_NUM("events", PROP_U8, IsaPanic, events, PANICKED | CRASHLOADED), { NULL }
+    P_NUM("ioport", PROP_U16, IsaPanic, port, 0x505),
+        P_NUM("events", PROP_U8, IsaPanic, events, PANICKED | CRASHLOADED), { NULL }
 };
-static const DeviceClass isa_class = ISA_CLASS_DEV(.category = DEVICE_MISC, .realize = isa_realize, .unrealize = isa_unrealize);
+static const DeviceClass isa_class =
+    ISA_CLASS_DEV(.category = DEVICE_MISC, .realize = isa_realize, .unrealize = isa_unrealize);
 static const TypeInfo isa_type = {
     .name = "pvpanic", .parent = "isa-device", .size = sizeof(IsaPanic), .props = isa_props, .class_data = &isa_class,
 };
@@ -72,6 +74,7 @@ static const PciClass pci_class = {
     .vendor = 0x1b36, .device = 0x0011, .revision = 1, .class_id = 0x0880, .realize = pci_realize,
 };
 static const TypeInfo pci_type = {
-    .name = "pvpanic-pci", .parent = "pci-device", .size = sizeof(PciPanic), .props = pci_props, .class_data = &pci_class,
+    .name = "pvpanic-pci", .parent = "pci-device", .size = sizeof(PciPanic), .props = pci_props,
+    .class_data = &pci_class,
 };
 QOM_TYPE(pci_type)

@@ -297,13 +297,19 @@ static const VmField dma_fields[] = { VMF(FwWire, dma_addr, "uint64"), { NULL } 
 static const VmDesc dma_desc = { .name = "fw_cfg/dma", .fields = dma_fields, .needed = dma_needed };
 /* Tables of a firmware: there are none here. */
 static const VmField sizes_fields[] = {
-    VMF(FwWire, table_mr_size, "uint64"), VMF(FwWire, linker_mr_size, "uint64"), VMF(FwWire, rsdp_mr_size, "uint64"), { NULL }
+    VMF(FwWire, table_mr_size, "uint64"), VMF(FwWire, linker_mr_size, "uint64"), VMF(FwWire, rsdp_mr_size, "uint64"),
+        { NULL }
 };
-static const VmDesc sizes_desc = { .name = "fw_cfg/acpi_mr", .version = 1, .min_version = 1, .fields = sizes_fields, .needed = sizes_needed };
+static const VmDesc sizes_desc = {
+    .name = "fw_cfg/acpi_mr", .version = 1, .min_version = 1, .fields = sizes_fields, .needed = sizes_needed,
+};
 static const VmDesc *const fw_subsections[] = { &dma_desc, &sizes_desc, NULL };
-static const VmField fw_fields[] = { VMF(FwWire, cur_entry, "uint16"), VMFN("cur_offset", "uint32", FwWire, cur_offset), { NULL } };
+static const VmField fw_fields[] = {
+    VMF(FwWire, cur_entry, "uint16"), VMFN("cur_offset", "uint32", FwWire, cur_offset), { NULL }
+};
 static const VmDesc fw_vmstate = {
-    .name = "fw_cfg", .version = 2, .min_version = 2, .size = sizeof(FwWire), .fields = fw_fields, .subsections = fw_subsections,
+    .name = "fw_cfg", .version = 2, .min_version = 2, .size = sizeof(FwWire), .fields = fw_fields,
+    .subsections = fw_subsections,
     .save = fw_save, .load = fw_load,
 };
 
@@ -312,7 +318,8 @@ static const Property fw_props[] = {
     P_BOOL("acpi-mr-restore", FwCfg, mr_restore, true), { NULL }
 };
 static const DeviceClass fw_class = {
-    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED, .vmstate = &fw_vmstate, .realize = fw_realize, .reset = fw_reset,
+    .bus_type = "System", .no_user = true, .no_hotplug = true, .category = DEVICE_UNCATEGORIZED,
+    .vmstate = &fw_vmstate, .realize = fw_realize, .reset = fw_reset,
 };
 static const TypeInfo fw_base = { .name = "fw_cfg", .parent = "device", .abstract = true, .size = sizeof(FwCfg) };
 QOM_TYPE(fw_base)

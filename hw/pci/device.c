@@ -19,7 +19,10 @@ void pci_set32(PciDevice *d, unsigned at, uint32_t v)
     pci_set16(d, at + 2, v >> 16);
 }
 
-static uint32_t get32(const PciDevice *d, unsigned at) { return pci_get16(d, at) | (uint32_t)pci_get16(d, at + 2) << 16; }
+static uint32_t get32(const PciDevice *d, unsigned at)
+{
+    return pci_get16(d, at) | (uint32_t)pci_get16(d, at + 2) << 16;
+}
 
 /* --- properties ---------------------------------------------------------------------------------- */
 
@@ -58,11 +61,13 @@ static QObject *get_legacy_addr(Object *o, const Property *p, Error **errp)
 }
 
 static const Property pci_props[] = {
-    { .name = "addr", .type = "int32", .kind = PROP_CUSTOM, .get = get_addr, .set = set_addr, .has_default = true, .def = -1,
+    { .name = "addr", .type = "int32", .kind = PROP_CUSTOM, .get = get_addr, .set = set_addr, .has_default = true,
+      .def = -1,
       .description = "Slot and optional function number, example: 06.0 or 06" },
     P_STR("romfile", PciDevice, romfile), P_NUM("romsize", PROP_U32, PciDevice, romsize, UINT32_MAX),
     P_NUM("rombar", PROP_U32, PciDevice, rombar, 1), P_BIT("multifunction", PciDevice, cap_bits, 0, false),
-    P_BIT("x-pcie-lnksta-dllla", PciDevice, cap_bits, 1, true), P_BIT("x-pcie-extcap-init", PciDevice, cap_bits, 2, true),
+    P_BIT("x-pcie-lnksta-dllla", PciDevice, cap_bits, 1, true),
+    P_BIT("x-pcie-extcap-init", PciDevice, cap_bits, 2, true),
     P_STR("failover_pair_id", PciDevice, failover_pair), P_NUM("acpi-index", PROP_U32, PciDevice, acpi_index, 0),
     { .name = "legacy-addr", .type = "str", .kind = PROP_CUSTOM, .get = get_legacy_addr, .hidden = true },
     { NULL }
@@ -71,7 +76,8 @@ static const Property pci_props[] = {
 static void pci_obj_init(Object *o) { PCI_DEVICE(o)->devfn = -1; }
 
 static const TypeInfo pci_type = {
-    .name = "pci-device", .parent = "device", .abstract = true, .size = sizeof(PciDevice), .props = pci_props, .init = pci_obj_init,
+    .name = "pci-device", .parent = "device", .abstract = true, .size = sizeof(PciDevice), .props = pci_props,
+    .init = pci_obj_init,
 };
 QOM_TYPE(pci_type)
 
@@ -96,7 +102,8 @@ static void register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, IoR
     }
 }
 
-void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops, void *opaque)
+void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops,
+                      void *opaque)
 {
     register_bar(d, bar, type, size, io_region_new(bar_space(type), name, size, ops, opaque));
 }

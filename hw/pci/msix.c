@@ -73,7 +73,8 @@ static uint64_t pba_read(void *opaque, uint64_t offset, unsigned size)
 static const IoOps table_ops = { .read = table_read, .write = table_write, .min_size = 4, .max_size = 4 };
 static const IoOps pba_ops = { .read = pba_read, .min_size = 4, .max_size = 4 };
 
-void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, uint32_t pba_offset, uint8_t cap, const char *name)
+void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, uint32_t pba_offset, uint8_t cap,
+               const char *name)
 {
     Msix *m = &d->msix;
 
@@ -90,8 +91,10 @@ void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, u
     pci_set32(d, cap + 8, pba_offset | bar);
     d->wmask[cap + 3] = 0xc0;
     pci_register_bar_container(d, bar, 0, MAX(4096, pba_offset * 2), name);
-    io_region_map_in(d->bars[bar].region, io_region_new(IO_SPACE_MEM, "msix-table", entries * 16, &table_ops, d), table_offset, 0);
-    io_region_map_in(d->bars[bar].region, io_region_new(IO_SPACE_MEM, "msix-pba", (entries + 63) / 64 * 8, &pba_ops, d), pba_offset, 0);
+    io_region_map_in(d->bars[bar].region, io_region_new(IO_SPACE_MEM, "msix-table", entries * 16, &table_ops, d),
+                     table_offset, 0);
+    io_region_map_in(d->bars[bar].region,
+                     io_region_new(IO_SPACE_MEM, "msix-pba", (entries + 63) / 64 * 8, &pba_ops, d), pba_offset, 0);
     msix_reset(d);
 }
 

@@ -9,8 +9,10 @@
 const char *pci_class_desc(uint16_t class_id)
 {
     static const struct { uint16_t id; const char *desc; } table[] = {
-        { 0x0001, "VGA controller" }, { 0x0100, "SCSI controller" }, { 0x0101, "IDE controller" }, { 0x0102, "Floppy controller" },
-        { 0x0103, "IPI controller" }, { 0x0104, "RAID controller" }, { 0x0106, "SATA controller" }, { 0x0107, "SAS controller" },
+        { 0x0001, "VGA controller" }, { 0x0100, "SCSI controller" }, { 0x0101, "IDE controller" },
+        { 0x0102, "Floppy controller" },
+        { 0x0103, "IPI controller" }, { 0x0104, "RAID controller" }, { 0x0106, "SATA controller" },
+        { 0x0107, "SAS controller" },
         { 0x0180, "Storage controller" }, { 0x0200, "Ethernet controller" }, { 0x0280, "Network controller" },
         { 0x0300, "VGA controller" }, { 0x0302, "3D controller" }, { 0x0380, "Display controller" },
         { 0x0500, "RAM controller" }, { 0x0501, "Flash controller" }, { 0x0580, "Memory controller" },

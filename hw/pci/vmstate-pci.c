@@ -11,9 +11,11 @@
 #include "migration/vmstate.h"
 
 static const VmField pci_fields[] = {
-    { .name = "version_id", .type = "int32 le", .kind = VM_INT, .offset = offsetof(PciWire, version), .size = 4, .count = 1 },
+    { .name = "version_id", .type = "int32 le", .kind = VM_INT, .offset = offsetof(PciWire, version), .size = 4,
+      .count = 1 },
     VMF_BYTESN("config", "pci config", PciWire, config),
-    { .name = "irq_state", .type = "pci irq state", .kind = VM_BYTES, .offset = offsetof(PciWire, pins), .size = 16, .count = 1 },
+    { .name = "irq_state", .type = "pci irq state", .kind = VM_BYTES, .offset = offsetof(PciWire, pins), .size = 16,
+      .count = 1 },
     { NULL }
 };
 const VmDesc pci_wire_desc = { .name = "PCIDevice", .version = 2, .min_version = 1, .fields = pci_fields };
@@ -32,7 +34,8 @@ void pci_wire_save(const PciDevice *d, PciWire *w)
 /* Registers that say what the device is: identity, class, header, capabilities. */
 static bool tells_nature(unsigned at)
 {
-    return at < 4 || (at >= PCI_REG_REVISION && at < 12) || at == PCI_REG_HEADER_TYPE || (at >= PCI_REG_SUBVENDOR && at < 0x30)
+    return at < 4 || (at >= PCI_REG_REVISION && at < 12) || at == PCI_REG_HEADER_TYPE
+           || (at >= PCI_REG_SUBVENDOR && at < 0x30)
            || at == PCI_REG_CAPABILITY || at == PCI_REG_INT_PIN;
 }
 
@@ -44,7 +47,8 @@ bool pci_wire_check(const PciDevice *d, const PciWire *w, Error **errp)
     }
     for (unsigned i = 0; i < sizeof(w->config); i++) {
         if (tells_nature(i) && (w->config[i] ^ d->config[i]) & ~d->wmask[i]) {
-            error_setg(errp, "Bad config data: i=0x%x read: %x device: %x cmask: ff wmask: %x w1cmask:0", i, w->config[i],
+            error_setg(errp, "Bad config data: i=0x%x read: %x device: %x cmask: ff wmask: %x w1cmask:0", i,
+                       w->config[i],
                        d->config[i], d->wmask[i]);
             return false;
         }
@@ -78,7 +82,8 @@ static bool host_load(void *obj, const void *wire, Error **errp)
 
 static const VmField host_fields[] = { VMFN("config_reg", "uint32", HostWire, address), { NULL } };
 static const VmDesc host_desc = {
-    .name = "PCIHost", .version = 1, .min_version = 1, .size = sizeof(HostWire), .fields = host_fields, .save = host_save, .load = host_load,
+    .name = "PCIHost", .version = 1, .min_version = 1, .size = sizeof(HostWire), .fields = host_fields,
+    .save = host_save, .load = host_load,
 };
 
 typedef struct BusWire { int32_t lines, held[8]; } BusWire;
@@ -101,9 +106,11 @@ static bool bus_load(void *obj, const void *wire, Error **errp) { return true; }
 #define HELD(n) { .name = "irq_count", .type = "int32", .kind = VM_INT, .offset = offsetof(BusWire, held), .size = 4, .count = n, .array = true }
 static const VmField bus4_fields[] = { LINES, HELD(4), { NULL } }, bus8_fields[] = { LINES, HELD(8), { NULL } };
 static const VmDesc bus4_desc = {
-    .name = "PCIBUS", .version = 1, .min_version = 1, .size = sizeof(BusWire), .fields = bus4_fields, .save = bus_save, .load = bus_load,
+    .name = "PCIBUS", .version = 1, .min_version = 1, .size = sizeof(BusWire), .fields = bus4_fields, .save = bus_save,
+    .load = bus_load,
 }, bus8_desc = {
-    .name = "PCIBUS", .version = 1, .min_version = 1, .size = sizeof(BusWire), .fields = bus8_fields, .save = bus_save, .load = bus_load,
+    .name = "PCIBUS", .version = 1, .min_version = 1, .size = sizeof(BusWire), .fields = bus8_fields, .save = bus_save,
+    .load = bus_load,
 };
 
 void pci_host_has_state(PciHost *h)

@@ -9,13 +9,16 @@
 #include "util/cutils.h"
 
 const ScsiSense scsi_no_sense = { 0, 0, 0 }, scsi_invalid_opcode = { 5, 0x20, 0 }, scsi_invalid_field = { 5, 0x24, 0 },
-    scsi_lun_not_supported = { 5, 0x25, 0 }, scsi_lba_range = { 5, 0x21, 0 }, scsi_no_medium = { 2, 0x3a, 0 }, scsi_reset = { 6, 0x29, 0 },
+    scsi_lun_not_supported = { 5, 0x25, 0 }, scsi_lba_range = { 5, 0x21, 0 }, scsi_no_medium = { 2, 0x3a, 0 },
+    scsi_reset = { 6, 0x29, 0 },
     scsi_write_protected = { 7, 0x27, 0 }, scsi_invalid_param_len = { 5, 0x1a, 0 }, scsi_invalid_param = { 5, 0x26, 0 },
-    scsi_saving_not_supported = { 5, 0x39, 0 }, scsi_removal_prevented = { 5, 0x53, 2 }, scsi_incompatible_format = { 5, 0x30, 0 },
+    scsi_saving_not_supported = { 5, 0x39, 0 }, scsi_removal_prevented = { 5, 0x53, 2 },
+    scsi_incompatible_format = { 5, 0x30, 0 },
     scsi_medium_changed = { 6, 0x28, 0 }, scsi_no_medium_ua = { 6, 0x3a, 0 }, scsi_io_error = { 0x0b, 0, 6 },
     scsi_space_alloc_failed = { 7, 0x27, 7 }, scsi_target_failure = { 4, 0x44, 0 };
 
-/* What belongs to a bus beside its devices.  `units` are those that may be found: any thread, under `units_lock`, a leaf. */
+/* What belongs to a bus beside its devices.  `units` are those that may be found: any thread, under `units_lock`, a
+   leaf. */
 typedef struct Known {
     Bus *bus;
     const ScsiBusInfo *info;
@@ -156,7 +159,8 @@ static char *place(const Device *dev)
     const ScsiDevice *d = SCSI_DEVICE(dev);
     g_autofree char *adapter = device_place(dev->bus->parent);
 
-    return g_strdup_printf("%s%s%" PRIu32 ":%" PRIu32 ":%" PRIu32, adapter ? adapter : "", adapter ? "/" : "", d->channel, d->id, d->lun);
+    return g_strdup_printf("%s%s%" PRIu32 ":%" PRIu32 ":%" PRIu32, adapter ? adapter : "", adapter ? "/" : "",
+                           d->channel, d->id, d->lun);
 }
 
 static const BusType scsi_kind = { .name = "SCSI", .check_address = check_address, .hotplug = true, .place = place };
@@ -201,7 +205,8 @@ static void scsi_init(Object *o) { pthread_mutex_init(&SCSI_DEVICE(o)->lock, NUL
 static void scsi_finalize(Object *o) { pthread_mutex_destroy(&SCSI_DEVICE(o)->lock); }
 
 static const TypeInfo scsi_type = {
-    .name = "scsi-device", .parent = "device", .abstract = true, .size = sizeof(ScsiDevice), .props = scsi_props, .init = scsi_init,
+    .name = "scsi-device", .parent = "device", .abstract = true, .size = sizeof(ScsiDevice), .props = scsi_props,
+    .init = scsi_init,
     .finalize = scsi_finalize,
 };
 QOM_TYPE(scsi_type)
@@ -274,7 +279,8 @@ void scsi_set_attention(ScsiDevice *d, ScsiSense sense)
 
 /* --- requests ------------------------------------------------------------------------------------------------ */
 
-ScsiReq *scsi_req_new(ScsiDevice *dev, uint32_t lun, uint64_t tag, const uint8_t *cdb, void (*complete)(ScsiReq *), void *adapter)
+ScsiReq *scsi_req_new(ScsiDevice *dev, uint32_t lun, uint64_t tag, const uint8_t *cdb, void (*complete)(ScsiReq *),
+                      void *adapter)
 {
     ScsiReq *r = g_new0(ScsiReq, 1);
 

@@ -288,7 +288,7 @@ static void read_or_write(ScsiDisk *s, ScsiReq *r, bool is_read)
 
 void disk_flush(ScsiDisk *s, ScsiReq *r) { submit_flush(disk_req(s, r, submit_flush)); }
 
-/* --- UNMAP --------------------------------------------------------------------------------------------------------- */
+/* --- UNMAP -------------------------------------------------------------------------------------------------------- */
 
 static void submit_unmap(DiskReq *d);
 
@@ -339,7 +339,8 @@ static void unmap(ScsiDisk *s, ScsiReq *r)
     } else if (!len) {
         scsi_req_complete(r, SCSI_GOOD);
         return;
-    } else if (len < 8 || (uint64_t)load_be16(list) + 2 > len || (uint64_t)load_be16(list + 2) + 8 > len || load_be16(list + 2) & 15) {
+    } else if (len < 8 || (uint64_t)load_be16(list) + 2 > len || (uint64_t)load_be16(list + 2) + 8 > len
+               || load_be16(list + 2) & 15) {
         bad = scsi_invalid_param_len;
     } else if (!blk_is_writable(s->conf.blk)) {
         bad = scsi_write_protected;
@@ -355,7 +356,7 @@ static void unmap(ScsiDisk *s, ScsiReq *r)
     submit_unmap(d);
 }
 
-/* --- WRITE SAME ---------------------------------------------------------------------------------------------------------- */
+/* --- WRITE SAME --------------------------------------------------------------------------------------------------- */
 
 #define SAME_CHUNK (512 * KiB)
 
@@ -440,7 +441,7 @@ static void write_same(ScsiDisk *s, ScsiReq *r)
     d->submit(d);
 }
 
-/* --- dispatch -------------------------------------------------------------------------------------------------------------- */
+/* --- dispatch ----------------------------------------------------------------------------------------------------- */
 
 static void verify(ScsiDisk *s, ScsiReq *r)
 {

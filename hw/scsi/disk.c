@@ -101,7 +101,9 @@ static void seek(ScsiDisk *s, ScsiReq *r)
 /* Commands that work without a medium. */
 static bool needs_no_medium(uint8_t op)
 {
-    static const uint8_t ops[] = { 0x12, 0x1a, 0x5a, 0x15, 0x55, 0x16, 0x56, 0x17, 0x57, 0x1b, 0x1e, 0x51, 0x46, 0x4a, 0xbd, 0xad };
+    static const uint8_t ops[] = {
+        0x12, 0x1a, 0x5a, 0x15, 0x55, 0x16, 0x56, 0x17, 0x57, 0x1b, 0x1e, 0x51, 0x46, 0x4a, 0xbd, 0xad,
+    };
 
     return memchr(ops, op, sizeof(ops)) != NULL;
 }
@@ -148,8 +150,10 @@ static void simple_command(ScsiDisk *s, ScsiReq *r, uint8_t *buf)
 static bool known(uint8_t op)
 {
     static const uint8_t ops[] = {
-        0x00, 0x04, 0x08, 0x0a, 0x12, 0x15, 0x16, 0x17, 0x1a, 0x1b, 0x1e, 0x25, 0x28, 0x2a, 0x2b, 0x2e, 0x2f, 0x35, 0x41, 0x42, 0x43,
-        0x46, 0x4a, 0x51, 0x55, 0x56, 0x57, 0x5a, 0x88, 0x8a, 0x8e, 0x8f, 0x93, 0x9e, 0xa8, 0xaa, 0xad, 0xae, 0xaf, 0xbd,
+        0x00, 0x04, 0x08, 0x0a, 0x12, 0x15, 0x16, 0x17, 0x1a, 0x1b, 0x1e, 0x25, 0x28, 0x2a, 0x2b, 0x2e, 0x2f, 0x35,
+        0x41, 0x42, 0x43,
+        0x46, 0x4a, 0x51, 0x55, 0x56, 0x57, 0x5a, 0x88, 0x8a, 0x8e, 0x8f, 0x93, 0x9e, 0xa8, 0xaa, 0xad, 0xae, 0xaf,
+        0xbd,
     };
 
     return memchr(ops, op, sizeof(ops)) != NULL;
@@ -232,7 +236,8 @@ static void resized(void *opaque)
 
 static const BlockDevOps disk_ops = { .resized = resized, .dev_id = blockdev_id, .dev_path = blockdev_path };
 static const BlockDevOps removable_ops = {
-    .change_media = change_media, .eject_request = eject_request, .is_tray_open = is_tray_open, .is_medium_locked = is_locked,
+    .change_media = change_media, .eject_request = eject_request, .is_tray_open = is_tray_open,
+    .is_medium_locked = is_locked,
     .resized = resized, .dev_id = blockdev_id, .dev_path = blockdev_path,
 };
 
@@ -252,7 +257,8 @@ static bool realize_common(ScsiDisk *s, uint32_t blocksize, Error **errp)
     if (s->conf.discard_granularity == UINT32_MAX) {
         s->conf.discard_granularity = MAX(s->conf.logical, 4096);
     }
-    s->device_id = s->device_id ? s->device_id : g_strdup(s->serial ? s->serial : *blk_name(s->conf.blk) ? blk_name(s->conf.blk) : NULL);
+    s->device_id = s->device_id ? s->device_id
+                   : g_strdup(s->serial ? s->serial : *blk_name(s->conf.blk) ? blk_name(s->conf.blk) : NULL);
     if (s->device_id && !*s->device_id) {
         g_clear_pointer(&s->device_id, g_free);
     }
@@ -349,7 +355,7 @@ static void reset(ScsiDevice *d)
     set_tray(s, false);
 }
 
-/* --- state ---------------------------------------------------------------------------------------------------------- */
+/* --- state -------------------------------------------------------------------------------------------------------- */
 
 typedef struct DiskWire {
     ScsiSense attention, sense;
@@ -389,7 +395,9 @@ static bool disk_load(void *obj, const void *wire, Error **errp)
         return false;
     }
     s->scsi.unit_attention = w->attention;
-    s->scsi.sense = w->sense_len >= 14 && (w->data[0] & 0x7e) == 0x70 ? (ScsiSense) { w->data[2] & 15, w->data[12], w->data[13] } : (ScsiSense) { 0 };
+    s->scsi.sense = w->sense_len >= 14
+                    && (w->data[0] & 0x7e) == 0x70 ? (ScsiSense) { w->data[2] & 15, w->data[12], w->data[13] }
+                        : (ScsiSense) { 0 };
     s->media_changed = w->media_changed;
     s->media_event = w->media_event;
     s->eject_request = w->eject_request;
@@ -401,7 +409,8 @@ static bool disk_load(void *obj, const void *wire, Error **errp)
 static bool disk_ready(void *obj, Error **errp)
 {
     if (SCSI_DISK(obj)->waiting) {
-        error_setg(errp, "A request of the disk at target %" PRIu32 " failed and waits for the machine to run", SCSI_DISK(obj)->scsi.id);
+        error_setg(errp, "A request of the disk at target %" PRIu32 " failed and waits for the machine to run",
+                   SCSI_DISK(obj)->scsi.id);
         return false;
     }
     return true;
@@ -421,22 +430,32 @@ static bool get_requests(VmReader *r, void *wire, Error **errp)
 
 #define DW(f, t) VMF(DiskWire, f, t)
 static bool more_sense(const void *wire) { return false; }
-static const VmField sense_fields[] = { { .name = "sense", .type = "uint8", .kind = VM_BYTES, .offset = offsetof(DiskWire, data) + 96, .size = 156, .count = 1 }, { NULL } };
-static const VmDesc sense_desc = { .name = "SCSIDevice/sense", .version = 1, .min_version = 1, .fields = sense_fields, .needed = more_sense };
+static const VmField sense_fields[] = {
+    { .name = "sense", .type = "uint8", .kind = VM_BYTES, .offset = offsetof(DiskWire, data) + 96, .size = 156,
+      .count = 1 }, { NULL }
+};
+static const VmDesc sense_desc = {
+    .name = "SCSIDevice/sense", .version = 1, .min_version = 1, .fields = sense_fields, .needed = more_sense,
+};
 static const VmDesc *const device_subsections[] = { &sense_desc, NULL };
 static const VmField device_fields[] = {
-    VMFN("unit_attention.key", "uint8", DiskWire, attention.key), VMFN("unit_attention.asc", "uint8", DiskWire, attention.asc),
+    VMFN("unit_attention.key", "uint8", DiskWire, attention.key),
+    VMFN("unit_attention.asc", "uint8", DiskWire, attention.asc),
     VMFN("unit_attention.ascq", "uint8", DiskWire, attention.ascq), DW(sense_is_ua, "bool"),
     { .name = "sense", .type = "uint8", .kind = VM_BYTES, .offset = offsetof(DiskWire, data), .size = 96, .count = 1 },
     DW(sense_len, "uint32"), VMF_CUSTOM("requests", "scsi-requests", put_requests, get_requests), { NULL }
 };
-static const VmDesc device_desc = { .name = "SCSIDevice", .version = 1, .min_version = 1, .fields = device_fields, .subsections = device_subsections };
+static const VmDesc device_desc = {
+    .name = "SCSIDevice", .version = 1, .min_version = 1, .fields = device_fields, .subsections = device_subsections,
+};
 static const VmField disk_fields[] = {
-    VMF_SELF("qdev", &device_desc), DW(media_changed, "bool"), DW(media_event, "bool"), DW(eject_request, "bool"), DW(tray_open, "bool"),
+    VMF_SELF("qdev", &device_desc), DW(media_changed, "bool"), DW(media_event, "bool"), DW(eject_request, "bool"),
+    DW(tray_open, "bool"),
     DW(tray_locked, "bool"), { NULL }
 };
 static const VmDesc disk_vmstate = {
-    .name = "scsi-disk", .version = 1, .min_version = 1, .size = sizeof(DiskWire), .fields = disk_fields, .save = disk_save, .load = disk_load,
+    .name = "scsi-disk", .version = 1, .min_version = 1, .size = sizeof(DiskWire), .fields = disk_fields,
+    .save = disk_save, .load = disk_load,
     .ready = disk_ready,
 };
 
@@ -464,31 +483,38 @@ QOM_TYPE(base_type)
 #define APPLE_PROP P_BIT("quirk_mode_page_vendor_specific_apple", ScsiDisk, quirks, 0, false)
 
 static const Property hd_props[] = {
-    DISK_PROPS, P_BIT("removable", ScsiDisk, bits, DISK_REMOVABLE, false), P_BIT("dpofua", ScsiDisk, bits, DISK_DPOFUA, false),
+    DISK_PROPS, P_BIT("removable", ScsiDisk, bits, DISK_REMOVABLE, false),
+    P_BIT("dpofua", ScsiDisk, bits, DISK_DPOFUA, false),
     PORT_PROPS, P_NUM("max_unmap_size", PROP_U64, ScsiDisk, max_unmap_size, 1 << 30), MAX_IO_PROP,
     P_NUM("rotation_rate", PROP_U16, ScsiDisk, rotation_rate, 0), VERSION_PROP, APPLE_PROP, BLOCK_CHS_PROPS(ScsiDisk),
     { NULL }
 };
 static const Property cd_props[] = {
-    DISK_PROPS, PORT_PROPS, MAX_IO_PROP, VERSION_PROP, P_BIT("quirk_mode_page_apple_vendor", ScsiDisk, quirks, 1, false),
-    P_BIT("quirk_mode_sense_rom_use_dbd", ScsiDisk, quirks, 2, false), APPLE_PROP, P_BIT("quirk_mode_page_truncated", ScsiDisk, quirks, 3, false),
+    DISK_PROPS, PORT_PROPS, MAX_IO_PROP, VERSION_PROP,
+    P_BIT("quirk_mode_page_apple_vendor", ScsiDisk, quirks, 1, false),
+    P_BIT("quirk_mode_sense_rom_use_dbd", ScsiDisk, quirks, 2, false), APPLE_PROP,
+    P_BIT("quirk_mode_page_truncated", ScsiDisk, quirks, 3, false),
     { NULL }
 };
 
 static const ScsiClass hd_class = {
-    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI disk", .vmstate = &disk_vmstate), .realize = hd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI disk", .vmstate = &disk_vmstate), .realize = hd_realize,
+    .unrealize = unrealize, .execute = execute, .reset = reset,
     .enter = enter, .leave = leave, .cancelled = disk_drop_waiting, .set_context = set_context,
 };
 static const TypeInfo hd_type = {
-    .name = "scsi-hd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = hd_props, .init = hd_init, .class_data = &hd_class,
+    .name = "scsi-hd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = hd_props, .init = hd_init,
+    .class_data = &hd_class,
 };
 QOM_TYPE(hd_type)
 
 static const ScsiClass cd_class = {
-    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI CD-ROM", .vmstate = &disk_vmstate), .realize = cd_realize, .unrealize = unrealize, .execute = execute, .reset = reset,
+    .dev = SCSI_CLASS_DEV(.desc = "virtual SCSI CD-ROM", .vmstate = &disk_vmstate), .realize = cd_realize,
+    .unrealize = unrealize, .execute = execute, .reset = reset,
     .enter = enter, .leave = leave, .cancelled = disk_drop_waiting, .set_context = set_context,
 };
 static const TypeInfo cd_type = {
-    .name = "scsi-cd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = cd_props, .init = cd_init, .class_data = &cd_class,
+    .name = "scsi-cd", .parent = "scsi-disk-base", .size = sizeof(ScsiDisk), .props = cd_props, .init = cd_init,
+    .class_data = &cd_class,
 };
 QOM_TYPE(cd_type)

@@ -2,8 +2,8 @@
  * virtio-scsi: the adapter.  Control, event and request queues.
  *
  * Threads: rings are read and written in the adapter's context, the I/O thread's or the main one.  Requests that were
- * completed elsewhere, and events, are sent there to be given to the guest.  Task management works in the main thread and answers
- * when the requests that it ends are over.
+ * completed elsewhere, and events, are sent there to be given to the guest.  Task management works in the main thread
+ * and answers when the requests that it ends are over.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,9 +15,15 @@
 #include "util/cutils.h"
 
 enum { F_INOUT = 0, F_HOTPLUG = 1, F_CHANGE = 2 };
-enum { RSP_OK = 0, RSP_OVERRUN = 1, RSP_ABORTED = 2, RSP_BAD_TARGET = 3, RSP_RESET = 4, RSP_FAILURE = 9, RSP_FUNCTION_SUCCEEDED = 10, RSP_FUNCTION_REJECTED = 11, RSP_BAD_LUN = 12 };
+enum {
+    RSP_OK = 0, RSP_OVERRUN = 1, RSP_ABORTED = 2, RSP_BAD_TARGET = 3, RSP_RESET = 4, RSP_FAILURE = 9,
+    RSP_FUNCTION_SUCCEEDED = 10, RSP_FUNCTION_REJECTED = 11, RSP_BAD_LUN = 12,
+};
 enum { ABORT_TASK = 0, TARGET_RESET = 4, LUN_RESET = 5, QUERY_TASK = 6, QUERY_TASK_SET = 7 };
-enum { EVENT_NONE = 0, EVENT_TRANSPORT = 1, EVENT_PARAM = 3, EVENT_MISSED = 0x80000000u, RESET_RESCAN = 1, RESET_REMOVED = 2 };
+enum {
+    EVENT_NONE = 0, EVENT_TRANSPORT = 1, EVENT_PARAM = 3, EVENT_MISSED = 0x80000000u, RESET_RESCAN = 1,
+    RESET_REMOVED = 2,
+};
 #define CONFIG_SIZE 36
 #define REQ_SIZE(q) (19u + (q)->cdb_size)
 #define RSP_SIZE(q) (12u + (q)->sense_size)
@@ -71,7 +77,8 @@ static void push(VirtioScsiReq *q, uint32_t len)
     g_free(q);
 }
 
-static void respond(VirtioScsiReq *q, uint8_t response, uint8_t status, uint32_t residual, const uint8_t *sense, uint32_t sense_len)
+static void respond(VirtioScsiReq *q, uint8_t response, uint8_t status, uint32_t residual, const uint8_t *sense,
+                    uint32_t sense_len)
 {
     uint8_t buf[12 + 256] = { 0 };
 
@@ -239,7 +246,10 @@ static ScsiDevice *next_unit(Task *t, guint *i)
     return NULL;
 }
 
-static const uint64_t *tag_of(const Task *t) { return t->subtype == ABORT_TASK || t->subtype == QUERY_TASK ? &t->tag : NULL; }
+static const uint64_t *tag_of(const Task *t)
+{
+    return t->subtype == ABORT_TASK || t->subtype == QUERY_TASK ? &t->tag : NULL;
+}
 
 /* Answers what needs no waiting; RSP_OK: go on. */
 static uint8_t check_task(Task *t)
@@ -462,12 +472,13 @@ static void attention(void *adapter, ScsiDevice *d, ScsiSense sense)
 static AioContext *own_context(void *adapter) { return VIRTIO_SCSI(adapter)->vdev.ctx; }
 static void settle(void *adapter) { virtio_barrier(adapter); }
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void get_config(VirtioDevice *vdev, uint8_t *c)
 {
     VirtioScsi *s = VIRTIO_SCSI(vdev);
-    uint32_t words[7] = { s->num_queues, s->seg_max_adjust ? s->queue_size - 2 : 126, s->max_sectors, s->cmd_per_lun, 16,
+    uint32_t words[7] =
+        { s->num_queues, s->seg_max_adjust ? s->queue_size - 2 : 126, s->max_sectors, s->cmd_per_lun, 16,
                           s->sense_size, s->cdb_size };
     uint16_t halves[2] = { 0, 255 };
     uint32_t max_lun = 16383;
@@ -525,7 +536,10 @@ static void reset(VirtioDevice *vdev)
 
 /* --- one queue is reset --- */
 
-static bool is_from(const ScsiReq *r, const void *ring) { return ((const VirtioScsiReq *)r->adapter)->elem.ring == ring; }
+static bool is_from(const ScsiReq *r, const void *ring)
+{
+    return ((const VirtioScsiReq *)r->adapter)->elem.ring == ring;
+}
 
 static bool any_from(void *opaque)
 {
@@ -573,7 +587,8 @@ static bool realize(VirtioDevice *vdev, Error **errp)
         s->num_queues = virtio_auto_queues(vdev, 2);
     }
     if (!s->num_queues || s->num_queues > VIRTIO_QUEUE_MAX - 2) {
-        error_setg(errp, "Invalid number of queues (= %u), must be a positive integer less than %d.", s->num_queues, VIRTIO_QUEUE_MAX - 2);
+        error_setg(errp, "Invalid number of queues (= %u), must be a positive integer less than %d.", s->num_queues,
+                   VIRTIO_QUEUE_MAX - 2);
         return false;
     }
     if (s->queue_size <= 2) {
@@ -581,7 +596,8 @@ static bool realize(VirtioDevice *vdev, Error **errp)
         return false;
     }
     if (!IS_POW2(s->queue_size) || s->queue_size > VIRTQUEUE_MAX_SIZE) {
-        error_setg(errp, "invalid virtqueue_size property (= %u), must be a power of 2 (max %d)", s->queue_size, VIRTQUEUE_MAX_SIZE);
+        error_setg(errp, "invalid virtqueue_size property (= %u), must be a power of 2 (max %d)", s->queue_size,
+                   VIRTQUEUE_MAX_SIZE);
         return false;
     }
     if (s->iothread && !virtio_can_use_iothread(vdev, errp)) {
@@ -629,17 +645,22 @@ static QObject *get_iothread(Object *o, const Property *p, Error **errp)
 }
 
 static const Property vscsi_props[] = {
-    P_NUM("num_queues", PROP_U32, VirtioScsi, num_queues, UINT32_MAX), P_NUM("virtqueue_size", PROP_U32, VirtioScsi, queue_size, 256),
-    P_BOOL("seg_max_adjust", VirtioScsi, seg_max_adjust, true), P_NUM("max_sectors", PROP_U32, VirtioScsi, max_sectors, 0xffff),
-    P_NUM("cmd_per_lun", PROP_U32, VirtioScsi, cmd_per_lun, 128), P_BIT("hotplug", VirtioScsi, host_bits, F_HOTPLUG, true),
+    P_NUM("num_queues", PROP_U32, VirtioScsi, num_queues, UINT32_MAX),
+    P_NUM("virtqueue_size", PROP_U32, VirtioScsi, queue_size, 256),
+    P_BOOL("seg_max_adjust", VirtioScsi, seg_max_adjust, true),
+    P_NUM("max_sectors", PROP_U32, VirtioScsi, max_sectors, 0xffff),
+    P_NUM("cmd_per_lun", PROP_U32, VirtioScsi, cmd_per_lun, 128),
+    P_BIT("hotplug", VirtioScsi, host_bits, F_HOTPLUG, true),
     P_BIT("param_change", VirtioScsi, host_bits, F_CHANGE, true),
     { .name = "iothread", .type = "link<iothread>", .kind = PROP_CUSTOM, .get = get_iothread, .set = set_iothread },
     { NULL }
 };
 
 static const VirtioClass vscsi_class = {
-    .dev = VIRTIO_CLASS_DEV(.vmstate = &scsi_vmstate), .loaded = loaded, .device_id = 8, .name = "virtio-scsi", .config_size = CONFIG_SIZE, .realize = realize,
-    .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset, .queue_reset = queue_reset, .held = held,
+    .dev = VIRTIO_CLASS_DEV(.vmstate = &scsi_vmstate), .loaded = loaded, .device_id = 8, .name = "virtio-scsi",
+    .config_size = CONFIG_SIZE, .realize = realize,
+    .unrealize = unrealize, .features = features, .get_config = get_config, .set_config = set_config, .reset = reset,
+    .queue_reset = queue_reset, .held = held,
     .default_vectors = default_vectors,
 };
 static void init(Object *o) { pthread_mutex_init(&VIRTIO_SCSI(o)->lock, NULL); }

@@ -1,8 +1,8 @@
 /*
  * SMBIOS 2.8 structures: what kind of machine this is, its board, case, processors and memory.
  *
- * Each is a header (type, length, handle), fields, and strings that fields name by number.  The firmware places the whole
- * and fills in address and checksums of the entry point.
+ * Each is a header (type, length, handle), fields, and strings that fields name by number.  The firmware places the
+ * whole and fills in address and checksums of the entry point.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -53,7 +53,10 @@ static int add_text(Tables *t, const char *s)
 }
 
 static void put_text(Tables *t, const char *s) { put(t, 1, add_text(t, s)); }
-static const char *said(int type, const char *key, const char *otherwise) { return smbios_text(type, key) ? smbios_text(type, key) : otherwise; }
+static const char *said(int type, const char *key, const char *otherwise)
+{
+    return smbios_text(type, key) ? smbios_text(type, key) : otherwise;
+}
 
 static void add_raw(Tables *t, const uint8_t *data, size_t len)
 {
@@ -232,7 +235,9 @@ static void add_oem_strings(Tables *t)
 
 static int device_kind(const char *name)
 {
-    static const char *const kinds[] = { "other", "unknown", "video", "scsi", "ethernet", "tokenring", "sound", "pata", "sata", "sas" };
+    static const char *const kinds[] = {
+        "other", "unknown", "video", "scsi", "ethernet", "tokenring", "sound", "pata", "sata", "sas",
+    };
 
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
         if (!g_strcmp0(kinds[i], name)) {
@@ -252,7 +257,8 @@ static bool add_onboard_devices(Tables *t, Error **errp)
         Device *d = id ? device_find(id) : NULL;
 
         if (id && (!d || !object_is_a(&d->obj, "pci-device"))) {
-            error_setg(errp, d ? "device %s is not attached to a PCI bus" : "No PCI device %s for SMBIOS type 41 entry %s", id,
+            error_setg(errp, d ? "device %s is not attached to a PCI bus"
+                       : "No PCI device %s for SMBIOS type 41 entry %s", id,
                        qdict_get_str(use, "designation") ? qdict_get_str(use, "designation") : "");
             return false;
         }
@@ -341,7 +347,7 @@ static void add_memory(Tables *t, uint64_t size, uint64_t low)
     }
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------------------ */
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 static void put_anchor(const Tables *t, bool wide)
 {

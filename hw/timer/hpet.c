@@ -79,7 +79,8 @@ static void arm(HpetTimer *t)
         aio_timer_del(t->timer);
         return;
     }
-    aio_timer_mod_ns(t->timer, aio_clock_ns(AIO_CLOCK_VIRTUAL) + (int64_t)MIN(left, INT64_MAX / (2 * TICK_NS)) * TICK_NS);
+    aio_timer_mod_ns(t->timer, aio_clock_ns(AIO_CLOCK_VIRTUAL)
+                     + (int64_t)MIN(left, INT64_MAX / (2 * TICK_NS)) * TICK_NS);
 }
 
 static void expired(void *opaque)
@@ -126,7 +127,10 @@ static uint64_t read_quad(const Hpet *h, unsigned at)
     }
 }
 
-static uint64_t hpet_read(void *opaque, uint64_t offset, unsigned size) { return (uint32_t)(read_quad(opaque, offset) >> (offset & 4 ? 32 : 0)); }
+static uint64_t hpet_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return (uint32_t)(read_quad(opaque, offset) >> (offset & 4 ? 32 : 0));
+}
 
 static uint64_t merge(uint64_t old, unsigned at, uint32_t v)
 {
@@ -316,35 +320,48 @@ static bool hpet_load(void *obj, const void *wire, Error **errp)
 
 #define HT(f, t) VMF(HpetTimerWire, f, t)
 static const VmField hpet_timer_fields[] = {
-    HT(tn, "uint8"), HT(config, "uint64"), HT(cmp, "uint64"), HT(fsb, "uint64"), HT(period, "uint64"), HT(wrap_flag, "uint8"),
+    HT(tn, "uint8"), HT(config, "uint64"), HT(cmp, "uint64"), HT(fsb, "uint64"), HT(period, "uint64"),
+    HT(wrap_flag, "uint8"),
     HT(qemu_timer, "timer"), { NULL }
 };
-static const VmDesc hpet_timer_desc = { .name = "hpet_timer", .version = 1, .min_version = 1, .fields = hpet_timer_fields };
+static const VmDesc hpet_timer_desc = {
+    .name = "hpet_timer", .version = 1, .min_version = 1, .fields = hpet_timer_fields,
+};
 static bool level_needed(const void *wire) { return false; }
 static bool offset_needed(const void *wire) { return ((const HpetWire *)wire)->offset_saved; }
 static const VmField level_fields[] = { VMFN("rtc_irq_level", "uint8", HpetWire, rtc_irq_level), { NULL } };
 static const VmField offset_fields[] = { VMF(HpetWire, hpet_offset, "uint64"), { NULL } };
-static const VmDesc level_desc = { .name = "hpet/rtc_irq_level", .version = 1, .min_version = 1, .fields = level_fields, .needed = level_needed };
-static const VmDesc offset_desc = { .name = "hpet/offset", .version = 1, .min_version = 1, .fields = offset_fields, .needed = offset_needed };
+static const VmDesc level_desc = {
+    .name = "hpet/rtc_irq_level", .version = 1, .min_version = 1, .fields = level_fields, .needed = level_needed,
+};
+static const VmDesc offset_desc = {
+    .name = "hpet/offset", .version = 1, .min_version = 1, .fields = offset_fields, .needed = offset_needed,
+};
 static const VmDesc *const hpet_subsections[] = { &level_desc, &offset_desc, NULL };
 static const VmField hpet_fields[] = {
     VMF(HpetWire, config, "uint64"), VMF(HpetWire, isr, "uint64"), VMF(HpetWire, hpet_counter, "uint64"),
-    { .name = "num_timers", .type = "uint8", .kind = VM_EQUAL, .offset = offsetof(HpetWire, num_timers), .size = 1, .count = 1 }, VMF_STRUCTS(HpetWire, timer, &hpet_timer_desc), { NULL }
+    { .name = "num_timers", .type = "uint8", .kind = VM_EQUAL, .offset = offsetof(HpetWire, num_timers), .size = 1,
+      .count = 1 }, VMF_STRUCTS(HpetWire, timer, &hpet_timer_desc), { NULL }
 };
 static const VmDesc hpet_vmstate = {
-    .name = "hpet", .version = 2, .min_version = 2, .size = sizeof(HpetWire), .fields = hpet_fields, .subsections = hpet_subsections,
+    .name = "hpet", .version = 2, .min_version = 2, .size = sizeof(HpetWire), .fields = hpet_fields,
+    .subsections = hpet_subsections,
     .save = hpet_save, .load = hpet_load,
 };
 
 static const Property hpet_props[] = {
-    P_NUM("timers", PROP_U8, Hpet, timers, 3), P_BOOL("msi", Hpet, msi, false), P_NUM("hpet-intcap", PROP_U32, Hpet, intcap, 0),
+    P_NUM("timers", PROP_U8, Hpet, timers, 3), P_BOOL("msi", Hpet, msi, false),
+    P_NUM("hpet-intcap", PROP_U32, Hpet, intcap, 0),
     P_BOOL("hpet-offset-saved", Hpet, offset_saved, true), { NULL }
 };
 static const DeviceClass hpet_class = {
     .bus_type = "System", .category = DEVICE_UNCATEGORIZED, .no_user = true,
-    .vmstate = &hpet_vmstate, .lines = "gpio-in \"\" 2\ngpio-out \"\" 1\ngpio-out \"sysbus-irq\" 32", .mmio = "mmio 00000000fed00000/0000000000000400", .no_hotplug = true, .realize = hpet_realize, .reset = hpet_reset,
+    .vmstate = &hpet_vmstate, .lines = "gpio-in \"\" 2\ngpio-out \"\" 1\ngpio-out \"sysbus-irq\" 32",
+    .mmio = "mmio 00000000fed00000/0000000000000400", .no_hotplug = true, .realize = hpet_realize, .reset = hpet_reset,
 };
-static const TypeInfo hpet_type = { .name = "hpet", .parent = "device", .size = sizeof(Hpet), .props = hpet_props, .class_data = &hpet_class };
+static const TypeInfo hpet_type = {
+    .name = "hpet", .parent = "device", .size = sizeof(Hpet), .props = hpet_props, .class_data = &hpet_class,
+};
 QOM_TYPE(hpet_type)
 
 void hpet_create(uint32_t irq_routes)

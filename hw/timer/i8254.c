@@ -33,8 +33,14 @@ typedef struct Pit {
 static Pit *the_pit;
 
 static int64_t now_ns(void) { return aio_clock_ns(AIO_CLOCK_VIRTUAL); }
-static uint64_t ticks(const Counter *c, int64_t now) { return (unsigned __int128)(now - c->loaded_at) * PIT_HZ / 1000000000; }
-static int64_t tick_time(const Counter *c, uint64_t tick) { return c->loaded_at + (int64_t)((unsigned __int128)tick * 1000000000 / PIT_HZ); }
+static uint64_t ticks(const Counter *c, int64_t now)
+{
+    return (unsigned __int128)(now - c->loaded_at) * PIT_HZ / 1000000000;
+}
+static int64_t tick_time(const Counter *c, uint64_t tick)
+{
+    return c->loaded_at + (int64_t)((unsigned __int128)tick * 1000000000 / PIT_HZ);
+}
 
 static uint16_t count_now(const Counter *c)
 {
@@ -284,7 +290,8 @@ static void pit_save(void *obj, void *wire)
         const Counter *c = &p->c[i];
 
         w->channels[i] = (CounterWire) {
-            c->count, c->latched, c->count_latched, c->status_latched, c->status, c->read_state, c->write_state, c->write_latch,
+            c->count, c->latched, c->count_latched, c->status_latched, c->status, c->read_state, c->write_state,
+            c->write_latch,
             c->rw_mode, c->mode, c->bcd, c->gate, c->loaded_at, i ? 0 : aio_timer_expiry_ns(p->timer),
         };
     }
@@ -312,7 +319,8 @@ static bool pit_load(void *obj, const void *wire, Error **errp)
         const CounterWire *c = &w->channels[i];
 
         p->c[i] = (Counter) {
-            c->count, c->latched_count, c->count_latched, c->status_latched, c->bcd, c->gate, c->status, c->read_state, c->write_state,
+            c->count, c->latched_count, c->count_latched, c->status_latched, c->bcd, c->gate, c->status, c->read_state,
+            c->write_state,
             c->write_latch, c->rw_mode, c->mode, MIN(c->count_load_time, now_ns()),
         };
     }
@@ -328,8 +336,10 @@ static bool pit_load(void *obj, const void *wire, Error **errp)
 
 #define CW(f, t) VMF(CounterWire, f, t)
 static const VmField counter_fields[] = {
-    CW(count, "int32"), CW(latched_count, "uint16"), CW(count_latched, "uint8"), CW(status_latched, "uint8"), CW(status, "uint8"),
-    CW(read_state, "uint8"), CW(write_state, "uint8"), CW(write_latch, "uint8"), CW(rw_mode, "uint8"), CW(mode, "uint8"), CW(bcd, "uint8"),
+    CW(count, "int32"), CW(latched_count, "uint16"), CW(count_latched, "uint8"), CW(status_latched, "uint8"),
+    CW(status, "uint8"),
+    CW(read_state, "uint8"), CW(write_state, "uint8"), CW(write_latch, "uint8"), CW(rw_mode, "uint8"),
+    CW(mode, "uint8"), CW(bcd, "uint8"),
     CW(gate, "uint8"), CW(count_load_time, "int64"), CW(next_transition_time, "int64"), { NULL }
 };
 static const VmDesc counter_desc = { .name = "pit channel", .version = 2, .min_version = 2, .fields = counter_fields };
@@ -338,13 +348,16 @@ static const VmField pit_fields[] = {
     VMFN("channels[0].next_transition_time", "int64", PitWire, next_transition_time), { NULL }
 };
 static const VmDesc pit_vmstate = {
-    .name = "i8254", .version = 3, .min_version = 3, .size = sizeof(PitWire), .fields = pit_fields, .save = pit_save, .load = pit_load,
+    .name = "i8254", .version = 3, .min_version = 3, .size = sizeof(PitWire), .fields = pit_fields, .save = pit_save,
+    .load = pit_load,
 };
 
 static const Property pit_props[] = { P_NUM("iobase", PROP_U32, Pit, iobase, UINT32_MAX), { NULL } };
 static const DeviceClass pit_class = ISA_CLASS_DEV(.category = DEVICE_UNCATEGORIZED, .no_user = true,
     .vmstate = &pit_vmstate, .lines = "gpio-in \"\" 1\ngpio-out \"\" 1", .realize = pit_realize, .reset = pit_reset);
-static const TypeInfo pit_common = { .name = "pit-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pit) };
+static const TypeInfo pit_common = {
+    .name = "pit-common", .parent = "isa-device", .abstract = true, .size = sizeof(Pit),
+};
 QOM_TYPE(pit_common)
 static const TypeInfo pit_type = {
     .name = "isa-pit", .parent = "pit-common", .size = sizeof(Pit), .props = pit_props, .class_data = &pit_class,
@@ -396,18 +409,25 @@ static bool speaker_load(void *obj, const void *wire, Error **errp)
     return true;
 }
 
-static const VmField speaker_fields[] = { VMF(SpeakerWire, data_on, "uint8"), VMF(SpeakerWire, dummy_refresh_clock, "uint8"), { NULL } };
+static const VmField speaker_fields[] = {
+    VMF(SpeakerWire, data_on, "uint8"), VMF(SpeakerWire, dummy_refresh_clock, "uint8"), { NULL }
+};
 static const VmDesc speaker_vmstate = {
-    .name = "pcspk", .version = 1, .min_version = 1, .size = sizeof(SpeakerWire), .fields = speaker_fields, .save = speaker_save,
+    .name = "pcspk", .version = 1, .min_version = 1, .size = sizeof(SpeakerWire), .fields = speaker_fields,
+    .save = speaker_save,
     .load = speaker_load,
 };
 
 static const Property speaker_props[] = {
-    P_STR("audiodev", Speaker, audiodev), P_NUM("iobase", PROP_U32, Speaker, iobase, 0x61), P_BOOL("migrate", Speaker, migrate, true), { NULL }
+    P_STR("audiodev", Speaker, audiodev), P_NUM("iobase", PROP_U32, Speaker, iobase, 0x61),
+        P_BOOL("migrate", Speaker, migrate, true), { NULL }
 };
-static const DeviceClass speaker_class = ISA_CLASS_DEV(.category = DEVICE_SOUND, .no_user = true, .desc = "PC Speaker", .vmstate = &speaker_vmstate, .realize = speaker_realize);
+static const DeviceClass speaker_class =
+    ISA_CLASS_DEV(.category = DEVICE_SOUND, .no_user = true, .desc = "PC Speaker", .vmstate = &speaker_vmstate,
+                  .realize = speaker_realize);
 static const TypeInfo speaker_type = {
-    .name = "isa-pcspk", .parent = "isa-device", .size = sizeof(Speaker), .props = speaker_props, .class_data = &speaker_class,
+    .name = "isa-pcspk", .parent = "isa-device", .size = sizeof(Speaker), .props = speaker_props,
+    .class_data = &speaker_class,
 };
 QOM_TYPE(speaker_type)
 

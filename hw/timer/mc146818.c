@@ -97,7 +97,8 @@ static void show_time(Rtc *r)
 
 static void tell_change(Rtc *r)
 {
-    int64_t shown = guest_ns(r) / 1000000000, expected = start_seconds + (aio_clock_ns(clock_kind) - r->set_ns) / 1000000000;
+    int64_t shown = guest_ns(r) / 1000000000,
+        expected = start_seconds + (aio_clock_ns(clock_kind) - r->set_ns) / 1000000000;
     g_autofree char *path = object_path(&r->dev.obj);
 
     if (rtc_changed_hook) {
@@ -109,7 +110,8 @@ static void tell_change(Rtc *r)
 static void take_time(Rtc *r)
 {
     struct tm tm = {
-        .tm_sec = decode(r, r->cmos[SECONDS]), .tm_min = decode(r, r->cmos[MINUTES]), .tm_hour = decode_hour(r, r->cmos[HOURS]),
+        .tm_sec = decode(r, r->cmos[SECONDS]), .tm_min = decode(r, r->cmos[MINUTES]),
+        .tm_hour = decode_hour(r, r->cmos[HOURS]),
         .tm_mday = decode(r, r->cmos[DAY]), .tm_mon = decode(r, r->cmos[MONTH]) - 1,
         .tm_year = decode(r, r->cmos[YEAR]) + decode(r, r->cmos[CENTURY]) * 100 + r->base_year - 1900,
     };
@@ -374,12 +376,15 @@ static bool rtc_load(void *obj, const void *wire, Error **errp)
 
 #define RW(f, t) VMF(RtcWire, f, t)
 static const VmField rtc_fields[] = {
-    VMF_BYTES(RtcWire, cmos_data), RW(cmos_index, "uint8"), VMF_UNUSED(28), RW(periodic_timer, "timer"), RW(next_periodic_time, "int64"),
-    VMF_UNUSED(24), RW(irq_coalesced, "uint32"), RW(period, "uint32"), RW(base_rtc, "uint64"), RW(last_update, "uint64"),
+    VMF_BYTES(RtcWire, cmos_data), RW(cmos_index, "uint8"), VMF_UNUSED(28), RW(periodic_timer, "timer"),
+    RW(next_periodic_time, "int64"),
+    VMF_UNUSED(24), RW(irq_coalesced, "uint32"), RW(period, "uint32"), RW(base_rtc, "uint64"),
+    RW(last_update, "uint64"),
     RW(offset, "int64"), RW(update_timer, "timer"), RW(next_alarm_time, "uint64"), { NULL }
 };
 static const VmDesc rtc_vmstate = {
-    .name = "mc146818rtc", .version = 3, .min_version = 3, .size = sizeof(RtcWire), .fields = rtc_fields, .save = rtc_save, .load = rtc_load,
+    .name = "mc146818rtc", .version = 3, .min_version = 3, .size = sizeof(RtcWire), .fields = rtc_fields,
+    .save = rtc_save, .load = rtc_load,
 };
 
 static QObject *get_date(Object *o, const Property *p, Error **errp)

@@ -98,10 +98,12 @@ static const BitName transport_bits[] = {
 static const BitName blk_bits[] = {
     BAD_FEATURE, { 11, "VIRTIO_BLK_F_CONFIG_WCE: Cache writeback and writethrough modes supported" },
     { 9, "VIRTIO_BLK_F_FLUSH: Flush command supported" }, { 7, "VIRTIO_BLK_F_SCSI: SCSI packet commands supported" },
-    { 14, "VIRTIO_BLK_F_WRITE_ZEROES: Write zeroes command supported" }, { 13, "VIRTIO_BLK_F_DISCARD: Discard command supported" },
+    { 14, "VIRTIO_BLK_F_WRITE_ZEROES: Write zeroes command supported" },
+    { 13, "VIRTIO_BLK_F_DISCARD: Discard command supported" },
     { 12, "VIRTIO_BLK_F_MQ: Multiqueue supported" }, { 10, "VIRTIO_BLK_F_TOPOLOGY: Topology information available" },
     { 6, "VIRTIO_BLK_F_BLK_SIZE: Block size of disk available" }, { 5, "VIRTIO_BLK_F_RO: Device is read-only" },
-    { 4, "VIRTIO_BLK_F_GEOMETRY: Legacy geometry available" }, { 2, "VIRTIO_BLK_F_SEG_MAX: Max segments in a request is seg_max" },
+    { 4, "VIRTIO_BLK_F_GEOMETRY: Legacy geometry available" },
+    { 2, "VIRTIO_BLK_F_SEG_MAX: Max segments in a request is seg_max" },
     { 0, NULL }
 };
 static const BitName scsi_bits[] = {
@@ -109,12 +111,16 @@ static const BitName scsi_bits[] = {
     { 1, "VIRTIO_SCSI_F_HOTPLUG: Reporting and handling hot-plug events supported" }, { 0, NULL }
 };
 static const BitName status_bits[] = {
-    { 0, "VIRTIO_CONFIG_S_ACKNOWLEDGE: Valid virtio device found" }, { 7, "VIRTIO_CONFIG_S_FAILED: Error in guest, device failed" },
+    { 0, "VIRTIO_CONFIG_S_ACKNOWLEDGE: Valid virtio device found" },
+    { 7, "VIRTIO_CONFIG_S_FAILED: Error in guest, device failed" },
     { 6, "VIRTIO_CONFIG_S_NEEDS_RESET: Irrecoverable error, device needs reset" },
-    { 1, "VIRTIO_CONFIG_S_DRIVER: Guest OS compatible with device" }, { 3, "VIRTIO_CONFIG_S_FEATURES_OK: Feature negotiation complete" },
+    { 1, "VIRTIO_CONFIG_S_DRIVER: Guest OS compatible with device" },
+    { 3, "VIRTIO_CONFIG_S_FEATURES_OK: Feature negotiation complete" },
     { 2, "VIRTIO_CONFIG_S_DRIVER_OK: Driver setup and ready" }, { 0, NULL }
 };
-static const BitName desc_bits[] = { { 15, "used" }, { 7, "avail" }, { 2, "indirect" }, { 1, "write" }, { 0, "next" }, { 0, NULL } };
+static const BitName desc_bits[] = {
+    { 15, "used" }, { 7, "avail" }, { 2, "indirect" }, { 1, "write" }, { 0, "next" }, { 0, NULL },
+};
 
 /* Takes the bits that have names away. */
 static strList *names_of(const BitName *names, uint64_t *bits)
@@ -164,7 +170,8 @@ static char *bus_name(const VirtioDevice *v)
 VirtioStatus *qmp_x_query_virtio_status(const XQueryVirtioStatusArgs *arg, Error **errp)
 {
     const VirtioDevice *v = find_or_fail(arg->path, errp);
-    const VirtioPci *pci = v && object_is_a(v->dev.obj.parent, "virtio-pci") ? (const VirtioPci *)v->dev.obj.parent : NULL;
+    const VirtioPci *pci = v && object_is_a(v->dev.obj.parent, "virtio-pci") ? (const VirtioPci *)v->dev.obj.parent
+                           : NULL;
     VirtioStatus *s;
 
     if (!v) {
@@ -242,7 +249,7 @@ VirtVhostQueueStatus *qmp_x_query_virtio_vhost_queue_status(const XQueryVirtioVh
     return NULL;
 }
 
-/* --- what lies in it ------------------------------------------------------------------------------------------------ */
+/* --- what lies in it ---------------------------------------------------------------------------------------------- */
 
 typedef struct Desc {
     uint64_t addr;
@@ -294,7 +301,8 @@ static bool read_indexes(VRing *r, unsigned n, VirtioQueueElement *e, Error **er
 {
     uint16_t flags, idx, ring, used_flags, used_idx;
 
-    if (!dma_load16(r->avail, &flags) || !dma_load16(r->avail + 2, &idx) || !dma_load16(r->avail + 4 + 2 * (uint64_t)n, &ring)
+    if (!dma_load16(r->avail, &flags) || !dma_load16(r->avail + 2, &idx)
+        || !dma_load16(r->avail + 4 + 2 * (uint64_t)n, &ring)
         || !dma_load16(r->used, &used_flags) || !dma_load16(r->used + 2, &used_idx)) {
         error_setg(errp, "Cannot read indexes of the queue");
         return false;

@@ -26,7 +26,10 @@ void virtio_error(VirtioDevice *vdev, const char *fmt, ...)
 static bool load16(VRing *r, uint64_t addr, uint16_t *v) { return dma_load16(addr, v); }
 static bool store16(VRing *r, uint64_t addr, uint16_t v) { return dma_store16(addr, v); }
 static bool store32(VRing *r, uint64_t addr, uint32_t v) { return dma_store32(addr, v); }
-static bool read_table(VRing *r, uint64_t addr, void *buf, uint64_t len, bool indirect) { return dma_read(addr, buf, len); }
+static bool read_table(VRing *r, uint64_t addr, void *buf, uint64_t len, bool indirect)
+{
+    return dma_read(addr, buf, len);
+}
 
 static bool map(VRing *r, IoVec *v, uint64_t addr, uint64_t len, bool for_write)
 {

@@ -12,14 +12,22 @@
 #include "util/cutils.h"
 
 enum {
-    C_FEATURE_SEL = 0x00, C_FEATURE = 0x04, C_GUEST_SEL = 0x08, C_GUEST = 0x0c, C_CONFIG_VECTOR = 0x10, C_NUM_QUEUES = 0x12,
-    C_STATUS = 0x14, C_GENERATION = 0x15, C_QUEUE_SEL = 0x16, C_QUEUE_SIZE = 0x18, C_QUEUE_VECTOR = 0x1a, C_QUEUE_ENABLE = 0x1c,
-    C_QUEUE_NOTIFY_OFF = 0x1e, C_DESC_LO = 0x20, C_DESC_HI = 0x24, C_AVAIL_LO = 0x28, C_AVAIL_HI = 0x2c, C_USED_LO = 0x30,
+    C_FEATURE_SEL = 0x00, C_FEATURE = 0x04, C_GUEST_SEL = 0x08, C_GUEST = 0x0c, C_CONFIG_VECTOR = 0x10,
+    C_NUM_QUEUES = 0x12,
+    C_STATUS = 0x14, C_GENERATION = 0x15, C_QUEUE_SEL = 0x16, C_QUEUE_SIZE = 0x18, C_QUEUE_VECTOR = 0x1a,
+    C_QUEUE_ENABLE = 0x1c,
+    C_QUEUE_NOTIFY_OFF = 0x1e, C_DESC_LO = 0x20, C_DESC_HI = 0x24, C_AVAIL_LO = 0x28, C_AVAIL_HI = 0x2c,
+    C_USED_LO = 0x30,
     C_USED_HI = 0x34, C_NOTIFY_DATA = 0x38, C_QUEUE_RESET = 0x3a,
 };
-enum { CFG_CAP = 0x84, CFG_BAR = CFG_CAP + 4, CFG_OFFSET = CFG_CAP + 8, CFG_LENGTH = CFG_CAP + 12, CFG_DATA = CFG_CAP + 16 };
+enum {
+    CFG_CAP = 0x84, CFG_BAR = CFG_CAP + 4, CFG_OFFSET = CFG_CAP + 8, CFG_LENGTH = CFG_CAP + 12, CFG_DATA = CFG_CAP + 16,
+};
 
-static VirtQueue *selected(VirtioPci *p) { return p->queue_sel < p->vdev->n_queues ? &p->vdev->vqs[p->queue_sel] : NULL; }
+static VirtQueue *selected(VirtioPci *p)
+{
+    return p->queue_sel < p->vdev->n_queues ? &p->vdev->vqs[p->queue_sel] : NULL;
+}
 
 static uint32_t features_word(const VirtioPci *p)
 {

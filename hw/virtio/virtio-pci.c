@@ -17,7 +17,8 @@ static const VirtioPciClass *proxy_class(const VirtioPci *p) { return type_class
 
 static const Property proxy_props[] = {
     FLAG("ioeventfd", 0, true), P_NUM("vectors", PROP_U32, VirtioPci, vectors, UINT32_MAX),
-    FLAG("virtio-pci-bus-master-bug-migration", 1, false), FLAG("migrate-extra", 2, true), FLAG("modern-pio-notify", 3, false),
+    FLAG("virtio-pci-bus-master-bug-migration", 1, false), FLAG("migrate-extra", 2, true),
+    FLAG("modern-pio-notify", 3, false),
     FLAG("x-disable-pcie", 4, false), FLAG("page-per-vq", 5, false),
     P_BOOL("x-ignore-backend-features", VirtioPci, ignore_backend_features, false), FLAG("ats", 6, false),
     FLAG("x-ats-page-aligned", 7, true), FLAG("x-pcie-deverr-init", 8, true), FLAG("x-pcie-lnkctl-init", 9, true),
@@ -87,7 +88,10 @@ enum {
 };
 
 static unsigned legacy_header(const VirtioPci *p) { return msix_enabled(&p->pci) ? 24 : 20; }
-static VirtQueue *selected(VirtioPci *p) { return p->queue_sel < p->vdev->n_queues ? &p->vdev->vqs[p->queue_sel] : NULL; }
+static VirtQueue *selected(VirtioPci *p)
+{
+    return p->queue_sel < p->vdev->n_queues ? &p->vdev->vqs[p->queue_sel] : NULL;
+}
 
 static uint64_t legacy_read(void *opaque, uint64_t offset, unsigned size)
 {
@@ -118,7 +122,8 @@ static void legacy_set_status(VirtioPci *p, uint8_t status)
     uint16_t command = pci_get16(&p->pci, PCI_REG_COMMAND);
 
     virtio_set_status(p->vdev, status);
-    if (status == (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)) {      /* old drivers do not think of bus mastering */
+    /* old drivers do not think of bus mastering */
+    if (status == (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)) {
         pci_config_write(pci_host(p->pci.dev.bus), p->pci.devfn, PCI_REG_COMMAND, command | PCI_CMD_MASTER, 2);
     }
     if (!status) {
@@ -211,10 +216,14 @@ static char *proxy_place(const Device *d) { return device_place(d->bus->parent);
 
 static bool realize_backend(VirtioPci *p, Error **errp)
 {
-    static const BusType kind = { .name = "virtio-bus", .type = "virtio-pci-bus", .max_devices = 1, .place = proxy_place };
+    static const BusType kind = {
+        .name = "virtio-bus", .type = "virtio-pci-bus", .max_devices = 1, .place = proxy_place,
+    };
 
     p->vbus = bus_new(&kind, &p->pci.dev, "virtio-bus");
-    p->vdev->transport = (VirtioTransport) { .notify = proxy_notify, .opaque = p, .modern = !p->disable_modern, .ioeventfd = p->flags & 1 };
+    p->vdev->transport =
+        (VirtioTransport) { .notify = proxy_notify, .opaque = p, .modern = !p->disable_modern,
+                            .ioeventfd = p->flags & 1 };
     if (!device_realize(&p->vdev->dev, p->vbus, errp)) {
         bus_free(p->vbus);
         return false;

@@ -16,8 +16,10 @@
 static const Property virtio_props[] = {
     F("indirect_desc", VIRTIO_F_INDIRECT, true), F("event_idx", VIRTIO_F_EVENT_IDX, true),
     F("notify_on_empty", VIRTIO_F_NOTIFY_ON_EMPTY, true), F("any_layout", VIRTIO_F_ANY_LAYOUT, true),
-    F("iommu_platform", VIRTIO_F_IOMMU, false), F("packed", VIRTIO_F_PACKED, false), F("queue_reset", VIRTIO_F_RING_RESET, true),
-    P_BOOL("use-started", VirtioDevice, use_started, true), P_BOOL("use-disabled-flag", VirtioDevice, use_disabled_flag, true),
+    F("iommu_platform", VIRTIO_F_IOMMU, false), F("packed", VIRTIO_F_PACKED, false),
+    F("queue_reset", VIRTIO_F_RING_RESET, true),
+    P_BOOL("use-started", VirtioDevice, use_started, true),
+    P_BOOL("use-disabled-flag", VirtioDevice, use_disabled_flag, true),
     P_BOOL("x-disable-legacy-check", VirtioDevice, disable_legacy_check, false),
     { NULL }
 };
@@ -69,7 +71,9 @@ void virtio_add_queues(VirtioDevice *vdev, unsigned n)
     vdev->n_queues = n;
     for (unsigned i = 0; i < n; i++) {
         vdev->vqs[i] = (VirtQueue) { .vdev = vdev, .index = i, .vector = VIRTIO_NO_VECTOR };
-        vdev->vqs[i].ring = (VRing) { .ops = &virtqueue_ops, .broken = &vdev->broken, .features = &vdev->guest_features, .notification = true };
+        vdev->vqs[i].ring =
+            (VRing) { .ops = &virtqueue_ops, .broken = &vdev->broken, .features = &vdev->guest_features,
+                      .notification = true };
     }
 }
 

@@ -18,7 +18,8 @@ static VirtioPci *proxy_of(const VirtioDevice *v) { return (VirtioPci *)v->dev.b
 
 static void save_queue(VirtioWire *w, const VirtQueue *vq, unsigned i)
 {
-    w->q[i] = (QueueWire) { vq->ring.num, vq->ring.desc, vq->ring.avail, vq->ring.used, vq->ring.last_avail, vq->vector };
+    w->q[i] = (QueueWire) { vq->ring.num, vq->ring.desc, vq->ring.avail, vq->ring.used, vq->ring.last_avail,
+                            vq->vector };
     w->m[i] = (ModernWire) {
         vq->ring.num, vq->enabled, { vq->ring.desc, vq->ring.desc >> 32 }, { vq->ring.avail, vq->ring.avail >> 32 },
         { vq->ring.used, vq->ring.used >> 32 },
@@ -246,23 +247,37 @@ static bool get_rings(VmReader *r, void *wire, Error **errp)
 }
 
 static const VmField features_fields[] = { VMFN("guest_features", "uint64", VirtioWire, features), { NULL } };
-static const VmDesc features_desc = { .name = "virtio/64bit_features", .version = 1, .min_version = 1, .fields = features_fields, .needed = is_modern };
+static const VmDesc features_desc = {
+    .name = "virtio/64bit_features", .version = 1, .min_version = 1, .fields = features_fields, .needed = is_modern,
+};
 static const VmField rings_fields[] = { VMF_CUSTOM("vq", "struct", put_rings, get_rings), { NULL } };
-static const VmDesc rings_desc = { .name = "virtio/virtqueues", .version = 1, .min_version = 1, .fields = rings_fields, .needed = is_modern };
+static const VmDesc rings_desc = {
+    .name = "virtio/virtqueues", .version = 1, .min_version = 1, .fields = rings_fields, .needed = is_modern,
+};
 static const VmField sizes_fields[] = { VMF_ARRAYN("vq", "uint32", VirtioWire, sizes), { NULL } };
-static const VmDesc sizes_desc = { .name = "virtio/ringsize", .version = 1, .min_version = 1, .fields = sizes_fields, .needed = sizes_needed };
+static const VmDesc sizes_desc = {
+    .name = "virtio/ringsize", .version = 1, .min_version = 1, .fields = sizes_fields, .needed = sizes_needed,
+};
 static const VmField broken_fields[] = { VMF(VirtioWire, broken, "bool"), { NULL } };
-static const VmDesc broken_desc = { .name = "virtio/broken", .version = 1, .min_version = 1, .fields = broken_fields, .needed = broken_needed };
+static const VmDesc broken_desc = {
+    .name = "virtio/broken", .version = 1, .min_version = 1, .fields = broken_fields, .needed = broken_needed,
+};
 static const VmField started_fields[] = { VMF(VirtioWire, started, "bool"), { NULL } };
-static const VmDesc started_desc = { .name = "virtio/started", .version = 1, .min_version = 1, .fields = started_fields, .needed = started_needed };
+static const VmDesc started_desc = {
+    .name = "virtio/started", .version = 1, .min_version = 1, .fields = started_fields, .needed = started_needed,
+};
 static const VmField disabled_fields[] = { VMF(VirtioWire, disabled, "bool"), { NULL } };
-static const VmDesc disabled_desc = { .name = "virtio/disabled", .version = 1, .min_version = 1, .fields = disabled_fields, .needed = disabled_needed };
+static const VmDesc disabled_desc = {
+    .name = "virtio/disabled", .version = 1, .min_version = 1, .fields = disabled_fields, .needed = disabled_needed,
+};
 
 static const VmField modern_queue_fields[] = {
     VMF(ModernWire, num, "uint16"), VMF(ModernWire, enabled, "uint16"), VMF_ARRAY(ModernWire, desc, "uint32"),
     VMF_ARRAY(ModernWire, avail, "uint32"), VMF_ARRAY(ModernWire, used, "uint32"), { NULL }
 };
-static const VmDesc modern_queue_desc = { .name = "virtio_pci/modern_queue_state", .version = 1, .min_version = 1, .fields = modern_queue_fields };
+static const VmDesc modern_queue_desc = {
+    .name = "virtio_pci/modern_queue_state", .version = 1, .min_version = 1, .fields = modern_queue_fields,
+};
 static const VmField modern_fields[] = {
     VMFN("dfselect", "uint32", VirtioWire, feature_sel), VMFN("gfselect", "uint32", VirtioWire, guest_feature_sel),
     VMF_ARRAY(VirtioWire, guest_features, "uint32"), VMF_STRUCTSN("vqs", VirtioWire, m, &modern_queue_desc), { NULL }
@@ -272,15 +287,21 @@ static const VmDesc modern_desc = {
 };
 static const VmDesc *const proxy_subsections[] = { &modern_desc, NULL };
 static const VmField no_fields[] = { { NULL } };
-static const VmDesc proxy_desc = { .name = "virtio_pci", .version = 1, .min_version = 1, .fields = no_fields, .subsections = proxy_subsections };
+static const VmDesc proxy_desc = {
+    .name = "virtio_pci", .version = 1, .min_version = 1, .fields = no_fields, .subsections = proxy_subsections,
+};
 static const VmField extra_fields[] = { VMF_SELF("extra_state", &proxy_desc), { NULL } };
-static const VmDesc extra_desc = { .name = "virtio/extra_state", .version = 1, .min_version = 1, .fields = extra_fields, .needed = always };
+static const VmDesc extra_desc = {
+    .name = "virtio/extra_state", .version = 1, .min_version = 1, .fields = extra_fields, .needed = always,
+};
 
 static const VmDesc *const core_subsections[] = {
     &features_desc, &rings_desc, &sizes_desc, &broken_desc, &extra_desc, &started_desc, &disabled_desc, NULL
 };
 static const VmField core_fields[] = { VMF_CUSTOM("core", "virtio", put_core, get_core), { NULL } };
-static const VmDesc core_desc = { .name = "virtio", .version = 1, .min_version = 1, .fields = core_fields, .subsections = core_subsections };
+static const VmDesc core_desc = {
+    .name = "virtio", .version = 1, .min_version = 1, .fields = core_fields, .subsections = core_subsections,
+};
 
 static void put_device(VmWriter *w, const void *wire) { vmstate_put(w, &core_desc, wire); }
 static bool get_device(VmReader *r, void *wire, Error **errp) { return vmstate_get(r, &core_desc, wire, 1, errp); }
@@ -292,7 +313,8 @@ static bool check_queue(const VirtioWire *w, unsigned i, bool modern, Error **er
 {
     uint32_t num = w->q[i].num;
 
-    if (!num || num > VIRTQUEUE_MAX_SIZE || !IS_POW2(num) || w->m[i].num > VIRTQUEUE_MAX_SIZE || (w->m[i].num && !IS_POW2(w->m[i].num))) {
+    if (!num || num > VIRTQUEUE_MAX_SIZE || !IS_POW2(num) || w->m[i].num > VIRTQUEUE_MAX_SIZE
+        || (w->m[i].num && !IS_POW2(w->m[i].num))) {
         error_setg(errp, "VQ %u has an impossible size 0x%x", i, num);
         return false;
     }
@@ -319,12 +341,14 @@ static bool load_indices(VirtQueue *vq, const QueueWire *q, Error **errp)
         return false;
     }
     if ((uint16_t)(avail - q->last_avail) > r->num) {
-        error_setg(errp, "VQ %d size 0x%x Guest index 0x%x inconsistent with Host index 0x%x: delta 0x%x", vq->index, r->num, avail,
+        error_setg(errp, "VQ %d size 0x%x Guest index 0x%x inconsistent with Host index 0x%x: delta 0x%x", vq->index,
+                   r->num, avail,
                    q->last_avail, (uint16_t)(avail - q->last_avail));
         return false;
     }
     if ((uint16_t)(q->last_avail - used) > r->num) {
-        error_setg(errp, "VQ %d size 0x%x < last_avail_idx 0x%x - used_idx 0x%x", vq->index, r->num, q->last_avail, used);
+        error_setg(errp, "VQ %d size 0x%x < last_avail_idx 0x%x - used_idx 0x%x", vq->index, r->num, q->last_avail,
+                   used);
         return false;
     }
     r->used_idx = used;

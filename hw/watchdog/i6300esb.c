@@ -88,7 +88,8 @@ static void reading(PciDevice *d, unsigned offset, unsigned size)
     if (offset == CONFIG_AT && size == 2) {
         pci_set16(d, CONFIG_AT, (w->reboot ? 0 : CONFIG_NO_REBOOT) | (w->fast ? CONFIG_FAST : 0));
     } else if (offset == LOCK_AT && size == 1) {
-        d->config[LOCK_AT] = (w->free_run ? LOCK_FREE_RUN : 0) | (w->locked ? LOCK_LOCKED : 0) | (w->enabled ? LOCK_ENABLE : 0);
+        d->config[LOCK_AT] = (w->free_run ? LOCK_FREE_RUN : 0) | (w->locked ? LOCK_LOCKED : 0)
+                             | (w->enabled ? LOCK_ENABLE : 0);
     }
 }
 
@@ -218,7 +219,8 @@ static bool esb_load(void *obj, const void *wire, Error **errp)
     if (!pci_wire_check(&e->pci, &w->pci, errp)) {
         return false;
     }
-    if (w->stage < 1 || w->stage > 2 || w->int_type < 0 || w->int_type > 3 || w->timer1_preload > 0xfffff || w->timer2_preload > 0xfffff) {
+    if (w->stage < 1 || w->stage > 2 || w->int_type < 0 || w->int_type > 3 || w->timer1_preload > 0xfffff
+        || w->timer2_preload > 0xfffff) {
         error_setg(errp, "the watchdog is in no stage that it has");
         return false;
     }
@@ -244,12 +246,15 @@ static bool esb_load(void *obj, const void *wire, Error **errp)
 
 #define EW(f, t) VMF(EsbWire, f, t)
 static const VmField esb_fields[] = {
-    VMF_PCI("dev", EsbWire), EW(reboot_enabled, "int32"), EW(clock_scale, "int32"), EW(int_type, "int32"), EW(free_run, "int32"),
-    EW(locked, "int32"), EW(enabled, "int32"), EW(timer, "timer"), EW(timer1_preload, "uint32"), EW(timer2_preload, "uint32"),
+    VMF_PCI("dev", EsbWire), EW(reboot_enabled, "int32"), EW(clock_scale, "int32"), EW(int_type, "int32"),
+    EW(free_run, "int32"),
+    EW(locked, "int32"), EW(enabled, "int32"), EW(timer, "timer"), EW(timer1_preload, "uint32"),
+    EW(timer2_preload, "uint32"),
     EW(stage, "int32"), EW(unlock_state, "int32"), EW(previous_reboot_flag, "int32"), { NULL }
 };
 static const VmDesc esb_vmstate = {
-    .name = "i6300esb_wdt", .version = 10000, .min_version = 1, .size = sizeof(EsbWire), .fields = esb_fields, .save = esb_save, .load = esb_load,
+    .name = "i6300esb_wdt", .version = 10000, .min_version = 1, .size = sizeof(EsbWire), .fields = esb_fields,
+    .save = esb_save, .load = esb_load,
 };
 
 static const PciClass esb_class = {
@@ -257,5 +262,7 @@ static const PciClass esb_class = {
     .vendor = 0x8086, .device = 0x25ab, .class_id = 0x0880, .realize = esb_realize, .unrealize = esb_unrealize,
     .reset = esb_reset, .config_reading = reading, .config_written = written,
 };
-static const TypeInfo esb_type = { .name = "i6300esb", .parent = "pci-device", .size = sizeof(I6300esb), .class_data = &esb_class };
+static const TypeInfo esb_type = {
+    .name = "i6300esb", .parent = "pci-device", .size = sizeof(I6300esb), .class_data = &esb_class,
+};
 QOM_TYPE(esb_type)

@@ -1,5 +1,6 @@
 /*
- * The iBASE 700 watchdog: a write to port 0x443 starts it with a time-out from its low four bits, one to 0x441 stops it.
+ * The iBASE 700 watchdog: a write to port 0x443 starts it with a time-out from its low four bits, one to 0x441 stops
+ * it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +27,10 @@ static void start_write(void *opaque, uint64_t offset, uint64_t value, unsigned 
     aio_timer_mod_ns(w->timer, aio_clock_ns(AIO_CLOCK_VIRTUAL) + timeout_ns(value));
 }
 
-static void stop_write(void *opaque, uint64_t offset, uint64_t value, unsigned size) { aio_timer_del(((Ib700 *)opaque)->timer); }
+static void stop_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    aio_timer_del(((Ib700 *)opaque)->timer);
+}
 
 static const IoOps start_ops = { .read = no_read, .write = start_write, .max_size = 1 };
 static const IoOps stop_ops = { .read = no_read, .write = stop_write, .max_size = 1 };
@@ -61,7 +65,10 @@ static void ib700_unrealize(Device *d)
 static void ib700_reset(Device *d) { aio_timer_del(((Ib700 *)d)->timer); }
 
 typedef struct Ib700Wire { uint64_t timer; } Ib700Wire;
-static void ib700_save(void *obj, void *wire) { ((Ib700Wire *)wire)->timer = aio_timer_expiry_ns(((Ib700 *)obj)->timer); }
+static void ib700_save(void *obj, void *wire)
+{
+    ((Ib700Wire *)wire)->timer = aio_timer_expiry_ns(((Ib700 *)obj)->timer);
+}
 
 static bool ib700_load(void *obj, const void *wire, Error **errp)
 {
@@ -76,9 +83,14 @@ static bool ib700_load(void *obj, const void *wire, Error **errp)
 }
 
 static const VmField ib700_fields[] = { VMF(Ib700Wire, timer, "timer"), { NULL } };
-static const VmDesc ib700_vmstate = { .name = "ib700_wdt", .size = sizeof(Ib700Wire), .fields = ib700_fields, .save = ib700_save, .load = ib700_load };
+static const VmDesc ib700_vmstate = {
+    .name = "ib700_wdt", .size = sizeof(Ib700Wire), .fields = ib700_fields, .save = ib700_save, .load = ib700_load,
+};
 
-static const DeviceClass ib700_class = ISA_CLASS_DEV(.vmstate = &ib700_vmstate, .category = DEVICE_WATCHDOG, .desc = "iBASE 700", .realize = ib700_realize,
+static const DeviceClass ib700_class =
+    ISA_CLASS_DEV(.vmstate = &ib700_vmstate, .category = DEVICE_WATCHDOG, .desc = "iBASE 700", .realize = ib700_realize,
                                                      .unrealize = ib700_unrealize, .reset = ib700_reset);
-static const TypeInfo ib700_type = { .name = "ib700", .parent = "isa-device", .size = sizeof(Ib700), .class_data = &ib700_class };
+static const TypeInfo ib700_type = {
+    .name = "ib700", .parent = "isa-device", .size = sizeof(Ib700), .class_data = &ib700_class,
+};
 QOM_TYPE(ib700_type)

@@ -23,7 +23,8 @@ typedef struct AcpiRegs {
     uint32_t slots_up, slots_down;
 } AcpiRegs;
 
-/* Registers at pm_base (moved by acpi_map) in a container of that name, events (a->gpe, for the caller to map); SCI is global interrupt 9. */
+/* Registers at pm_base (moved by acpi_map) in a container of that name, events (a->gpe, for the caller to map); SCI is
+   global interrupt 9. */
 void acpi_init(AcpiRegs *a, const char *name, unsigned pm_size, int gpe_len);
 void acpi_map(AcpiRegs *a, uint16_t pm_base, bool on);
 void acpi_map_apm(AcpiRegs *a);

@@ -26,7 +26,8 @@ typedef struct DeviceClass {
     const char *bus_type;              /* "PCI", "ISA", ... as the peer calls them; NULL: none */
     DeviceCategory category;
     const char *desc, *alias;
-    const char *lines, *mmio;          /* of `info qtree`: its interrupt lines, before the properties; its registers, after them */
+    /* of `info qtree`: its interrupt lines, before the properties; its registers, after them */
+    const char *lines, *mmio;
     bool no_user;                      /* not for -device */
     bool no_hotplug;
     bool (*realize)(Device *d, Error **errp);

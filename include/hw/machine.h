@@ -68,7 +68,8 @@ bool machine_set_boot_order(Machine *m, const char *order, Error **errp);
 bool machine_init_memory(Machine *m, Error **errp);
 bool machine_init_board(Machine *m, Error **errp);
 
-/* Where a file of that name is: as given, or where firmware is installed.  NULL: nowhere; g_free.  Set by the program. */
+/* Where a file of that name is: as given, or where firmware is installed.  NULL: nowhere; g_free.  Set by the
+   program. */
 extern char *(*machine_find_file)(const char *name);
 /* For `info roms`: what a file filled. */
 void rom_loaded(const char *name, uint64_t addr, uint64_t size);

@@ -17,7 +17,8 @@
 #define PCI_FUNC(devfn) ((devfn) & 7)
 
 enum {
-    PCI_REG_VENDOR = 0, PCI_REG_DEVICE = 2, PCI_REG_COMMAND = 4, PCI_REG_STATUS = 6, PCI_REG_REVISION = 8, PCI_REG_PROG = 9,
+    PCI_REG_VENDOR = 0, PCI_REG_DEVICE = 2, PCI_REG_COMMAND = 4, PCI_REG_STATUS = 6, PCI_REG_REVISION = 8,
+    PCI_REG_PROG = 9,
     PCI_REG_CLASS = 10, PCI_REG_HEADER_TYPE = 14, PCI_REG_BAR0 = 16, PCI_REG_SUBVENDOR = 0x2c, PCI_REG_SUBDEVICE = 0x2e,
     PCI_REG_CAPABILITY = 0x34, PCI_REG_INT_LINE = 0x3c, PCI_REG_INT_PIN = 0x3d,
     PCI_CMD_IO = 1, PCI_CMD_MEMORY = 2, PCI_CMD_MASTER = 4, PCI_CMD_INTX_DISABLE = 0x400,
@@ -81,10 +82,12 @@ void pci_device_reset(Device *d);
 #define PCI_CLASS_DEV(...) { .bus_type = "PCI", .realize = pci_device_realize, .unrealize = pci_device_unrealize, \
                              .reset = pci_device_reset, __VA_ARGS__ }
 
-void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops, void *opaque);
+void pci_register_bar(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name, const IoOps *ops,
+                      void *opaque);
 /* A BAR that the caller fills with regions. */
 void pci_register_bar_container(PciDevice *d, int bar, uint8_t type, uint64_t size, const char *name);
-/* Room for a capability of len bytes (id and next included) at offset; its bytes are read-only until wmask says else. */
+/* Room for a capability of len bytes (id and next included) at offset; its bytes are read-only until wmask says
+   else. */
 void pci_add_capability(PciDevice *d, uint8_t id, uint8_t offset, uint8_t len);
 void pci_set_irq(PciDevice *d, int level);
 static inline uint16_t pci_get16(const PciDevice *d, unsigned at) { return d->config[at] | d->config[at + 1] << 8; }
@@ -93,7 +96,8 @@ void pci_set32(PciDevice *d, unsigned at, uint32_t v);
 static inline bool pci_is_master(const PciDevice *d) { return d->config[PCI_REG_COMMAND] & PCI_CMD_MASTER; }
 
 /* MSI-X in a BAR of its own page: table at table_offset, pending bits at pba_offset. */
-void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, uint32_t pba_offset, uint8_t cap, const char *name);
+void msix_init(PciDevice *d, uint16_t entries, int bar, uint32_t table_offset, uint32_t pba_offset, uint8_t cap,
+               const char *name);
 void msix_cleanup(PciDevice *d);
 bool msix_enabled(const PciDevice *d);
 void msix_notify(PciDevice *d, unsigned vector);

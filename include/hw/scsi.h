@@ -23,9 +23,11 @@ typedef struct ScsiReq ScsiReq;
 
 /* key, code, qualifier */
 typedef struct ScsiSense { uint8_t key, asc, ascq; } ScsiSense;
-extern const ScsiSense scsi_no_sense, scsi_invalid_opcode, scsi_invalid_field, scsi_lun_not_supported, scsi_lba_range, scsi_no_medium,
-    scsi_reset, scsi_write_protected, scsi_invalid_param_len, scsi_invalid_param, scsi_saving_not_supported, scsi_removal_prevented,
-    scsi_incompatible_format, scsi_medium_changed, scsi_no_medium_ua, scsi_io_error, scsi_space_alloc_failed, scsi_target_failure;
+extern const ScsiSense scsi_no_sense, scsi_invalid_opcode, scsi_invalid_field, scsi_lun_not_supported, scsi_lba_range,
+    scsi_no_medium, scsi_reset, scsi_write_protected, scsi_invalid_param_len, scsi_invalid_param, scsi_saving_not_supported,
+    scsi_removal_prevented,
+    scsi_incompatible_format, scsi_medium_changed, scsi_no_medium_ua, scsi_io_error, scsi_space_alloc_failed,
+        scsi_target_failure;
 
 enum { SCSI_GOOD = 0, SCSI_CHECK_CONDITION = 2, SCSI_BUSY = 8, SCSI_TASK_ABORTED = 0x40 };
 enum { SCSI_TYPE_DISK = 0, SCSI_TYPE_ROM = 5 };
@@ -62,7 +64,8 @@ typedef struct ScsiClass {
     /* May r be executed in the adapter's thread now?  After true follows execute, then `leave`. */
     bool (*enter)(ScsiReq *r);
     void (*leave)(ScsiDevice *d);
-    void (*cancelled)(ScsiDevice *d);               /* complete those of the cancelled that wait for the machine to run */
+    /* complete those of the cancelled that wait for the machine to run */
+    void (*cancelled)(ScsiDevice *d);
     void (*set_context)(ScsiDevice *d, AioContext *ctx);
 } ScsiClass;
 
@@ -97,7 +100,8 @@ Bus *scsi_bus_new(Device *adapter, const ScsiBusInfo *info);
 /* The device at the address; if only the target has devices, *target_only is one of them.  Any thread: see `settle`. */
 ScsiDevice *scsi_find(Bus *bus, uint32_t channel, uint32_t id, uint32_t lun, ScsiDevice **target_only);
 /* dev: the device, or (dev->lun != lun) any of the same target. Parses the CDB. */
-ScsiReq *scsi_req_new(ScsiDevice *dev, uint32_t lun, uint64_t tag, const uint8_t *cdb, void (*complete)(ScsiReq *), void *adapter);
+ScsiReq *scsi_req_new(ScsiDevice *dev, uint32_t lun, uint64_t tag, const uint8_t *cdb, void (*complete)(ScsiReq *),
+                      void *adapter);
 void scsi_req_start(ScsiReq *r, IoVec *data);
 void scsi_req_free(ScsiReq *r);
 /* For devices. */

@@ -30,7 +30,8 @@ void smbus_add_eeproms(SmbusHost *s);
 
 /* State: 48 bytes of a section. */
 typedef struct SmbusWire {
-    uint8_t status, control, command, address, data0, data1, block[SMBUS_BLOCK], auxiliary, block_data, i2c_enable, op_done, in_block_read, waiting;
+    uint8_t status, control, command, address, data0, data1, block[SMBUS_BLOCK], auxiliary, block_data, i2c_enable,
+        op_done, in_block_read, waiting;
     uint32_t index;
 } SmbusWire;
 extern const struct VmDesc smbus_wire_desc;

@@ -20,7 +20,8 @@
 
 enum {
     VIRTIO_F_NOTIFY_ON_EMPTY = 24, VIRTIO_F_ANY_LAYOUT = 27, VIRTIO_F_INDIRECT = 28, VIRTIO_F_EVENT_IDX = 29,
-    VIRTIO_F_BAD_FEATURE = 30, VIRTIO_F_VERSION_1 = 32, VIRTIO_F_IOMMU = 33, VIRTIO_F_PACKED = 34, VIRTIO_F_RING_RESET = 40,
+    VIRTIO_F_BAD_FEATURE = 30, VIRTIO_F_VERSION_1 = 32, VIRTIO_F_IOMMU = 33, VIRTIO_F_PACKED = 34,
+    VIRTIO_F_RING_RESET = 40,
     VIRTIO_STATUS_ACKNOWLEDGE = 1, VIRTIO_STATUS_DRIVER = 2, VIRTIO_STATUS_DRIVER_OK = 4, VIRTIO_STATUS_FEATURES_OK = 8,
     VIRTIO_STATUS_NEEDS_RESET = 0x40, VIRTIO_STATUS_FAILED = 0x80,
 };
@@ -60,10 +61,12 @@ typedef struct VirtioClass {
     void (*set_config)(VirtioDevice *vdev, const uint8_t *config);
     void (*status_changed)(VirtioDevice *vdev, uint8_t old);
     void (*reset)(VirtioDevice *vdev);    /* nothing in flight afterwards */
-    void (*queue_reset)(VirtioDevice *vdev, unsigned i);     /* the same for one queue, from which nothing more is taken */
+    /* the same for one queue, from which nothing more is taken */
+    void (*queue_reset)(VirtioDevice *vdev, unsigned i);
     void (*held)(VirtioDevice *vdev, bool on);               /* on: what is in flight ends; off: what waits may go on */
     int (*default_vectors)(VirtioDevice *vdev);
-    /* State: requests that wait for the machine to run, oldest first (how many of them; NULL: there are never any), ... */
+    /* State: requests that wait for the machine to run, oldest first (how many of them; NULL: there are never any),
+       ... */
     unsigned (*waiting)(VirtioDevice *vdev, VirtioWaiting *out, unsigned max);
     /* ... put back one by one, ... */
     bool (*wait_again)(VirtioDevice *vdev, unsigned queue, uint16_t head, Error **errp);
@@ -76,7 +79,8 @@ typedef struct VirtioTransport {
     void (*notify)(void *opaque, uint16_t vector);        /* a queue's or the configuration's interrupt */
     void *opaque;
     bool modern;                          /* drivers may agree on version 1 */
-    bool ioeventfd;                       /* queues can be kicked without the main thread: what an I/O thread asks for */
+    /* queues can be kicked without the main thread: what an I/O thread asks for */
+    bool ioeventfd;
 } VirtioTransport;
 
 struct VirtioDevice {
@@ -85,7 +89,8 @@ struct VirtioDevice {
     uint64_t host_features, guest_features;
     uint8_t status, isr;                  /* isr: atomic */
     bool broken;                          /* atomic */
-    bool held;                            /* atomic: the transport may not reach memory, so nothing is taken from the rings */
+    /* atomic: the transport may not reach memory, so nothing is taken from the rings */
+    bool held;
     bool use_started, use_disabled_flag, disable_legacy_check;
     uint32_t generation;
     uint16_t config_vector;
@@ -107,7 +112,8 @@ void virtio_device_unrealize(Device *d);
 /* For a device's realize. */
 bool virtio_can_use_iothread(VirtioDevice *vdev, Error **errp);
 void virtio_add_queues(VirtioDevice *vdev, unsigned n);
-/* How many request queues when the user did not say: over PCI one for each processor; fixed: others that the device has. */
+/* How many request queues when the user did not say: over PCI one for each processor; fixed: others that the device
+   has. */
 unsigned virtio_auto_queues(const VirtioDevice *vdev, unsigned fixed);
 /* Up to the last that is there. */
 unsigned virtio_count_queues(const VirtioDevice *vdev);

@@ -1,8 +1,8 @@
 /*
  * Small cached writes of a batch program: done by its own thread, those side by side as one.
  *
- * A write to the page cache costs the file system per call: each walks all blocks of the large folio that it falls into.
- * So a write that goes on where the last one ended waits for the end of the loop's turn, and is done with its
+ * A write to the page cache costs the file system per call: each walks all blocks of the large folio that it falls
+ * into. So a write that goes on where the last one ended waits for the end of the loop's turn, and is done with its
  * neighbours (queue.c).  When nothing came along, as with one request at a time, the next ones are done at once.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -5,8 +5,8 @@
  * (aio_uring_submit), so that one system call carries all that a turn of the loop produced.
  * Completions are seen in shared memory while polling.
  *
- * A kernel that refuses what is in the ring (a sandbox, no memory for long) gets no more: what it did not take is taken back and
- * goes to the threads, as all does that comes later.
+ * A kernel that refuses what is in the ring (a sandbox, no memory for long) gets no more: what it did not take is taken
+ * back and goes to the threads, as all does that comes later.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -153,7 +153,8 @@ bool aio_uring_wait(AioContext *ctx)
     return true;
 }
 
-/* What lies in the ring and was not taken goes back to the queue.  Without a polling thread the kernel looks there only when called. */
+/* What lies in the ring and was not taken goes back to the queue.  Without a polling thread the kernel looks there
+   only when called. */
 static void take_back(AioUring *u)
 {
     struct io_uring_sq *sq = &u->ring.sq;

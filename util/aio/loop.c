@@ -160,7 +160,8 @@ static void wake_loop(AioContext *ctx)
     uint64_t one = 1;
 
     full_fence();
-    if (__atomic_load_n(&ctx->sleeping, __ATOMIC_SEQ_CST) && !__atomic_exchange_n(&ctx->notified, 1, __ATOMIC_SEQ_CST)) {
+    if (__atomic_load_n(&ctx->sleeping, __ATOMIC_SEQ_CST)
+        && !__atomic_exchange_n(&ctx->notified, 1, __ATOMIC_SEQ_CST)) {
         while (write(ctx->event_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
         }
     }
@@ -399,10 +400,12 @@ static bool run_coroutines(AioContext *ctx)
 static bool run_pending(AioContext *ctx)
 {
     /* Cleared before anything is looked at: what was changed before the kick is seen this turn or by its owner. */
-    bool kicked = __atomic_load_n(&ctx->kicked, __ATOMIC_RELAXED) && __atomic_exchange_n(&ctx->kicked, 0, __ATOMIC_SEQ_CST);
+    bool kicked = __atomic_load_n(&ctx->kicked, __ATOMIC_RELAXED)
+                  && __atomic_exchange_n(&ctx->kicked, 0, __ATOMIC_SEQ_CST);
     bool progress = run_bhs(ctx);
 
-    /* Coroutines that wake one another (a lock handed on) come to rest first: then what they ask for goes out together. */
+    /* Coroutines that wake one another (a lock handed on) come to rest first: then what they ask for goes out
+       together. */
     for (int i = 0; i < WAKES_IN_A_ROW && run_coroutines(ctx); i++) {
         progress = true;
     }

@@ -1,13 +1,13 @@
 /*
  * Waiting for one short read: asleep, or awake.
  *
- * A program that has nothing to do but one read at a time sleeps in each of them; on an idle machine waking the processor
- * again takes as long as a good part of the read.  On a busy one who watches for the end only takes the processor from
- * those who would do something.  Which it is, is measured: of every ROUND reads a few pairs are done, one in each way, the
- * rest in the way that won more of them (a sum would be decided by the one read that something else was in the way of).
- * Who is made to give way while watching may be on a busy machine, and leaves it for the next reads: few at first, as it may
- * have been a thread of the kernel that had a moment's work, twice as many each time it happens again, up to REST_MAX.
- * Nobody watches for longer than WATCH_NS.
+ * A program that has nothing to do but one read at a time sleeps in each of them; on an idle machine waking the
+ * processor again takes as long as a good part of the read.  On a busy one who watches for the end only takes the
+ * processor from those who would do something.  Which it is, is measured: of every ROUND reads a few pairs are done,
+ * one in each way, the rest in the way that won more of them (a sum would be decided by the one read that something
+ * else was in the way of). Who is made to give way while watching may be on a busy machine, and leaves it for the next
+ * reads: few at first, as it may have been a thread of the kernel that had a moment's work, twice as many each time it
+ * happens again, up to REST_MAX. Nobody watches for longer than WATCH_NS.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
