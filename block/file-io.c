@@ -24,7 +24,7 @@ static int64_t coroutine_fn file_transfer(FileState *s, AioOp op, int64_t offset
     int niov;
 
     iov_slice(qiov, qiov_offset, bytes, &iov, &niov, &scratch);
-    flags |= s->open_flags & O_DIRECT ? 0 : AIO_REQ_CACHED;
+    flags |= s->open_flags & O_DIRECT ? 0 : AIO_REQ_CACHED | (s->in_memory ? AIO_REQ_MEMORY : 0);
     n = aio_engine_co_rw(s->engine, s->fd, op, offset, iov, niov, flags);
     g_free(scratch);
     return n;

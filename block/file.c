@@ -202,11 +202,15 @@ static int check_kind(BlockDriverState *bs, const char *filename, bool want_devi
     return 0;
 }
 
-static bool is_ext4(int fd)
+/* What the file system is good at. */
+static void find_habits(FileState *s)
 {
     struct statfs fs;
 
-    return fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+    if (!s->device && fstatfs(s->fd, &fs) == 0) {
+        s->reserves = fs.f_type == EXT4_SUPER_MAGIC;
+        s->in_memory = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+    }
 }
 
 static int open_common(BlockDriverState *bs, QDict *options, int flags, bool want_device, Error **errp)
@@ -236,7 +240,7 @@ static int open_common(BlockDriverState *bs, QDict *options, int flags, bool wan
         return ret;
     }
     find_alignment(s);
-    s->reserves = !s->device && is_ext4(s->fd);
+    find_habits(s);
     bs->supported_read_flags = BDRV_REQ_REGISTERED_BUF | BDRV_REQ_READ_AHEAD;
     bs->supported_write_flags = BDRV_REQ_FUA | BDRV_REQ_REGISTERED_BUF;
     bs->supported_zero_flags = BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK;
@@ -381,6 +385,7 @@ static void file_reopen_commit(BdrvReopenState *rs)
     file_end_writeback(s);
     n->writeback = NULL;
     n->lost = s->lost;
+    file_forget_data(n);
     if (n->fd != s->fd) {
         /*
          * The new descriptor gets its locks only now: before, a permission check on the old one would have

@@ -24,6 +24,7 @@ typedef struct FileState {
     size_t mem_align;
     uint64_t discards_ok, discards_failed, discarded_bytes;   /* atomic; for query-blockstats */
     bool reserves;                 /* cached writes go faster into blocks that are there already (ext4) */
+    bool in_memory;                /* tmpfs: no transfer waits for a disk */
     ThreadQueue large_writes, reads_ahead;   /* cached ones */
     struct FileWriteback *writeback;   /* NULL: none was begun yet */
     int no_zero_range, no_punch;  /* atomic: the kernel said "not supported" once */

@@ -128,6 +128,7 @@ typedef enum AioEngineKind { AIO_ENGINE_THREADS, AIO_ENGINE_NATIVE, AIO_ENGINE_I
 typedef enum AioOp { AIO_OP_READ, AIO_OP_WRITE, AIO_OP_FDATASYNC } AioOp;
 #define AIO_REQ_FUA        1u    /* write is stable on completion (RWF_DSYNC where available) */
 #define AIO_REQ_CACHED     2u    /* the descriptor goes through the host's page cache (no O_DIRECT) */
+#define AIO_REQ_MEMORY     4u    /* ... and there is no disk behind it */
 /* Is the engine there (kernel and build)?  Fills errp with the peer's wording when not. */
 bool aio_engine_available(AioEngineKind kind, Error **errp);
 int64_t coroutine_fn aio_engine_co_rw(AioEngineKind kind, int fd, AioOp op, int64_t offset,

@@ -79,6 +79,10 @@ static int64_t coroutine_fn try_in_place(const Transfer *t, size_t bytes)
     if (t->op == AIO_OP_WRITE && bytes <= IN_PLACE_MAX && aio_is_batch(ctx)) {
         return aio_cached_write(ctx, t->fd, t->offset, t->iov, MIN(t->niov, IOV_MAX), bytes, t->flags);
     }
+    /* tmpfs knows nothing of RWF_NOWAIT, and never waits. */
+    if (t->op == AIO_OP_READ && (t->flags & AIO_REQ_MEMORY)) {
+        return bytes <= IN_PLACE_MAX ? aio_sync_rw(t->fd, t->op, t->offset, t->iov, MIN(t->niov, IOV_MAX), 0) : -EAGAIN;
+    }
     if (t->op != AIO_OP_READ || __atomic_load_n(&nowait_refused, __ATOMIC_RELAXED)) {
         return -EAGAIN;
     }
