@@ -8,8 +8,8 @@
  *                 \--------------- a failure: abort newest first ---------------/
  *
  * Internal snapshots: prepare checks; start has everything but one sector per disk written, on all disks side by
- * side; commit writes these sectors.  Until then an abort leaves each image to the bit as it was; after it, the snapshot
- * is deleted again.
+ * side; commit writes these sectors.  Until then an abort leaves each image to the bit as it was; after it, the
+ * snapshot is deleted again.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

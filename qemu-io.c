@@ -240,7 +240,8 @@ static void input_open(Input *in)
     struct stat st;
 
     *in = (Input){ .text = g_string_new(NULL) };
-    in->watched = fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO));
+    in->watched = fstat(STDIN_FILENO, &st) == 0
+                  && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO));
 }
 
 /* Runs the event loop until there is something to read, once at least. */

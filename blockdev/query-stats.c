@@ -90,7 +90,8 @@ static QDict *node_stats(BlockDriverState *bs, bool of_backend);
 static BlockDriverState *storage(BlockDriverState *bs)
 {
     for (BdrvChild *c = bs->children; c; c = c->next) {
-        if ((c->role & BDRV_CHILD_PRIMARY) && (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA | BDRV_CHILD_FILTERED))) {
+        if ((c->role & BDRV_CHILD_PRIMARY)
+            && (c->role & (BDRV_CHILD_DATA | BDRV_CHILD_METADATA | BDRV_CHILD_FILTERED))) {
             return c->bs;
         }
     }

@@ -86,8 +86,9 @@ void hmp_info_virtio_status(Monitor *mon, const QDict *args)
 
 void hmp_info_virtio_queue_status(Monitor *mon, const QDict *args)
 {
-    XQueryVirtioQueueStatusArgs arg =
-        { .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0) };
+    XQueryVirtioQueueStatusArgs arg = {
+        .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0),
+    };
     Error *err = NULL;
     g_autoptr(VirtQueueStatus) s = qmp_x_query_virtio_queue_status(&arg, &err);
 
@@ -143,8 +144,9 @@ void hmp_info_virtio_queue_element(Monitor *mon, const QDict *args)
 /* No device here has its queues worked on by another process. */
 void hmp_info_virtio_vhost_queue_status(Monitor *mon, const QDict *args)
 {
-    XQueryVirtioVhostQueueStatusArgs arg =
-        { .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0) };
+    XQueryVirtioVhostQueueStatusArgs arg = {
+        .path = (char *)qdict_get_str(args, "path"), .queue = qdict_get_int(args, "queue", 0),
+    };
     Error *err = NULL;
 
     VirtVhostQueueStatus_free(qmp_x_query_virtio_vhost_queue_status(&arg, &err));

@@ -19,7 +19,9 @@
 #include "qom/object.h"
 #include "util/trace.h"
 
-enum { OPT_BLOCKDEV = 256, OPT_CHARDEV, OPT_DAEMONIZE, OPT_EXPORT, OPT_MONITOR, OPT_NBD_SERVER, OPT_OBJECT, OPT_PIDFILE };
+enum {
+    OPT_BLOCKDEV = 256, OPT_CHARDEV, OPT_DAEMONIZE, OPT_EXPORT, OPT_MONITOR, OPT_NBD_SERVER, OPT_OBJECT, OPT_PIDFILE,
+};
 
 static const struct option longs[] = {
     { "blockdev", required_argument, NULL, OPT_BLOCKDEV }, { "chardev", required_argument, NULL, OPT_CHARDEV },
@@ -103,7 +105,8 @@ static void start_nbd_server(const char *arg)
     g_autoptr(NbdServerOptions) opts = NbdServerOptions_from_qobject(dict, &error_fatal);
     g_autoptr(IOAddress) addr = io_address_from_qdict(qdict_get_dict(dict, "addr"), &error_fatal);
 
-    nbd_server_start(addr, opts->tls_creds, opts->tls_authz, opts->has_max_connections ? opts->max_connections : 0, &error_fatal);
+    nbd_server_start(addr, opts->tls_creds, opts->tls_authz, opts->has_max_connections ? opts->max_connections : 0,
+                     &error_fatal);
 }
 
 static void process_option(int c, const char *arg, const char **pidfile)

@@ -71,9 +71,10 @@ static const OptDesc overcommit_desc[] = { { "mem-lock", OPT_BOOL }, { "cpu-pm",
 static const OptDesc memory_desc[] = {
     { "size", OPT_SIZE }, { "slots", OPT_NUMBER }, { "maxmem", OPT_SIZE }, { NULL }
 };
-static const OptDesc sandbox_desc[] =
-    { { "enable", OPT_BOOL }, { "obsolete", OPT_STRING }, { "elevateprivileges", OPT_STRING },
-                                        { "spawn", OPT_STRING }, { "resourcecontrol", OPT_STRING }, { NULL } };
+static const OptDesc sandbox_desc[] = {
+    { "enable", OPT_BOOL }, { "obsolete", OPT_STRING }, { "elevateprivileges", OPT_STRING },
+    { "spawn", OPT_STRING }, { "resourcecontrol", OPT_STRING }, { NULL }
+};
 static const OptDesc addfd_desc[] = { { "fd", OPT_NUMBER }, { "set", OPT_NUMBER }, { "opaque", OPT_STRING }, { NULL } };
 static const OptDesc action_desc[] = { { "reboot", OPT_STRING }, { "shutdown", OPT_STRING }, { "panic", OPT_STRING },
                                        { "watchdog", OPT_STRING }, { NULL } };
@@ -82,9 +83,10 @@ static const OptDesc global_desc[] = {
 };
 static const OptDesc fw_cfg_desc[] = { { "name", OPT_STRING }, { "file", OPT_STRING }, { "string", OPT_STRING },
                                        { "gen_id", OPT_STRING }, { NULL } };
-static const OptDesc icount_desc[] =
-    { { "shift", OPT_STRING }, { "align", OPT_BOOL }, { "sleep", OPT_BOOL }, { "rr", OPT_STRING },
-                                       { "rrfile", OPT_STRING }, { "rrsnapshot", OPT_STRING }, { NULL } };
+static const OptDesc icount_desc[] = {
+    { "shift", OPT_STRING }, { "align", OPT_BOOL }, { "sleep", OPT_BOOL }, { "rr", OPT_STRING },
+    { "rrfile", OPT_STRING }, { "rrsnapshot", OPT_STRING }, { NULL }
+};
 
 /* Does the list keep to the table?  Values stay text in e->opts. */
 static bool check_table(const QDict *opts, const OptDesc *descs, Error **errp)

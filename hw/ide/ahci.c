@@ -202,9 +202,10 @@ static void finish_bh(void *opaque)
 /* Swap what is kept with the drive's task file. */
 static void exchange_registers(AhciPort *p, IdeDrive *d)
 {
-    uint8_t *const registers[] =
-        { &d->sector, &d->lcyl, &d->hcyl, &d->select, &d->nsector, &d->feature, &d->hob_sector, &d->hob_lcyl,
-                                   &d->hob_hcyl, &d->hob_nsector, &d->hob_feature };
+    uint8_t *const registers[] = {
+        &d->sector, &d->lcyl, &d->hcyl, &d->select, &d->nsector, &d->feature, &d->hob_sector, &d->hob_lcyl,
+        &d->hob_hcyl, &d->hob_nsector, &d->hob_feature,
+    };
 
     for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
         uint8_t v = *registers[i];

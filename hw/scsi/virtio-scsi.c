@@ -477,9 +477,10 @@ static void settle(void *adapter) { virtio_barrier(adapter); }
 static void get_config(VirtioDevice *vdev, uint8_t *c)
 {
     VirtioScsi *s = VIRTIO_SCSI(vdev);
-    uint32_t words[7] =
-        { s->num_queues, s->seg_max_adjust ? s->queue_size - 2 : 126, s->max_sectors, s->cmd_per_lun, 16,
-                          s->sense_size, s->cdb_size };
+    uint32_t words[7] = {
+        s->num_queues, s->seg_max_adjust ? s->queue_size - 2 : 126, s->max_sectors, s->cmd_per_lun, 16,
+        s->sense_size, s->cdb_size,
+    };
     uint16_t halves[2] = { 0, 255 };
     uint32_t max_lun = 16383;
 

@@ -9,7 +9,8 @@
 typedef struct Mutator { unsigned seed; uint8_t *out; size_t room; } Mutator;
 
 void *afl_custom_init(void *afl, unsigned seed);
-size_t afl_custom_fuzz(void *opaque, uint8_t *in, size_t size, uint8_t **out, uint8_t *other, size_t other_size, size_t max);
+size_t afl_custom_fuzz(void *opaque, uint8_t *in, size_t size, uint8_t **out, uint8_t *other, size_t other_size,
+                       size_t max);
 void afl_custom_deinit(void *opaque);
 
 /* For inputs that are too short to be images: AFL++ has its own ways, too. */
@@ -29,7 +30,8 @@ void *afl_custom_init(void *afl, unsigned seed)
     return m;
 }
 
-size_t afl_custom_fuzz(void *opaque, uint8_t *in, size_t size, uint8_t **out, uint8_t *other, size_t other_size, size_t max)
+size_t afl_custom_fuzz(void *opaque, uint8_t *in, size_t size, uint8_t **out, uint8_t *other, size_t other_size,
+                       size_t max)
 {
     Mutator *m = opaque;
 

@@ -1,6 +1,6 @@
 /*
- * Fuzzing entry: what a person may type.  The first byte chooses: keys to the line editor, or lines whose arguments are read
- * as those of the command they name (no command runs).
+ * Fuzzing entry: what a person may type.  The first byte chooses: keys to the line editor, or lines whose arguments are
+ * read as those of the command they name (no command runs).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

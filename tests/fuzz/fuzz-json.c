@@ -1,6 +1,6 @@
 /*
- * Fuzzing entry: the JSON parser; what it accepts must print and parse again.  Except for numbers beyond the largest, which
- * the peer, too, prints as "inf".
+ * Fuzzing entry: the JSON parser; what it accepts must print and parse again.  Except for numbers beyond the largest,
+ * which the peer, too, prints as "inf".
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

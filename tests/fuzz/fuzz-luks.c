@@ -1,6 +1,6 @@
 /*
- * Fuzzing entry: a LUKS volume.  The input is a header, or patches to the first bytes of a good volume; it is parsed, printed, opened
- * without and with a passphrase, told about, and key slots are added and erased.
+ * Fuzzing entry: a LUKS volume.  The input is a header, or patches to the first bytes of a good volume; it is parsed,
+ * printed, opened without and with a passphrase, told about, and key slots are added and erased.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

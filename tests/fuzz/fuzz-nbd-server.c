@@ -46,7 +46,9 @@ static void start_once(void)
     static bool started;
     QDict *options;
     g_autoptr(IOAddress) addr = io_address_new(IO_ADDR_UNIX);
-    BlockExportOptions export = { .type = BLOCK_EXPORT_TYPE_NBD, .id = (char *)"e", .node_name = (char *)"n", .has_writable = true, .writable = true };
+    BlockExportOptions export =
+        { .type = BLOCK_EXPORT_TYPE_NBD, .id = (char *)"e", .node_name = (char *)"n", .has_writable = true,
+          .writable = true };
 
     if (started) {
         return;

@@ -1,6 +1,6 @@
 /*
- * Fuzzing entry: requests of a manager.  Each value of the input is read as QMP does; the arguments of any command of the
- * schema, linked here or not, are checked, turned into their C form and back; what is linked and harmless runs.
+ * Fuzzing entry: requests of a manager.  Each value of the input is read as QMP does; the arguments of any command of
+ * the schema, linked here or not, are checked, turned into their C form and back; what is linked and harmless runs.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,7 +1,7 @@
 /*
  * Fuzzing entry: saved states that nobody saved.  The input is a stream (first byte 'S'), or a list of changes to the
- * stream of a machine that a guest has set up: bytes replaced, taken out, put in, the end cut off.  What was loaded is then used:
- * ports and registers are read and written, queues are kicked, time passes.
+ * stream of a machine that a guest has set up: bytes replaced, taken out, put in, the end cut off.  What was loaded is
+ * then used: ports and registers are read and written, queues are kicked, time passes.
  *
  * The machine is made once; its disks are in memory.
  *
@@ -27,16 +27,19 @@
 #define MOST_CHANGES 40
 
 static char *const arguments[] = {
-    (char *)"fuzz-vmstate", (char *)"-machine", (char *)"pc", (char *)"-accel", (char *)"qtest", (char *)"-nodefaults", (char *)"-display",
+    (char *)"fuzz-vmstate", (char *)"-machine", (char *)"pc", (char *)"-accel", (char *)"qtest", (char *)"-nodefaults",
+    (char *)"-display",
     (char *)"none", (char *)"-m", (char *)"1", (char *)"-chardev", (char *)"null,id=c",
     (char *)"-blockdev", (char *)"null-co,node-name=d0,size=8388608,read-zeroes=on",
     (char *)"-blockdev", (char *)"null-co,node-name=d1,size=8388608,read-zeroes=on",
     (char *)"-blockdev", (char *)"null-co,node-name=d2,size=1474560,read-zeroes=on",
     (char *)"-blockdev", (char *)"null-co,node-name=d3,size=8388608,read-zeroes=on",
-    (char *)"-device", (char *)"virtio-blk-pci,drive=d0,addr=3", (char *)"-device", (char *)"virtio-scsi-pci,id=s,addr=4",
+    (char *)"-device", (char *)"virtio-blk-pci,drive=d0,addr=3", (char *)"-device",
+    (char *)"virtio-scsi-pci,id=s,addr=4",
     (char *)"-device", (char *)"scsi-hd,bus=s.0,drive=d1", (char *)"-device", (char *)"ahci,id=a,addr=5",
     (char *)"-device", (char *)"ide-hd,bus=ide.0,drive=d3", (char *)"-device", (char *)"ide-cd,bus=ide.1",
-    (char *)"-device", (char *)"floppy,drive=d2", (char *)"-device", (char *)"isa-serial,chardev=c", (char *)"-device", (char *)"i6300esb,addr=6",
+    (char *)"-device", (char *)"floppy,drive=d2", (char *)"-device", (char *)"isa-serial,chardev=c", (char *)"-device",
+    (char *)"i6300esb,addr=6",
     (char *)"-device", (char *)"ib700", NULL
 };
 static GByteArray *saved;
@@ -163,7 +166,10 @@ static ssize_t read_input(void *opaque, void *buf, size_t len)
 
 static void use_machine(void)
 {
-    static const uint16_t ports[] = { 0x00, 0x20, 0x40, 0x60, 0x70, 0xa0, 0xc0, 0x170, 0x1f0, 0x2f8, 0x376, 0x3f0, 0x3f8, 0x510, 0xae00, 0xafe0, 0xb000 };
+    static const uint16_t ports[] = {
+        0x00, 0x20, 0x40, 0x60, 0x70, 0xa0, 0xc0, 0x170, 0x1f0, 0x2f8, 0x376, 0x3f0, 0x3f8, 0x510, 0xae00, 0xafe0,
+        0xb000,
+    };
 
     mem_write(BAR + 0x3000, 0, 2);
     for (size_t i = 0; i < G_N_ELEMENTS(ports); i++) {

@@ -105,7 +105,8 @@ static int memory_open(BlockDriverState *bs, QDict *options, int flags, Error **
     return 0;
 }
 
-static int coroutine_fn memory_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t at, BdrvRequestFlags f)
+static int coroutine_fn memory_co_read(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t at,
+                                       BdrvRequestFlags f)
 {
     const Disk *d = disk_of(bs);
 
@@ -122,7 +123,8 @@ static int coroutine_fn memory_co_read(BlockDriverState *bs, int64_t offset, int
     return 0;
 }
 
-static int coroutine_fn memory_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t at, BdrvRequestFlags f)
+static int coroutine_fn memory_co_write(BlockDriverState *bs, int64_t offset, int64_t bytes, IoVec *qiov, size_t at,
+                                        BdrvRequestFlags f)
 {
     return put(disk_of(bs), offset, bytes, qiov, at);
 }
@@ -147,7 +149,8 @@ static int coroutine_fn memory_co_discard(BlockDriverState *bs, int64_t offset, 
 
 static int coroutine_fn memory_co_flush(BlockDriverState *bs) { return 0; }
 
-static int coroutine_fn memory_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc, BdrvRequestFlags flags,
+static int coroutine_fn memory_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
+                                           BdrvRequestFlags flags,
                                            Error **errp)
 {
     Disk *d = disk_of(bs);
@@ -167,7 +170,8 @@ static int64_t memory_getlength(BlockDriverState *bs) { return disk_of(bs)->len;
 
 static int64_t memory_allocated(BlockDriverState *bs) { return (int64_t)g_hash_table_size(disk_of(bs)->pages) * PAGE; }
 
-static int coroutine_fn memory_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes, int64_t *pnum,
+static int coroutine_fn memory_co_block_status(BlockDriverState *bs, bool want_zero, int64_t offset, int64_t bytes,
+                                               int64_t *pnum,
                                                int64_t *map, BlockDriverState **file)
 {
     int64_t first = offset / PAGE, data = next_page(disk_of(bs), first), end = data < 0 ? INT64_MAX : data * PAGE;

@@ -1,7 +1,7 @@
 /*
- * Changes of qcow2 images that know the format: a field of header, extensions, snapshot table, bitmap directory, L1, L2,
- * refcount table or block gets a value that is zero, largest, misaligned, just past the end, another structure's place, or
- * off by one.  What would only end in "not this format" is put right again.
+ * Changes of qcow2 images that know the format: a field of header, extensions, snapshot table, bitmap directory, L1,
+ * L2, refcount table or block gets a value that is zero, largest, misaligned, just past the end, another structure's
+ * place, or off by one.  What would only end in "not this format" is put right again.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,9 +34,12 @@ static uint64_t bad_value(Image *m, uint64_t old)
     const uint8_t *h = m->data;
     uint64_t len = m->len, cluster = m->cluster;
     const uint64_t choices[] = {
-        0, 1, 2, UINT64_MAX, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT32_MAX, INT32_MAX, old + 1, old - 1, old + cluster, old - cluster, old + 512,
-        old ^ (1ULL << pick(m, 64)), len, len + cluster, len - cluster, len & ~(cluster - 1), pick(m, len), cluster * pick(m, len / cluster + 2),
-        1ULL << 56, (1ULL << 56) - cluster, old | 1ULL << 62, old | 1ULL << 63, old & ~(1ULL << 63), 0x1fffffff, old << 1, cluster - 1,
+        0, 1, 2, UINT64_MAX, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT32_MAX, INT32_MAX, old + 1, old - 1,
+        old + cluster, old - cluster, old + 512,
+        old ^ (1ULL << pick(m, 64)), len, len + cluster, len - cluster, len & ~(cluster - 1), pick(m, len),
+        cluster * pick(m, len / cluster + 2),
+        1ULL << 56, (1ULL << 56) - cluster, old | 1ULL << 62, old | 1ULL << 63, old & ~(1ULL << 63), 0x1fffffff,
+        old << 1, cluster - 1,
         load_be64(h + 40), load_be64(h + 48), load_be64(h + 64), old + ((uint64_t)1 << 32), (uint64_t)0 - cluster,
     };
 
@@ -62,7 +65,8 @@ static void change_field(Image *m, uint64_t at, unsigned bytes)
 static void change_header(Image *m)
 {
     static const struct { uint8_t at, bytes; } fields[] = {
-        { 4, 4 }, { 8, 8 }, { 16, 4 }, { 20, 4 }, { 24, 8 }, { 32, 4 }, { 36, 4 }, { 40, 8 }, { 48, 8 }, { 56, 4 }, { 60, 4 }, { 64, 8 },
+        { 4, 4 }, { 8, 8 }, { 16, 4 }, { 20, 4 }, { 24, 8 }, { 32, 4 }, { 36, 4 }, { 40, 8 }, { 48, 8 }, { 56, 4 },
+        { 60, 4 }, { 64, 8 },
         { 72, 8 }, { 80, 8 }, { 88, 8 }, { 96, 4 }, { 100, 4 }, { 104, 1 },
     };
     unsigned i = pick(m, G_N_ELEMENTS(fields));
@@ -102,7 +106,8 @@ static void change_extension(Image *m)
 
 static void change_bitmaps(Image *m)
 {
-    static const struct { uint8_t at, bytes; } fields[] = { { 0, 8 }, { 8, 4 }, { 12, 4 }, { 16, 1 }, { 17, 1 }, { 18, 2 }, { 20, 4 }, { 24, 4 } };
+    static const struct { uint8_t at, bytes; } fields[] =
+        { { 0, 8 }, { 8, 4 }, { 12, 4 }, { 16, 1 }, { 17, 1 }, { 18, 2 }, { 20, 4 }, { 24, 4 } };
     uint32_t len;
     uint64_t at = find_extension(m, QCOW2_EXT_BITMAPS, &len), directory = at ? load(m, at + 16) : 0;
     unsigned i = pick(m, G_N_ELEMENTS(fields));

@@ -1,10 +1,11 @@
 /*
- * Runs a fuzzing entry without a fuzzer: once on each file that is named (or lies in a folder that is named), then on a number
- * of changed copies of them.  Seeds and past findings as a test that any compiler can build.
+ * Runs a fuzzing entry without a fuzzer: once on each file that is named (or lies in a folder that is named), then on a
+ * number of changed copies of them.  Seeds and past findings as a test that any compiler can build.
  *
  *   replay-NAME [-n CHANGED] [-s SEED] [-t SECONDS] FILE|FOLDER...
  *
- * The input at hand is written to crash-NAME-PID in TMPDIR when a signal ends the program; a sanitizer's report names it.
+ * The input at hand is written to crash-NAME-PID in TMPDIR when a signal ends the program; a sanitizer's report names
+ * it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,7 +31,7 @@ static char now_name[512];
 static unsigned input_seconds = INPUT_SECONDS;
 static int out = STDOUT_FILENO;        /* what entries print is not for the reader */
 
-/* --- changing bytes ------------------------------------------------------------------------------------------------- */
+/* --- changing bytes ----------------------------------------------------------------------------------------------- */
 
 static size_t insert(uint8_t *data, size_t size, size_t max, const uint8_t *what, size_t n)
 {
@@ -54,8 +55,10 @@ static size_t graft(uint8_t *data, size_t size, size_t max)
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max)
 {
-    static const char *const pieces[] = { "0", "-1", "18446744073709551616", "9223372036854775807", "%s%n", "\"", "\\u0000", "\\", "[", "]", "{", "}",
-                                          ":", ",", "=", ".", "\n", " ", "\xff", "\xc3\xa9", "0x", "true", "null", "1e999" };
+    static const char *const pieces[] =
+        { "0", "-1", "18446744073709551616", "9223372036854775807", "%s%n", "\"", "\\u0000", "\\", "[", "]", "{", "}",
+                                          ":", ",", "=", ".", "\n", " ", "\xff", "\xc3\xa9", "0x", "true", "null",
+                                              "1e999" };
     const char *piece = pieces[g_rand_int(chance) % G_N_ELEMENTS(pieces)];
     size_t at = size ? g_rand_int(chance) % size : 0, n;
 
@@ -89,7 +92,7 @@ static size_t change(uint8_t *data, size_t size, size_t max, unsigned seed)
     return size;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 /* Only what is safe in a handler. */
 static void on_signal(int sig)
@@ -105,7 +108,8 @@ static void on_signal(int sig)
     raise(sig);
 }
 
-/* Of the processor's time, which does not depend on what else runs; who waits for ever is ended by the test's own timeout. */
+/* Of the processor's time, which does not depend on what else runs; who waits for ever is ended by the test's own
+   timeout. */
 static void set_limit(unsigned seconds)
 {
     struct itimerval limit = { .it_value.tv_sec = seconds };
