@@ -481,6 +481,7 @@ static const BlockDriver file_driver = {
     .name = "file",
     .protocol = "file",
     .bounds_are_soft = true,
+    .extend_run = 8 * MiB,
     .create_options = file_create_options,
     .parse_filename = file_parse_filename,
     .open = file_open,

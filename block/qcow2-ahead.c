@@ -14,12 +14,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <string.h>
 #include "qcow2.h"
 #include "qcow2-io.h"
 
 #define FEW_WRITES 4                 /* between two flushes */
-#define RUN_MIN (8 * MiB)
 #define RUN_MAX (64 * MiB)
 
 void qcow2_ahead_init(Qcow2 *q)
@@ -27,7 +25,7 @@ void qcow2_ahead_init(Qcow2 *q)
     const BlockDriverState *file = q->bs->file->bs;
     q->ahead = (Qcow2Ahead){ 0 };
     co_mutex_init(&q->ahead.lock);
-    q->ahead.on = (file->open_flags & BDRV_O_NOCACHE) && !strcmp(file->drv->name, "file") && !qcow2_has_data_file(q);
+    q->ahead.on = (file->open_flags & BDRV_O_NOCACHE) && file->drv->extend_run && !qcow2_has_data_file(q);
 }
 
 /* Under the lock.  False: no room for so much, or no such call here: on without. */
@@ -35,8 +33,8 @@ static bool coroutine_fn extend(Qcow2 *q, uint64_t end)
 {
     Qcow2Ahead *a = &q->ahead;
     int64_t len = bdrv_getlength(q->bs->file->bs);
-    uint64_t run = ALIGN_DOWN(MIN(MAX(end / 8, RUN_MIN), RUN_MAX), q->cluster_size);
-    if (len <= 0 || !(q->bs->file->perm & BLK_PERM_RESIZE)) {
+    uint64_t least = q->bs->file->bs->drv->extend_run, run = ALIGN_DOWN(MIN(MAX(end / 8, least), RUN_MAX), q->cluster_size);
+    if (len <= 0 || !least || !(q->bs->file->perm & BLK_PERM_RESIZE)) {
         return false;
     }
     if (end > (uint64_t)len) {

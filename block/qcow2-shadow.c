@@ -55,7 +55,7 @@ struct Qcow2Shadow {
     unsigned in_memory, max_in_memory, most_in_memory;
     Qcow2Tasks writes;               /* of blocks */
     GPtrArray *slabs;                /* memory of buffers of one cluster... */
-    GPtrArray *spare;                /* ...and those in no use */
+    uint8_t *spare;                  /* ...and those in no use, each of which begins with the next one's address */
     uint64_t rt_place;
     bool ending;                     /* the last flush comes at once */
     int64_t growth;                  /* clusters in use more than in the image */
@@ -120,6 +120,13 @@ int coroutine_fn qcow2_shadow_start_write(Qcow2Shadow *s, Qcow2Tasks *tasks, uin
     return ret;
 }
 
+/* Without an allocation of its own: there may be thousands. */
+static void give_buffer(Qcow2Shadow *s, uint8_t *data)
+{
+    memcpy(data, &s->spare, sizeof(s->spare));
+    s->spare = data;
+}
+
 /* --- writing copies --------------------------------------------------------------------- */
 
 /* Blocks whose places follow each other; their data comes along and is spare afterwards. */
@@ -142,7 +149,7 @@ static int coroutine_fn block_run_task(void *arg)
     int ret = bdrv_write(q->bs->file, r->blocks[0]->place, (uint64_t)r->n << q->cluster_bits, &v, 0, 0);
     for (unsigned i = 0; i < r->n; i++) {
         r->blocks[i]->writing = false;
-        g_ptr_array_add(r->s->spare, r->data[i]);
+        give_buffer(r->s, r->data[i]);
     }
     note_written(r->s, r->blocks[0]->place, (uint64_t)r->n << q->cluster_bits);
     return ret;
@@ -166,13 +173,13 @@ static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned 
         lru_remove(s, b);
         b->data = NULL;
         if (!b->dirty) {
-            g_ptr_array_add(s->spare, data);
+            give_buffer(s, data);
             continue;
         }
         ret = qcow2_check_overlap(s->q, 0, b->place, s->q->cluster_size, false);
         b->dirty = false;
         if (ret < 0) {
-            g_ptr_array_add(s->spare, data);
+            give_buffer(s, data);
             break;
         }
         if (r.n && (r.n == BLOCK_RUN || r.blocks[r.n - 1]->place + s->q->cluster_size != b->place)) {
@@ -188,7 +195,7 @@ static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned 
     }
     for (unsigned i = 0; ret < 0 && i < r.n; i++) {      /* not begun: the shadow is given up */
         r.blocks[i]->writing = false;
-        g_ptr_array_add(s->spare, r.data[i]);
+        give_buffer(s, r.data[i]);
     }
     return ret < 0 ? ret : s->writes.ret;
 }
@@ -196,8 +203,11 @@ static int coroutine_fn push_out(Qcow2Shadow *s, ShadowBlock **blocks, unsigned 
 /* The oldest blocks that may go, at most max of them, leave memory. */
 static int coroutine_fn push_out_oldest(Qcow2Shadow *s, unsigned max)
 {
-    g_autofree ShadowBlock **blocks = g_new(ShadowBlock *, MAX(max, 1));
+    g_autofree ShadowBlock **blocks = g_try_new(ShadowBlock *, MAX(max, 1));
     unsigned n = 0;
+    if (!blocks) {
+        return -ENOMEM;
+    }
     for (ShadowBlock *b = s->head; b && n < max; b = b->next) {
         if (b->place) {
             blocks[n++] = b;
@@ -223,14 +233,18 @@ static bool add_buffers(Qcow2Shadow *s)
     }
     g_ptr_array_add(s->slabs, slab);
     while (n-- > 0) {
-        g_ptr_array_add(s->spare, slab + ((size_t)n << s->q->cluster_bits));
+        give_buffer(s, slab + ((size_t)n << s->q->cluster_bits));
     }
     return true;
 }
 
 static uint8_t *block_buffer(Qcow2Shadow *s)
 {
-    return s->spare->len || add_buffers(s) ? g_ptr_array_steal_index_fast(s->spare, s->spare->len - 1) : NULL;
+    uint8_t *data = s->spare || add_buffers(s) ? s->spare : NULL;
+    if (data) {
+        memcpy(&s->spare, data, sizeof(s->spare));
+    }
+    return data;
 }
 
 /* What the block held before the shadow. */
@@ -268,7 +282,7 @@ static int coroutine_fn bring_in(Qcow2Shadow *s, ShadowBlock *b)
         ret = read_original(q, b->bi, data);
     }
     if (ret < 0) {
-        g_ptr_array_add(s->spare, data);
+        give_buffer(s, data);
         return ret;
     }
     b->data = data;
@@ -622,7 +636,6 @@ int coroutine_fn qcow2_shadow_begin(Qcow2 *q, Qcow2Shadow **out)
     s->blocks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_block);
     s->writes.parallel = 2;
     s->slabs = g_ptr_array_new_with_free_func(bdrv_memfree);
-    s->spare = g_ptr_array_new();
     s->max_in_memory = MAX(COPIES_FIRST >> q->cluster_bits, 8);
     s->most_in_memory = MAX(COPIES_BYTES >> q->cluster_bits, 8);
     *out = s;
@@ -649,7 +662,6 @@ void coroutine_fn qcow2_shadow_abort(Qcow2Shadow *s)
     if (s) {
         qcow2_tasks_finish(&s->writes);
         g_hash_table_destroy(s->blocks);
-        g_ptr_array_unref(s->spare);
         g_ptr_array_unref(s->slabs);
         g_free(s->rt);
         if (s->freed) {

@@ -61,6 +61,7 @@ struct BlockDriver {
     bool never_freeze;               /* its place in a chain may change: links to it cannot be held */
     bool needs_filename;
     bool has_variable_length;
+    int64_t extend_run;              /* direct writes past its end go faster when it is extended before, by so much at least; 0: no */
     bool flushes_children;           /* co_flush_to_disk does, and decides what a child's failure means */
     /*
      * A backing file's name in an image may choose this driver.  For those alone that do no more than to show what plain

@@ -288,7 +288,7 @@ static int coroutine_fn cut_co_flush(BlockDriverState *bs)
 static int coroutine_fn cut_co_truncate(BlockDriverState *bs, int64_t offset, bool exact, PreallocMode prealloc,
                                         BdrvRequestFlags flags, Error **errp)
 {
-    int ret = do_entry(bs, (CutEntry){ .kind = CUT_TRUNCATE, .bytes = offset, .begin = cut_log ? cut_log->len : 0 });
+    int ret = do_later(bs, (CutEntry){ .kind = CUT_TRUNCATE, .bytes = offset });
 
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Failed to resize the disk");
@@ -315,6 +315,7 @@ static const BlockDriver cut_driver = {
     .instance_size = sizeof(CutState),
     .has_variable_length = true,
     .bounds_are_soft = true,
+    .extend_run = 64 * KiB,                    /* of direct ones */
     .open_options = cut_options,
     .open = cut_driver_open,
     .reopen_prepare = cut_reopen,

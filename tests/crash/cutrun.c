@@ -22,6 +22,8 @@ const CutGeometry cut_geometries[] = {
     { "v2", "compat=0.10,cluster_size=4k", .snapshots = true, .v2 = true },
     { "512", "cluster_size=512", .snapshots = true, .opened = "l2-cache-size=1k,refcount-cache-size=2k,overlap-check=all" },
     { "64k", "cluster_size=64k", .snapshots = true },
+    { "direct", "cluster_size=4k", .snapshots = true, .memory_only = true, .opened = "cache.direct=on" },       /* the file is extended ahead */
+    { "tiny", "cluster_size=512,refcount_bits=64", .snapshots = true, .memory_only = true },       /* its table of counts grows */
     { "subclusters", "cluster_size=16k,extended_l2=on", .snapshots = true, .subclusters = true },
     { "refcount1", "cluster_size=4k,refcount_bits=1" },
     { "refcount64", "cluster_size=4k,refcount_bits=64", .snapshots = true },

@@ -23,6 +23,7 @@ typedef enum CutShape { CUT_ALONE, CUT_CHAIN, CUT_GROUP, CUT_DAMAGED } CutShape;
 typedef struct CutGeometry {
     const char *name, *options;
     bool data_file, raw, backing, snapshots, subclusters, lazy, v2, luks, in_place;       /* in_place: discarded clusters stay */
+    bool memory_only;                  /* files tell nothing more of it, and take long */
     const char *opened;                /* with these options beside others; NULL: none */
 } CutGeometry;
 extern const CutGeometry cut_geometries[];         /* ends with a NULL name */
@@ -115,8 +116,8 @@ void cut_scenario_step(CutRun *r, const CutScenario *s);
 bool cut_scenario_fits(const CutScenario *s, const CutGeometry *g);
 
 /* cutsteps.c */
-CutStep cut_step_writes, cut_step_row, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize,
-        cut_step_reopen, cut_step_check, cut_step_churn;
+CutStep cut_step_writes, cut_step_row, cut_step_flush, cut_step_zero, cut_step_discard, cut_step_compressed, cut_step_resize, cut_step_reopen,
+        cut_step_check, cut_step_churn, cut_step_small, cut_step_beside, cut_step_packing;
 /* A write and a flush, of which a failure is no failure of the run: 0 or what they said. */
 int cut_step_goes_on(CutRun *r);
 /* cutsnapshots.c */

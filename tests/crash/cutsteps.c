@@ -139,6 +139,40 @@ void cut_step_row(CutRun *r)
     cut_wait();
 }
 
+/* Small writes into a few clusters, one after the other, which fill gaps and write over what came before. */
+void cut_step_small(CutRun *r)
+{
+    unsigned c = MAX(r->cluster_sectors, 8u), size = cut_model_size(r->model), base = cut_pick(r, 0, size - 1) / c * c;
+
+    for (unsigned i = cut_pick(r, 4, 16); i > 0; i--) {
+        unsigned first = MIN(base + cut_pick(r, 0, 3) * c + cut_pick(r, 0, c - 1), size - 1);
+
+        start_write(r, first, MIN(cut_pick(r, 1, 4), size - first), NULL);
+        cut_wait();
+    }
+}
+
+/* A write too long to wait in memory, with small ones on both sides of it, in the same pages and clusters. */
+void cut_step_beside(CutRun *r)
+{
+    unsigned size = cut_model_size(r->model), n = cut_pick(r, 33, 60), first = size > n + 8 ? cut_pick(r, 4, size - n - 4) : 0;
+
+    if (!first) {
+        return;
+    }
+    if (cut_pick(r, 0, 1)) {
+        start_write(r, first - 3, 3, NULL);
+        start_write(r, first, n, NULL);
+    } else {
+        start_write(r, first, n, NULL);
+        start_write(r, first - 3, 3, NULL);
+    }
+    start_write(r, first + n, 4, NULL);
+    cut_turn(cut_pick(r, 0, 3));
+    start_write(r, first - 4, 1, NULL);
+    cut_wait();
+}
+
 void cut_step_flush(CutRun *r)
 {
     guint tick = cut_model_tick(r->model);
@@ -218,6 +252,49 @@ void cut_step_churn(CutRun *r)
         }
     }
     cut_wait();
+}
+
+/* A compressed cluster, to where nothing is. */
+static void start_compressed(CutRun *r, unsigned first)
+{
+    Request *q = g_new0(Request, 1);
+    uint32_t stamp = cut_model_stamp(r->model);
+
+    *q = (Request){ .run = r, .first = first, .n = r->cluster_sectors };
+    q->buf = cut_buffer(q->n);
+    cut_fill(q->buf, stamp, q->n);
+    iov_init_buf(&q->v, q->buf, (size_t)q->n * BDRV_SECTOR_SIZE);
+    cut_model_write(r->model, first, q->n, stamp, false, false, cut_now());
+    running++;
+    blk_aio_pwritev(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, &q->v, BDRV_REQ_WRITE_COMPRESSED, write_done, q);
+}
+
+#define PACKING_TURNS 2000             /* until a worker has packed a cluster */
+
+/* The cluster that takes compressed data becomes free, with a hole punched for it, while more is packed. */
+void cut_step_packing(CutRun *r)
+{
+    unsigned c = r->cluster_sectors, clusters = cut_model_size(r->model) / c, at, turns = cut_discard_turns;
+
+    if (r->geometry->data_file || r->geometry->in_place || r->geometry->backing || clusters < 6) {
+        cut_step_writes(r);
+        return;
+    }
+    at = cut_pick(r, 0, clusters - 6);
+    start_discard(r, at * c, 6 * c);
+    cut_wait();
+    start_compressed(r, at * c);
+    cut_wait();
+    start_discard(r, at * c, c);
+    cut_wait();
+    cut_step_flush(r);
+    start_write(r, (at + 5) * c, c, NULL);         /* the next cycle writes a table, flushes, and frees what the one before dropped */
+    cut_wait();
+    cut_discard_turns = PACKING_TURNS;
+    start_flush(r);
+    start_compressed(r, (at + 1) * c);
+    cut_wait();
+    cut_discard_turns = turns;
 }
 
 static void change(CutRun *r, unsigned first, unsigned n, bool soft, int (*fn)(BlockBackend *, int64_t, int64_t))
@@ -393,8 +470,10 @@ const CutScenario cut_scenarios[] = {
     { "rows", { STEP(row, 6), STEP(flush, 2), STEP(discard, 1), STEP(zero, 1), STEP(snapshot, 1) } },
     { "snapshots", { STEP(writes, 4), STEP(flush, 1), STEP(snapshot, 3), STEP(apply, 2), STEP(delete, 2) }, .fits = has_snapshots },
     { "live", { STEP(writes, 2), STEP(flush, 1), STEP(live_snapshot, 4), STEP(delete_live, 2), STEP(apply, 1), STEP(apply_live, 2) }, .fits = has_snapshots },
+    { "kept", { STEP(small, 6), STEP(beside, 3), STEP(snapshot, 3), STEP(flush, 1), STEP(zero, 1), STEP(discard, 1), STEP(compressed, 1), STEP(churn, 1),
+                STEP(status, 1), STEP(delete_live, 1), STEP(reopen, 1) } },
     { "zeroes", { STEP(writes, 3), STEP(flush, 2), STEP(zero, 3), STEP(discard, 3), STEP(snapshot, 1) } },
-    { "compressed", { STEP(compressed, 5), STEP(writes, 2), STEP(flush, 2), STEP(snapshot, 1), STEP(discard, 1) } },
+    { "compressed", { STEP(compressed, 5), STEP(packing, 2), STEP(writes, 2), STEP(flush, 2), STEP(snapshot, 1), STEP(discard, 1) } },
     { "resize", { STEP(resize, 4), STEP(writes, 3), STEP(flush, 2), STEP(zero, 1) } },
     { "resize-snapshots", { STEP(resize, 3), STEP(writes, 3), STEP(snapshot, 1), STEP(apply, 1), STEP(flush, 1) }, .fits = has_snapshots },
     { "amend", { STEP(amend, 4), STEP(writes, 3), STEP(flush, 1), STEP(snapshot, 1), STEP(zero, 1) }, },

@@ -173,6 +173,9 @@ static void run_kind(const CutGeometry *g, const CutScenario *s, unsigned seed, 
 
 static void run_all(const CutGeometry *g, const CutScenario *s, unsigned seed, const char *folder)
 {
+    if (opt.engine && g->memory_only && !opt.only_geometry) {
+        return;
+    }
     if (opt.memory) {
         run_kind(g, s, seed, folder, FAULT_MEMORY, 1);
         return;
