@@ -20,7 +20,8 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent
-HELPERS = {"cuts.py", "operations.py", "lib.sh", "lib.py", "qtestlib.py", "guestlib.py", "blockdev_scripts.py", "joblib.py", "schemalib.py", "vhostuser.py", "nbdserver.py", "ptracelib.py"}
+HELPERS = {"cuts.py", "operations.py", "injector.py", "lib.sh", "lib.py", "qtestlib.py", "guestlib.py",
+           "blockdev_scripts.py", "joblib.py", "schemalib.py", "vhostuser.py", "nbdserver.py", "ptracelib.py"}
 ROOMS = "img,qmp,hmp,chardev,nbd,storage-daemon,qtest,crash,locks"
 SKIPPED = 77
 

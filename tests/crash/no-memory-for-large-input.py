@@ -6,7 +6,6 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import base64
 import json
-import mmap
 import os
 import socket
 import struct
@@ -14,36 +13,14 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.environ["TEST_SRC"] + "/crash")
+from injector import Control, preloaded
+
 IMG, NBD, SYSTEM, DAEMON = (os.environ[name] for name in ("QEMU_IMG", "QEMU_NBD", "QEMU_SYSTEM", "QEMU_STORAGE_DAEMON"))
-INJECTOR = os.path.join(os.environ["BUILD_DIR"], "tests/crash/failalloc.so")
 ONLY = sys.argv[1:]
-LARGE, MOST = 32 << 10, 60
+MOST = 60
 BIG = "b" * 100_000
 failures = injected = 0
-
-
-class Control:
-    """The page that the injector looks at."""
-
-    def __init__(self):
-        with open("control", "wb") as file:
-            file.write(bytes(4096))
-        with open("control", "r+b") as file:
-            self.page = mmap.mmap(file.fileno(), 4096)
-
-    def arm(self, at, large=LARGE):
-        self.page[0:32] = struct.pack("=qqqq", at, large, 0, 0)
-
-    def stop(self):
-        """No more from here on."""
-        self.page[0:8] = bytes(8)
-
-    def trips(self):
-        return struct.unpack("=q", self.page[24:32])[0]
-
-
-def environment():
-    return dict(os.environ, LD_PRELOAD=INJECTOR, FAIL_ALLOC="control", G_SLICE="always-malloc")
 
 
 def wrong(text):
@@ -56,7 +33,7 @@ class Talker:
     """A program that is spoken to by lines on its standard input."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open("stderr", "w+b"), env=environment())
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open("stderr", "w+b"), env={**os.environ, **preloaded()})
 
     def say(self, data):
         self.process.stdin.write(data)

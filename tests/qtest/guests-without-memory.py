@@ -7,49 +7,42 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import contextlib
 import json
-import mmap
 import os
 import struct
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.environ["TEST_SRC"] + "/qtest")
+sys.path[:0] = [os.environ["TEST_SRC"] + "/qtest", os.environ["TEST_SRC"] + "/crash"]
 from guestlib import ScsiAdapter
+from injector import Control, preloaded
 from qtestlib import AhciPort, INDIRECT, IS_INDIRECT, Machine, PciDevice, VirtioPci
 
-INJECTOR = os.path.join(os.environ["BUILD_DIR"], "tests/crash/failalloc.so")
-LARGE, MOST, SIZE, KiB, MiB = 32 << 10, 60, 16 << 20, 1 << 10, 1 << 20
+MOST, SIZE, KiB, MiB = 60, 16 << 20, 1 << 10, 1 << 20
 PIECES_MAX = 1536
 failures = injected = 0
 
 
-class Control:
-    """The page that the injector looks at."""
-    at = trips = 0
+class Failing(Control):
+    """What fails is counted from request to request."""
+    at = tripped = 0
 
-    def __init__(self):
-        with open("control", "wb") as file:
-            file.write(bytes(4096))
-        with open("control", "r+b") as file:
-            self.page = mmap.mmap(file.fileno(), 4096)
-
-    def arm(self, at):
+    def begin(self, at):
         """The at-th allocation of the next request fails (of its `lack`)."""
-        self.at, self.trips = at, 0
+        self.at, self.tripped = at, 0
 
     @contextlib.contextmanager
     def lack(self):
         """What the guest asks for herein."""
-        self.page[0:32] = struct.pack("=qqqq", self.at, LARGE, 0, 0)
+        self.arm(self.at)
         yield
-        self.page[0:8] = bytes(8)
+        self.stop()
         if self.at:
-            self.trips += struct.unpack("=q", self.page[24:32])[0]
+            self.tripped += self.trips()
 
-    def stop(self):
+    def end(self):
         self.at = 0
-        return self.trips
+        return self.tripped
 
 
 def wrong(text):
@@ -59,7 +52,7 @@ def wrong(text):
 
 
 def machine(*args, **more):
-    os.environ.update(LD_PRELOAD=INJECTOR, FAIL_ALLOC=os.path.abspath("control"), G_SLICE="always-malloc")
+    os.environ.update(preloaded())
     try:
         return Machine(*args, **more)
     finally:
@@ -79,9 +72,9 @@ def each_allocation(m, name, request):
         return
     failed = at = 0
     for at in range(1, MOST + 1):
-        control.arm(at)
+        control.begin(at)
         good = request()
-        trips = control.stop()
+        trips = control.end()
         injected += trips
         failed += not good
         if not good and not trips:
@@ -97,9 +90,9 @@ def each_allocation(m, name, request):
         for _ in range(2):
             before = resident(m)
             for _ in range(20):
-                control.arm(max(at - 1, 1))
+                control.begin(max(at - 1, 1))
                 request()
-                injected += control.stop()
+                injected += control.end()
             grown.append(resident(m) - before)
         if min(grown) > 4 * MiB:
             wrong(f"{name}: {grown} bytes more after twice 20 failures")
@@ -412,7 +405,7 @@ def main():
         print("sanitizers have the allocator")
         sys.exit(77)
     os.chdir(os.environ["TEST_DIR"])
-    control = Control()
+    control = Failing()
     for part in (over_nodes, bound, scsi, ide, ahci, fw_cfg):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             try:
