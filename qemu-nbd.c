@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -783,6 +784,9 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     error_init(argv[0]);
+    /* As in qemu-img: buffers of requests come and go. */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     img_object_make = make_object;
     parse_options(&o, argc, argv);
     if (o.disconnect) {

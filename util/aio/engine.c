@@ -21,6 +21,8 @@
 
 #define IN_PLACE_MAX (256 * 1024)  /* a batch program copies so much to the page cache itself */
 
+#define SERVER_IN_PLACE_MAX (32 * 1024)   /* others have clients to talk to meanwhile */
+
 typedef struct Transfer {
     int fd;
     AioOp op;
@@ -81,7 +83,8 @@ static int64_t coroutine_fn try_in_place(const Transfer *t, size_t bytes)
     }
     /* tmpfs knows nothing of RWF_NOWAIT, and never waits. */
     if (t->op == AIO_OP_READ && (t->flags & AIO_REQ_MEMORY)) {
-        return bytes <= IN_PLACE_MAX ? aio_sync_rw(t->fd, t->op, t->offset, t->iov, MIN(t->niov, IOV_MAX), 0) : -EAGAIN;
+        return bytes <= (aio_is_batch(ctx) ? IN_PLACE_MAX : SERVER_IN_PLACE_MAX) ?
+            aio_sync_rw(t->fd, t->op, t->offset, t->iov, MIN(t->niov, IOV_MAX), 0) : -EAGAIN;
     }
     if (t->op != AIO_OP_READ || __atomic_load_n(&nowait_refused, __ATOMIC_RELAXED)) {
         return -EAGAIN;
