@@ -321,6 +321,7 @@ def work_chains(b):
     b.pair(f"map, {n}", lambda s, r: b.timed(s, "map", "--output=json", top), moves=(extents * 8, 0, 0, 0))
     other, held = b.path("other.qcow2"), extents * 4096
     b.copy(top, other)
+    b.settle(other)
     b.pair(f"compare, {n}", lambda s, r: b.timed(s, "compare", top, other), seconds=20, moves=(2 * held, 0, 0, 0))
 
     def on_copy(*cmd, src=top, below=base, content=None):
