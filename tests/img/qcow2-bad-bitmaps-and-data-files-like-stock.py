@@ -26,10 +26,10 @@ def words(text):
 
 
 def limited(*command):
-    """A program with 1 GiB of memory and ten seconds: it needs no more for an image of some 400 KiB."""
+    """A program with 4 GB of memory and time enough on a busy machine: it needs far less for an image of some 400 KiB."""
     script = 'ulimit -v 4000000; exec "$@"'
     try:
-        done = subprocess.run(["bash", "-c", script, "bash", *command], capture_output=True, timeout=10, stdin=subprocess.DEVNULL)
+        done = subprocess.run(["bash", "-c", script, "bash", *command], capture_output=True, timeout=90, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return -1000, "", "hangs"
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

@@ -49,7 +49,7 @@ OPERATIONS = {
 }
 
 
-def run(program, *words, timeout=30):
+def run(program, *words, timeout=120):
     done = subprocess.run([program, *words], capture_output=True, text=True, timeout=timeout)
     return done.returncode, done.stdout + done.stderr
 
