@@ -27,13 +27,14 @@ static int coroutine_fn flush_to_disk(BlockDriverState *bs)
     return ret;
 }
 
-static int coroutine_fn flush_children(BlockDriverState *bs)
+/* fn for every child that may be written to; the first error. */
+static int coroutine_fn below(BlockDriverState *bs, int coroutine_fn (*fn)(BlockDriverState *bs))
 {
     int ret = 0;
 
     for (BdrvChild *c = bs->children; c; c = c->next) {
         if (c->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
-            int r = io_co_flush(c->bs);
+            int r = fn(c->bs);
             ret = ret < 0 ? ret : r;
         }
     }
@@ -49,24 +50,26 @@ void bdrv_begin_writeback(BdrvChild *c, int64_t offset, int64_t bytes)
     }
 }
 
-int coroutine_fn io_co_settle(BlockDriverState *bs)
+/* May anything be waiting in the node?  1, 0 or -ENOMEDIUM. */
+static int may_hold_writes(const BlockDriverState *bs)
 {
-    int ret = 0;
-
     if (!bs || !bs->drv) {
         return -ENOMEDIUM;
     }
-    if (bs->read_only || bs->core->inactive) {
-        return 0;
+    return !bs->read_only && !bs->core->inactive;
+}
+
+int coroutine_fn io_co_settle(BlockDriverState *bs)
+{
+    int ret = may_hold_writes(bs);
+
+    if (ret <= 0) {
+        return ret;
     }
     io_begin(bs);
-    if (bs->drv->co_settle) {
-        ret = bs->drv->co_settle(bs);
-    }
-    for (BdrvChild *c = bs->children; c && ret == 0; c = c->next) {
-        if (c->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
-            ret = io_co_settle(c->bs);
-        }
+    ret = bs->drv->co_settle ? bs->drv->co_settle(bs) : 0;
+    if (ret == 0) {
+        ret = below(bs, io_co_settle);
     }
     io_end(bs);
     return ret;
@@ -74,14 +77,12 @@ int coroutine_fn io_co_settle(BlockDriverState *bs)
 
 int coroutine_fn io_co_flush(BlockDriverState *bs)
 {
-    int ret = 0;
+    int ret = may_hold_writes(bs);
 
-    if (!bs || !bs->drv) {
-        return -ENOMEDIUM;
+    if (ret <= 0) {
+        return ret;
     }
-    if (bs->read_only || bs->core->inactive) {
-        return 0;
-    }
+    ret = 0;
     io_begin(bs);
     if (bs->drv->co_flush_to_os) {
         bdrv_debug_event(bs, "flush_to_os");
@@ -91,7 +92,7 @@ int coroutine_fn io_co_flush(BlockDriverState *bs)
         ret = flush_to_disk(bs);
     }
     if (ret >= 0 && !bs->drv->flushes_children) {
-        ret = flush_children(bs);
+        ret = below(bs, io_co_flush);
     }
     io_end(bs);
     return ret;
