@@ -45,7 +45,7 @@ typedef struct Piece {
     Qcow2Claim claim;                /* FILL, FRESH */
     uint64_t fresh;                  /* FRESH: first new cluster */
     unsigned ticket;                 /* INPLACE: the others are guarded by their claims */
-    const IoVec *qiov;               /* the data comes from memory, where it may wait; NULL: from elsewhere */
+    IoVec *qiov;                     /* the data comes from memory, where it may wait; NULL: from elsewhere */
     size_t qo;
     Qcow2Pending *pending;           /* DEFER */
     bool kept;                       /* DEFER: in memory for now */
@@ -546,17 +546,18 @@ static bool coroutine_fn zero_below(Piece *p)
     return bdrv_zero(p->q->data_file, p->host - head, p->to - p->from, BDRV_REQ_NO_FALLBACK) == 0;
 }
 
-static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
+/* `bytes` of data from p->offset on, with what is before and behind them; qiov NULL: the data comes later. */
+static int coroutine_fn write_with_copies(Piece *p, uint64_t bytes, IoVec *qiov, size_t qo)
 {
     Qcow2 *q = p->q;
-    uint64_t head = p->offset - p->from, tail = p->to - p->offset - p->bytes;
+    uint64_t head = p->offset - p->from, tail = p->to - p->offset - bytes;
     uint8_t *buf = bdrv_blockalign(q->data_file->bs, head + tail);
     if (!buf) {
         return -ENOMEM;
     }
     int ret = fill_part(p, p->from, head, p->head_zero, buf);
     if (ret == 0) {
-        ret = fill_part(p, p->offset + p->bytes, tail, p->tail_zero, buf + head);
+        ret = fill_part(p, p->offset + bytes, tail, p->tail_zero, buf + head);
     }
     if (ret == 0) {
         AUTO_IOVEC all;
@@ -565,7 +566,7 @@ static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
             iov_add(&all, buf, head);
         }
         if (qiov) {
-            iov_concat(&all, qiov, qo, p->bytes);
+            iov_concat(&all, qiov, qo, bytes);
         } else if (head && tail) {
             /* The data between comes later, by itself. */
             bdrv_child_event(q->bs->file, "cow_write");
@@ -576,7 +577,7 @@ static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
             iov_add(&all, buf + head, tail);
         }
         if (ret == 0) {
-            uint64_t start = qiov || !tail ? p->host - head : p->host + p->bytes;
+            uint64_t start = qiov || !tail ? p->host - head : p->host + bytes;
             bdrv_child_event(q->bs->file, "cow_write");
             ret = bdrv_write(q->data_file, start, all.size, &all, 0, 0);
         }
@@ -585,26 +586,16 @@ static int coroutine_fn write_with_copies(Piece *p, IoVec *qiov, size_t qo)
     return ret;
 }
 
-/* All who came along, and zeroes behind them. */
+/* All who came along, and zeroes behind them if they do not fill the cluster. */
 static int coroutine_fn write_gathered(Piece *p)
 {
-    Qcow2 *q = p->q;
     IoVec *all = &p->gather.all;
-    uint64_t tail;
-    qcow2_gather_close(q, &p->gather);
-    tail = p->to - p->gather.end;
-    uint8_t *zeroes = tail ? bdrv_blockalign(q->data_file->bs, tail) : NULL;
-    if (tail && !zeroes) {
-        return -ENOMEM;
+    qcow2_gather_close(p->q, &p->gather);
+    if (p->gather.end < p->to) {
+        return write_with_copies(p, all->size, all, 0);
     }
-    if (tail) {
-        memset(zeroes, 0, tail);
-        iov_add(all, zeroes, tail);
-    }
-    bdrv_child_event(q->bs->file, "write_aio");
-    int ret = bdrv_write(q->data_file, p->host, all->size, all, 0, 0);
-    bdrv_memfree(zeroes);
-    return ret;
+    bdrv_child_event(p->q->bs->file, "write_aio");
+    return bdrv_write(p->q->data_file, p->host, all->size, all, 0, 0);
 }
 
 /* Bring the plain bytes [at, + n) of the piece together: copies before, the guest's own, copies after. */
@@ -661,17 +652,17 @@ static int coroutine_fn move(Piece *p, const Qcow2Source *src, uint64_t done)
         return write_gathered(p);
     }
     if (qcow2_is_encrypted(p->q)) {
-        return write_enciphered(p, src->qiov, src->qo + done);
+        return write_enciphered(p, p->qiov, p->qo);
     }
     bool copies = p->to - p->from != p->bytes && !zero_below(p);
-    if (src->qiov) {
+    if (p->qiov) {
         if (copies) {
-            return write_with_copies(p, src->qiov, src->qo + done);
+            return write_with_copies(p, p->bytes, p->qiov, p->qo);
         }
         bdrv_child_event(p->q->bs->file, "write_aio");
-        return bdrv_write(p->q->data_file, p->host, p->bytes, src->qiov, src->qo + done, 0);
+        return bdrv_write(p->q->data_file, p->host, p->bytes, p->qiov, p->qo, 0);
     }
-    int ret = copies ? write_with_copies(p, NULL, 0) : 0;
+    int ret = copies ? write_with_copies(p, p->bytes, NULL, 0) : 0;
     return ret < 0 ? ret : src->copy(src, done, p->q->data_file, p->host, p->bytes);
 }
 
@@ -720,7 +711,7 @@ static int coroutine_fn link_piece(Piece *p)
 }
 
 /* After MOVE: LINK, or undo when it failed. */
-static int coroutine_fn finish(Piece *p, int ret, const Qcow2Source *src, uint64_t done)
+static int coroutine_fn finish(Piece *p, int ret)
 {
     Qcow2 *q = p->q;
     if (p->kind == INPLACE) {
@@ -732,8 +723,7 @@ static int coroutine_fn finish(Piece *p, int ret, const Qcow2Source *src, uint64
     }
     CO_SCOPED_LOCK(&q->lock);
     if (p->kind == DEFER) {
-        int left = qcow2_defer_leave(q, p->pending, p->offset, p->bytes, ret == 0, p->kept ? src->qiov : NULL,
-                                     src->qo + done);
+        int left = qcow2_defer_leave(q, p->pending, p->offset, p->bytes, ret == 0, p->kept ? p->qiov : NULL, p->qo);
         return ret < 0 ? ret : left;
     }
     if (ret == 0) {
@@ -766,7 +756,7 @@ int coroutine_fn qcow2_write_from(BlockDriverState *bs, uint64_t offset, uint64_
         if (ret < 0) {
             return ret;
         }
-        ret = finish(&p, move(&p, src, done), src, done);
+        ret = finish(&p, move(&p, src, done));
         if (ret < 0) {
             return ret;
         }
