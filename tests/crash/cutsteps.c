@@ -81,7 +81,7 @@ void cut_turn(unsigned n)
     }
 }
 
-static void start_write(CutRun *r, unsigned first, unsigned n, Writer *w)
+static void start_write_flags(CutRun *r, unsigned first, unsigned n, Writer *w, BdrvRequestFlags flags)
 {
     Request *q = g_new0(Request, 1);
     uint32_t stamp = cut_model_stamp(r->model);
@@ -92,8 +92,10 @@ static void start_write(CutRun *r, unsigned first, unsigned n, Writer *w)
     iov_init_buf(&q->v, q->buf, (size_t)n * BDRV_SECTOR_SIZE);
     cut_model_write(r->model, first, n, stamp, false, false, cut_now());
     running++;
-    blk_aio_pwritev(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, &q->v, 0, write_done, q);
+    blk_aio_pwritev(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, &q->v, flags, write_done, q);
 }
+
+static void start_write(CutRun *r, unsigned first, unsigned n, Writer *w) { start_write_flags(r, first, n, w, 0); }
 
 static void next_write(CutRun *r, Writer *w)
 {
@@ -257,16 +259,7 @@ void cut_step_churn(CutRun *r)
 /* A compressed cluster, to where nothing is. */
 static void start_compressed(CutRun *r, unsigned first)
 {
-    Request *q = g_new0(Request, 1);
-    uint32_t stamp = cut_model_stamp(r->model);
-
-    *q = (Request){ .run = r, .first = first, .n = r->cluster_sectors };
-    q->buf = cut_buffer(q->n);
-    cut_fill(q->buf, stamp, q->n);
-    iov_init_buf(&q->v, q->buf, (size_t)q->n * BDRV_SECTOR_SIZE);
-    cut_model_write(r->model, first, q->n, stamp, false, false, cut_now());
-    running++;
-    blk_aio_pwritev(r->blk, (int64_t)first * BDRV_SECTOR_SIZE, &q->v, BDRV_REQ_WRITE_COMPRESSED, write_done, q);
+    start_write_flags(r, first, r->cluster_sectors, NULL, BDRV_REQ_WRITE_COMPRESSED);
 }
 
 #define PACKING_TURNS 2000             /* until a worker has packed a cluster */
