@@ -1,7 +1,7 @@
 /*
  * Keys from passphrases (PBKDF2, RFC 8018), by the faster of two libraries for each hash.
  *
- * Whoever opens an image waits for this, and a hostile image may ask for much of it: COST tells how much is too much. 
+ * Whoever opens an image waits for this, and a hostile image may ask for much of it: COST tells how much is too much.
  * For sha1 and sha256 nettle takes 0.6 of libgcrypt's time; it is loaded at the first use, and without it libgcrypt
  * does the work.
  *

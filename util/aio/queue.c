@@ -2,7 +2,7 @@
  * Requests that wait for the kernel; those side by side in the file and in the queue go there as one.
  *
  * Many small sequential requests, asked for in one turn of the loop, cost the kernel and the device per request, not
- * per byte.  Only neighbours in the queue are looked at, so a load that jumps about pays one comparison a request. 
+ * per byte.  Only neighbours in the queue are looked at, so a load that jumps about pays one comparison a request.
  * When the whole of it is not done, each is asked for again by itself: so each gets its own error, or its own short
  * transfer.
  *
